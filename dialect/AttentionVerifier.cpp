@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// attn.attention: the numbered constraints of its documentation, in order.
+
+#include "dialect/Attn.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::attn;
+
+/// Static sizes that cannot be the same.
+static bool differ(int64_t a, int64_t b) {
+  return !ShapedType::isDynamic(a) && !ShapedType::isDynamic(b) && a != b;
+}
+/// Whether a dim of size `from` broadcasts to (or is) one of size `to`.
+static bool broadcasts(int64_t from, int64_t to) {
+  return from == 1 || !differ(from, to);
+}
+static bool isIntegerLike(Type type) {
+  Type element = getElementTypeOrSelf(type);
+  return element.isIndex() ||
+         (element.isSignlessInteger() && !element.isInteger(1));
+}
+
+//===----------------------------------------------------------------------===//
+// C1-C7: queries, keys, values, result
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifyTypes(AttentionOp op) {
+  RankedTensorType q = op.getQueryType(), k = op.getKeyType(),
+                   v = op.getValueType();
+  if (q.getRank() < 2 || k.getRank() != q.getRank() ||
+      v.getRank() != q.getRank() || (op.getPages() && q.getRank() != 4))
+    return op.emitOpError("(C1) q, k and v need one rank >= 2 (4 when paged), "
+                          "got ")
+           << q.getRank() << ", " << k.getRank() << ", " << v.getRank();
+  Type element = q.getElementType();
+  if (!element.isF64() && !element.isF32() && !element.isF16() &&
+      !element.isBF16())
+    return op.emitOpError("(C2) q needs f64, f32, f16 or bf16 elements, got ")
+           << element;
+  if (k.getElementType() != element || v.getElementType() != element)
+    return op.emitOpError("(C2) q, k and v need one element type, got ")
+           << element << ", " << k.getElementType() << ", "
+           << v.getElementType();
+  if (op.getNumResults() == 0)
+    return op.emitOpError("(C7) has no result");
+  if (op.getOutputType().getElementType() != element)
+    return op.emitOpError("(C2) the result needs q's element type, got ")
+           << op.getOutputType().getElementType();
+  return success();
+}
+
+static LogicalResult verifyShapes(AttentionOp op) {
+  RankedTensorType q = op.getQueryType(), k = op.getKeyType(),
+                   v = op.getValueType();
+  for (int64_t d = 0, e = op.getPages() ? 0 : op.getBatchRank(); d < e; ++d)
+    if (differ(q.getDimSize(d), k.getDimSize(d)) ||
+        differ(q.getDimSize(d), v.getDimSize(d)))
+      return op.emitOpError("(C3) batch dim ")
+             << d << " differs: " << q.getDimSize(d) << ", " << k.getDimSize(d)
+             << ", " << v.getDimSize(d);
+  if (op.hasHeads()) {
+    int64_t heads = op.getQueryHeads(), keyHeads = op.getKeyHeads();
+    int64_t valueHeads = v.getDimSize(v.getRank() - 3);
+    if (differ(keyHeads, valueHeads))
+      return op.emitOpError("(C4) k has ")
+             << keyHeads << " heads and v " << valueHeads;
+    bool known =
+        !ShapedType::isDynamic(heads) && !ShapedType::isDynamic(keyHeads);
+    if (keyHeads == 0 || (known && heads % keyHeads != 0))
+      return op.emitOpError("(C4) key heads must divide query heads, got ")
+             << keyHeads << " and " << heads;
+  }
+  int64_t d = q.getShape().back(), dv = v.getShape().back();
+  if (ShapedType::isDynamic(d) || d < 1 || k.getShape().back() != d)
+    return op.emitOpError("(C5) q and k need one static head size >= 1, got ")
+           << q.getShape().back() << " and " << k.getShape().back();
+  if (ShapedType::isDynamic(dv) || dv < 1)
+    return op.emitOpError("(C5) v needs a static head size >= 1");
+  if (differ(k.getDimSize(k.getRank() - 2), v.getDimSize(v.getRank() - 2)))
+    return op.emitOpError("(C6) k has ")
+           << k.getDimSize(k.getRank() - 2) << " rows and v "
+           << v.getDimSize(v.getRank() - 2);
+  return success();
+}
+
+/// Whether `type` is a tensor of `dims`, dynamic sizes fitting anything.
+static bool hasShape(Type type, ArrayRef<int64_t> dims) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || tensor.getRank() != static_cast<int64_t>(dims.size()))
+    return false;
+  return llvm::none_of(llvm::zip(tensor.getShape(), dims), [](auto pair) {
+    return differ(std::get<0>(pair), std::get<1>(pair));
+  });
+}
+
+static std::string shapeText(ArrayRef<int64_t> dims) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << '[';
+  llvm::interleaveComma(dims, os, [&](int64_t d) {
+    ShapedType::isDynamic(d) ? os << '?' : os << d;
+  });
+  os << ']';
+  return text;
+}
+
+/// [batch..., heads, tail...]; without heads as q has none.
+static SmallVector<int64_t> withLead(AttentionOp op, ArrayRef<int64_t> tail) {
+  RankedTensorType q = op.getQueryType();
+  SmallVector<int64_t> dims(q.getShape().drop_back(2));
+  llvm::append_range(dims, tail);
+  return dims;
+}
+
+static LogicalResult verifyFirstResult(AttentionOp op) {
+  SmallVector<int64_t> dims =
+      withLead(op, {op.getQueryRows(), op.getValueDim()});
+  if (!hasShape(op.getOutputType(), dims) ||
+      op.getOutputType().getShape().back() != op.getValueDim())
+    return op.emitOpError("(C7) the first result must be ")
+           << shapeText(dims) << ", got " << op.getOutputType();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// C8-C10: lengths, pages, bias
+//===----------------------------------------------------------------------===//
+
+/// C8: one integer, or one for each batch.
+static bool isPerBatch(AttentionOp op, Type type) {
+  if (!isIntegerLike(type))
+    return false;
+  if (isPerBatchUniform(type))
+    return true;
+  auto tensor = cast<RankedTensorType>(type);
+  ArrayRef<int64_t> batch = op.getQueryType().getShape().take_front(
+      op.getBatchRank());
+  return hasShape(tensor, batch);
+}
+
+static LogicalResult verifyLengths(AttentionOp op) {
+  std::pair<StringRef, Value> operands[] = {{"lengths", op.getLengths()},
+                                            {"q_lengths", op.getQLengths()},
+                                            {"q_start", op.getQStart()},
+                                            {"k_start", op.getKStart()}};
+  for (auto [name, value] : operands)
+    if (value && !isPerBatch(op, value.getType()))
+      return op.emitOpError("(C8) ")
+             << name
+             << " must be an integer, or an integer tensor with one value or "
+                "one a batch, got "
+             << value.getType();
+  return success();
+}
+
+static LogicalResult verifyPages(AttentionOp op) {
+  Value pages = op.getPages();
+  if (!pages)
+    return success();
+  auto type = cast<RankedTensorType>(pages.getType());
+  if (!isIntegerLike(type) || type.getRank() != 2 ||
+      differ(type.getDimSize(0), op.getQueryType().getDimSize(0)))
+    return op.emitOpError("(C9) pages must be an integer tensor [batch, max "
+                          "pages], got ")
+           << type;
+  if (!op.getLengths())
+    return op.emitOpError("(C9) pages need lengths");
+  if (ShapedType::isDynamic(op.getPageSize()) || op.getPageSize() < 1)
+    return op.emitOpError("(C9) the page size (rows of a page of k) must be "
+                          "static and at least 1");
+  return success();
+}
+
+static LogicalResult verifyBias(AttentionOp op) {
+  if (!op.getBias())
+    return success();
+  auto type = cast<RankedTensorType>(op.getBias().getType());
+  SmallVector<int64_t> dims =
+      withLead(op, {op.getQueryRows(), op.getKeyRows()});
+  bool fits = isa<FloatType>(type.getElementType()) &&
+              type.getRank() <= static_cast<int64_t>(dims.size());
+  if (fits)
+    for (auto [from, to] : llvm::zip(llvm::reverse(type.getShape()),
+                                     llvm::reverse(dims)))
+      fits &= broadcasts(from, to);
+  if (!fits)
+    return op.emitOpError("(C10) bias must be a float tensor broadcastable to ")
+           << shapeText(dims) << ", got " << type;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// C11-C13: regions
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifySignature(AttentionOp op, Region &region,
+                                     ArrayRef<Type> arguments, Type yielded,
+                                     const Twine &name) {
+  Block &block = region.front();
+  if (block.getArgumentTypes() != TypeRange(arguments)) {
+    InFlightDiagnostic diag = op.emitOpError() << name << " must take (";
+    llvm::interleaveComma(arguments, diag);
+    return diag << ')';
+  }
+  auto yield = dyn_cast_or_null<YieldOp>(
+      block.mightHaveTerminator() ? block.getTerminator() : nullptr);
+  if (!yield)
+    return op.emitOpError() << name << " must end with attn.yield";
+  if (yield.getNumOperands() != 1 ||
+      yield.getOperand(0).getType() != yielded)
+    return yield.emitOpError() << name << " must yield one " << yielded;
+  return success();
+}
+
+static LogicalResult verifyPurity(AttentionOp op, Region &region,
+                                  OperandRange captures, const Twine &name) {
+  WalkResult walk = region.walk([&](Operation *inner) {
+    if (!isMemoryEffectFree(inner)) {
+      inner->emitOpError() << "(C13) has side effects inside " << name
+                           << " of attn.attention";
+      return WalkResult::interrupt();
+    }
+    for (Value operand : inner->getOperands()) {
+      if (region.isAncestor(operand.getParentRegion()) ||
+          matchPattern(operand, m_Constant()) ||
+          llvm::is_contained(captures, operand))
+        continue;
+      inner->emitOpError() << "(C13) uses a value from outside " << name
+                           << " that is not among its captures";
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return failure(walk.wasInterrupted());
+}
+
+LogicalResult AttentionOp::verifyRegions() {
+  Builder b(getContext());
+  Type index = b.getIndexType(), scalar = getComputeType();
+  SmallVector<Type> scoreArgs{scalar, index, index, index, index};
+  std::pair<Region *, StringRef> mods[] = {{&getScoreMod(), "score_mod"},
+                                           {&getProbMod(), "prob_mod"}};
+  for (auto [i, mod] : llvm::enumerate(mods)) {
+    auto [region, name] = mod;
+    if (region->empty())
+      continue;
+    if (failed(verifySignature(*this, *region, scoreArgs, scalar,
+                               "(C11) " + name)) ||
+        failed(verifyPurity(*this, *region, getRegionCaptures(i), name)))
+      return failure();
+  }
+  SmallVector<Type> indices(4, index);
+  for (auto [r, region] : llvm::enumerate(getPredicates())) {
+    std::string name = "predicate " + std::to_string(r);
+    if (failed(verifySignature(*this, region, indices, b.getI1Type(),
+                               "(C12) " + name)) ||
+        failed(verifyPurity(*this, region, getRegionCaptures(2 + r), name)))
+      return failure();
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// C14, C15, C22: sets and their operands
+//===----------------------------------------------------------------------===//
+
+namespace {
+class SetVerifier {
+public:
+  explicit SetVerifier(AttentionOp op)
+      : op(op), used(op.getSetOperands().size()) {}
+
+  LogicalResult verify() {
+    for (PairsAttr set : {op.getMaskSet(), op.getSparsityAttr()})
+      if (set && failed(verifySet(set, Scope{})))
+        return failure();
+    for (auto [n, isUsed] : llvm::enumerate(used))
+      if (!isUsed)
+        return op.emitOpError("(C15) set operand ")
+               << n << " is used by no pair set";
+    return success();
+  }
+
+private:
+  /// What positions mean where a set stands.
+  struct Scope {
+    bool relative = false; // inside blocks, axes or per_document
+    bool document = false; // inside per_document
+  };
+  AttentionOp op;
+  SmallVector<bool> used;
+
+  InFlightDiagnostic error(StringRef constraint, PairsAttr set) {
+    return op.emitOpError() << '(' << constraint << ") '"
+                            << getPairSetSpec(set.getKind()).name << "' ";
+  }
+
+  /// Marks operand n used; its type, or null after an error.
+  Type operandType(PairsAttr set, int64_t n) {
+    if (n < 0 || n >= static_cast<int64_t>(used.size())) {
+      error("C15", set) << "names set operand " << n << " of " << used.size();
+      return {};
+    }
+    used[n] = true;
+    return op.getSetOperands()[n].getType();
+  }
+
+  LogicalResult verifyParams(PairsAttr set, Scope scope) {
+    const PairSetSpec &spec = getPairSetSpec(set.getKind());
+    for (auto [i, param] : llvm::enumerate(set.getParams())) {
+      int64_t min = i < spec.params.size() ? spec.params[i].min : 0;
+      if (!param.isOperand) {
+        bool isDefault = i < spec.params.size() &&
+                         spec.params[i].defaultValue == param.value;
+        if (param.value < min && !isDefault)
+          return error("C14", set) << "has a parameter below " << min;
+        continue;
+      }
+      Type type = operandType(set, param.value);
+      if (!type)
+        return failure();
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      bool perDocument = scope.document && isIntegerLike(type) && tensor &&
+                         tensor.getRank() == 1;
+      if (!perDocument && !isPerBatch(op, type))
+        return error("C15", set)
+               << "needs an integer parameter, one value or one a "
+               << (scope.document ? "document" : "batch") << ", got " << type;
+    }
+    if (set.getKind() == PairKind::Columns &&
+        set.getParams()[1].value > set.getParams()[0].value)
+      return error("C14", set) << "keeps more columns than its period";
+    if (set.getKind() == PairKind::Predicate &&
+        set.getParams()[0].value >=
+            static_cast<int64_t>(op.getPredicates().size()))
+      return op.emitOpError("(C12) names predicate region ")
+             << set.getParams()[0].value << " of "
+             << op.getPredicates().size();
+    return success();
+  }
+
+  /// A tensor [lead..., tail...]; lead is empty, batch or batch and heads,
+  /// 1 broadcasting.
+  LogicalResult verifyOperand(PairsAttr set, int64_t number,
+                              ArrayRef<int64_t> tail, bool isBool) {
+    Type type = operandType(set, number);
+    if (!type)
+      return failure();
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    int64_t tailRank = tail.size(), batchRank = op.getBatchRank();
+    bool fits =
+        tensor && tensor.getRank() >= tailRank &&
+        (isBool ? tensor.getElementType().isInteger(1) : isIntegerLike(type));
+    if (fits) {
+      int64_t lead = tensor.getRank() - tailRank;
+      fits = lead == 0 || lead == batchRank ||
+             (op.hasHeads() && lead == batchRank + 1);
+      for (int64_t d = 0; fits && d < lead; ++d)
+        fits = broadcasts(tensor.getDimSize(d),
+                          op.getQueryType().getDimSize(d));
+      for (int64_t d = 0; fits && d < tailRank; ++d)
+        fits = !differ(tensor.getDimSize(lead + d), tail[d]);
+    }
+    if (!fits)
+      return error(set.getKind() == PairKind::Dense ? "C22" : "C15", set)
+             << "needs a tensor of " << (isBool ? "i1" : "integers")
+             << ", [batch..., heads] optional, then " << shapeText(tail)
+             << ", got " << type;
+    return success();
+  }
+
+  LogicalResult verifyOperands(PairsAttr set) {
+    constexpr int64_t any = ShapedType::kDynamic;
+    int64_t n = op.getQueryRows(), m = op.getKeyRows();
+    ArrayRef<int64_t> ops = set.getOperands();
+    switch (set.getKind()) {
+    case PairKind::Keys:
+      return verifyOperand(set, ops[0], {m}, true);
+    case PairKind::Dense:
+      return verifyOperand(set, ops[0], {n, m}, true);
+    case PairKind::Documents:
+    case PairKind::PerDocument:
+      return verifyOperand(set, ops[0], {any}, false);
+    case PairKind::TopK:
+      return verifyOperand(set, ops[0], {n, any}, false);
+    case PairKind::Ranges: {
+      int64_t rows = set.getParams()[0].value ? n : m;
+      return success(succeeded(verifyOperand(set, ops[0], {rows}, false)) &&
+                     succeeded(verifyOperand(set, ops[1], {rows}, false)));
+    }
+    case PairKind::Csr: {
+      int64_t rows = ShapedType::isDynamic(n) ? any : n + 1;
+      return success(succeeded(verifyOperand(set, ops[0], {rows}, false)) &&
+                     succeeded(verifyOperand(set, ops[1], {any}, false)));
+    }
+    case PairKind::Bsr:
+      return success(succeeded(verifyOperand(set, ops[0], {any}, false)) &&
+                     succeeded(verifyOperand(set, ops[1], {any}, false)));
+    default:
+      return success();
+    }
+  }
+
+  /// Sets that speak of rows make no sense where positions are relative.
+  static bool needsRows(PairKind kind) {
+    return llvm::is_contained({PairKind::Keys, PairKind::Dense, PairKind::TopK,
+                               PairKind::Ranges, PairKind::Csr, PairKind::Bsr,
+                               PairKind::Documents, PairKind::PerDocument,
+                               PairKind::Predicate, PairKind::Random},
+                              kind);
+  }
+
+  LogicalResult verifyExtents(PairsAttr set) {
+    int64_t cells = 1;
+    for (PairParam extent : set.getParams())
+      if (llvm::MulOverflow(cells, extent.value, cells))
+        return error("C22", set) << "has more cells than 64 bits count";
+    for (int64_t rows : {op.getQueryRows(), op.getKeyRows()})
+      if (!ShapedType::isDynamic(rows) && rows > cells)
+        return error("C22", set)
+               << "has " << cells << " cells for " << rows << " positions";
+    return success();
+  }
+
+  LogicalResult verifySet(PairsAttr set, Scope scope) {
+    const PairSetSpec &spec = getPairSetSpec(set.getKind());
+    int64_t operands = set.getOperands().size();
+    if (operands < spec.minOperands || operands > spec.maxOperands)
+      return error("C15", set) << "has the wrong number of operands";
+    if (scope.relative && needsRows(set.getKind()))
+      return error("C15", set) << "speaks of rows and cannot stand inside "
+                                  "per_document, axes or blocks";
+    if (failed(verifyParams(set, scope)) || failed(verifyOperands(set)))
+      return failure();
+    if (set.getKind() == PairKind::Axes && failed(verifyExtents(set)))
+      return failure();
+    if (llvm::is_contained(
+            {PairKind::PerDocument, PairKind::Axes, PairKind::Blocks},
+            set.getKind()))
+      scope.relative = true;
+    scope.document |= set.getKind() == PairKind::PerDocument;
+    for (PairsAttr child : set.getChildren())
+      if (failed(verifySet(child, scope)))
+        return failure();
+    return success();
+  }
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// C16-C21: accumulators and results
+//===----------------------------------------------------------------------===//
+
+/// C17: an ordered set is causal, or causal inside per_document.
+static bool isOrdered(PairsAttr set) {
+  if (set.getKind() == PairKind::Causal)
+    return true;
+  return set.getKind() == PairKind::PerDocument &&
+         set.getChildren()[0].getKind() == PairKind::Causal;
+}
+
+static LogicalResult verifyAccumulator(AttentionOp op) {
+  Attribute kernel = op.getAccumulator();
+  if (!isa<SoftmaxAttr, SigmoidAttr, ReluAttr, NoneAttr, LinearAttr>(kernel))
+    return op.emitOpError("(C16) kernel must be #attn.softmax, #attn.sigmoid, "
+                          "#attn.relu, #attn.none or #attn.linear, got ")
+           << kernel;
+  auto softmax = dyn_cast<SoftmaxAttr>(kernel);
+  if (softmax && softmax.getSoftcap()) {
+    double cap = softmax.getSoftcap().getValueAsDouble();
+    if (!(cap > 0) || !std::isfinite(cap))
+      return op.emitOpError("(C16) softcap must be a positive number, got ")
+             << cap;
+  }
+  if (Value sink = op.getSink()) {
+    auto type = cast<RankedTensorType>(sink.getType());
+    if (!softmax || !isa<FloatType>(type.getElementType()) ||
+        !hasShape(type, {op.getQueryHeads()}))
+      return op.emitOpError("(C16) sink needs a softmax kernel and a float "
+                            "tensor [heads], got ")
+             << type;
+  }
+  if (op.getScale() && !op.getScale()->isFinite())
+    return op.emitOpError("(C19) scale must be finite");
+  if (!op.getProbMod().empty() && !softmax)
+    return op.emitOpError("(C20) prob_mod needs a softmax kernel");
+  if (op.getPositionsStart() && op.getQStart())
+    return op.emitOpError("(C21) `positions = start` and q_start exclude each "
+                          "other");
+  return success();
+}
+
+static LogicalResult verifyLinearOperands(AttentionOp op) {
+  if (!op.getDecay() && !op.getState())
+    return success();
+  if (!isa<LinearAttr>(op.getAccumulator()))
+    return op.emitOpError("(C17) decay and state need #attn.linear");
+  if (op.getSparsityAttr() || !isOrdered(op.getMaskSet()))
+    return op.emitOpError("(C17) decay and state compose in order: the mask "
+                          "must be causal, alone or inside per_document, and "
+                          "sparsity absent");
+  int64_t heads = op.getQueryHeads(), m = op.getKeyRows();
+  if (op.getDecay()) {
+    Type type = op.getDecay().getType();
+    if (!isa<FloatType>(getElementTypeOrSelf(type)) ||
+        !(hasShape(type, {heads}) || hasShape(type, withLead(op, {m})) ||
+          hasShape(type, withLead(op, {m, op.getHeadDim()}))))
+      return op.emitOpError("(C17) decay must be a float tensor [heads], "
+                            "[batch..., heads, keys] or [batch..., heads, "
+                            "keys, d], got ")
+             << type;
+  }
+  if (op.getState()) {
+    SmallVector<int64_t> dims =
+        withLead(op, {op.getHeadDim(), op.getValueDim()});
+    Type type = op.getState().getType();
+    if (!isa<FloatType>(getElementTypeOrSelf(type)) || !hasShape(type, dims))
+      return op.emitOpError("(C17) state must be a float tensor ")
+             << shapeText(dims) << ", got " << type;
+  }
+  return success();
+}
+
+static SmallVector<int64_t> expectedShape(AttentionOp op, ResultKind kind) {
+  int64_t n = op.getQueryRows(), m = op.getKeyRows();
+  switch (kind) {
+  case ResultKind::State:
+    return withLead(op, {op.getHeadDim(), op.getValueDim()});
+  case ResultKind::Lse:
+    return withLead(op, {n});
+  case ResultKind::Scores:
+  case ResultKind::Probs:
+    return withLead(op, {n, m});
+  case ResultKind::ColumnSums:
+    return withLead(op, {m});
+  case ResultKind::Statistics:
+    return withLead(op, {n, 5});
+  }
+  llvm_unreachable("every kind has a shape");
+}
+
+static LogicalResult verifyResults(AttentionOp op) {
+  ArrayRef<int32_t> returns = op.getReturns();
+  for (auto [i, code] : llvm::enumerate(returns))
+    if (!symbolizeResultKind(code) || (i > 0 && returns[i - 1] >= code))
+      return op.emitOpError("(C18) returns must be distinct and in the order "
+                            "state, lse, scores, probs, column_sums, "
+                            "statistics");
+  if (op.getNumResults() != 1 + returns.size())
+    return op.emitOpError("(C18) expected ")
+           << 1 + returns.size() << " results, got " << op.getNumResults();
+  bool softmax = isa<SoftmaxAttr>(op.getAccumulator());
+  bool linear = isa<LinearAttr>(op.getAccumulator());
+  for (auto [i, kind] : llvm::enumerate(op.getReturnKinds())) {
+    bool allowed = kind == ResultKind::State    ? linear
+                   : kind == ResultKind::Scores ? !linear
+                                                : softmax;
+    if (!allowed)
+      return op.emitOpError("(C18) result '")
+             << stringifyResultKind(kind) << "' does not exist for "
+             << op.getAccumulator();
+    SmallVector<int64_t> dims = expectedShape(op, kind);
+    Type type = op.getResult(i + 1).getType();
+    if (!hasShape(type, dims) || !isa<FloatType>(getElementTypeOrSelf(type)) ||
+        (kind != ResultKind::State && kind != ResultKind::Scores &&
+         kind != ResultKind::Probs && !getElementTypeOrSelf(type).isF32()))
+      return op.emitOpError("(C18) result '")
+             << stringifyResultKind(kind) << "' must be a float tensor (f32 "
+             << "for lse, column_sums, statistics) " << shapeText(dims)
+             << ", got " << type;
+  }
+  if (op.getState() && !llvm::is_contained(returns, int32_t(ResultKind::State)))
+    return op.emitOpError("(C18) with a state operand the new state is the "
+                          "second result");
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  ArrayRef<int32_t> counts = getCaptureCounts();
+  int64_t captures = 0;
+  for (int32_t count : counts)
+    captures += count < 0 ? int64_t(1) << 40 : count;
+  if (captures != static_cast<int64_t>(getCaptures().size()) ||
+      counts.size() > 2 + getPredicates().size())
+    return emitOpError("capture_counts do not add up to the captures");
+  if (failed(verifyTypes(*this)) || failed(verifyShapes(*this)) ||
+      failed(verifyFirstResult(*this)) || failed(verifyLengths(*this)) ||
+      failed(verifyPages(*this)) || failed(verifyBias(*this)) ||
+      failed(SetVerifier(*this).verify()) || failed(verifyAccumulator(*this)) ||
+      failed(verifyLinearOperands(*this)) || failed(verifyResults(*this)))
+    return failure();
+  return success();
+}

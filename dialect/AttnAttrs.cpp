@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Attributes: storage, custom syntax of plans, dialect-level parse and print.
+
+#include "dialect/Attn.h"
+#include "dialect/PairsSyntax.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::attn;
+
+#include "dialect/AttnEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialect/AttnAttrs.cpp.inc"
+
+void AttnDialect::registerAttributes() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialect/AttnAttrs.cpp.inc"
+      >();
+}
+
+//===----------------------------------------------------------------------===//
+// #attn.pairs
+//===----------------------------------------------------------------------===//
+
+static constexpr llvm::StringLiteral kPairsPrefix = "pairs<";
+
+/// MLIR takes a `: type` behind a dialect attribute for the attribute's own
+/// type. In `attn.attention ... kernel = #attn.none : tensor<...>, ...` it is
+/// the first operand's: a pair [attribute, type] carries it to the operation's
+/// parser (AttentionSyntax.cpp).
+static Attribute carryType(Attribute attr, Type type) {
+  if (!attr || !type)
+    return attr;
+  return ArrayAttr::get(attr.getContext(), {attr, TypeAttr::get(type)});
+}
+
+Attribute AttnDialect::parseAttribute(DialectAsmParser &parser,
+                                      Type type) const {
+  StringRef spec = parser.getFullSymbolSpec();
+  if (spec.starts_with(kPairsPrefix)) {
+    FailureOr<ParsedPairs> parsed = parsePairs(
+        getContext(), spec.drop_front(kPairsPrefix.size()),
+        [&](SMLoc loc) { return parser.emitError(loc); });
+    return succeeded(parsed) ? carryType(parsed->set, type) : Attribute();
+  }
+  StringRef mnemonic;
+  Attribute attr;
+  OptionalParseResult result =
+      generatedAttributeParser(parser, &mnemonic, type, attr);
+  if (result.has_value())
+    return carryType(attr, type);
+  parser.emitError(parser.getNameLoc())
+      << "unknown attribute '" << mnemonic << "' in dialect 'attn'";
+  return {};
+}
+
+void AttnDialect::printAttribute(Attribute attr, DialectAsmPrinter &os) const {
+  (void)generatedAttributePrinter(attr, os);
+}
+
+PairsAttr PairsAttr::get(MLIRContext *context, PairKind kind,
+                         ArrayRef<PairParam> params, ArrayRef<int64_t> operands,
+                         ArrayRef<PairsAttr> children, IntegerSetAttr set) {
+  return Base::get(context, kind, params, operands, children, set);
+}
+
+Attribute PairsAttr::parse(AsmParser &parser, Type) {
+  parser.emitError(parser.getCurrentLocation(),
+                   "a pair set is written #attn.pairs<...>");
+  return {};
+}
+
+void PairsAttr::print(AsmPrinter &printer) const {
+  raw_ostream &os = printer.getStream();
+  os << '<';
+  printExpression(os, [&](int64_t n) { os << '$' << n; });
+  os << '>';
+}
+
+void PairsAttr::visit(function_ref<void(PairsAttr)> fn) const {
+  fn(*this);
+  for (PairsAttr child : getChildren())
+    child.visit(fn);
+}
+
+int64_t PairsAttr::getNumOperandRefs() const {
+  int64_t count = 0;
+  visit([&](PairsAttr set) {
+    for (int64_t n : set.getOperands())
+      count = std::max(count, n + 1);
+    for (PairParam p : set.getParams())
+      if (p.isOperand)
+        count = std::max(count, p.value + 1);
+  });
+  return count;
+}
+
+PairsAttr mlir::attn::renumberOperands(PairsAttr set,
+                                       ArrayRef<int64_t> numbers) {
+  SmallVector<PairParam> params(set.getParams());
+  for (PairParam &p : params)
+    if (p.isOperand)
+      p.value = numbers[p.value];
+  SmallVector<int64_t> operands;
+  for (int64_t n : set.getOperands())
+    operands.push_back(numbers[n]);
+  SmallVector<PairsAttr> children;
+  for (PairsAttr child : set.getChildren())
+    children.push_back(renumberOperands(child, numbers));
+  return PairsAttr::get(set.getContext(), set.getKind(), params, operands,
+                        children, set.getAffineSet());
+}
+
+//===----------------------------------------------------------------------===//
+// #attn.plan, #attn.component, #attn.schedule
+//===----------------------------------------------------------------------===//
+
+// <components = [...], atoms = [...], parameters = [...]>, empty lists left out.
+Attribute PlanAttr::parse(AsmParser &parser, Type) {
+  SmallVector<ComponentAttr> components;
+  SmallVector<PairsAttr> atoms;
+  SmallVector<int64_t> parameters;
+  auto parseList = [&](StringRef keyword) -> ParseResult {
+    return parser.parseCommaSeparatedList(
+        AsmParser::Delimiter::Square, [&]() -> ParseResult {
+          if (keyword == "components")
+            return parser.parseAttribute(components.emplace_back());
+          if (keyword == "atoms")
+            return parser.parseAttribute(atoms.emplace_back());
+          return parser.parseInteger(parameters.emplace_back());
+        });
+  };
+  auto parseEntry = [&]() -> ParseResult {
+    SMLoc loc = parser.getCurrentLocation();
+    StringRef keyword;
+    if (parser.parseKeyword(&keyword) || parser.parseEqual())
+      return failure();
+    if (keyword != "components" && keyword != "atoms" &&
+        keyword != "parameters")
+      return parser.emitError(loc, "expected components, atoms or parameters");
+    return parseList(keyword);
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::OptionalLessGreater,
+                                     parseEntry))
+    return {};
+  return PlanAttr::get(parser.getContext(), components, atoms, parameters);
+}
+
+void PlanAttr::print(AsmPrinter &printer) const {
+  const char *separator = "<";
+  auto list = [&](StringRef keyword, auto elements) {
+    if (elements.empty())
+      return;
+    printer << separator << keyword << " = [";
+    separator = ", ";
+    llvm::interleaveComma(elements, printer,
+                          [&](auto element) { printer << element; });
+    printer << ']';
+  };
+  list("components", getComponents());
+  list("atoms", getAtoms());
+  list("parameters", getParameters());
+  if (StringRef(separator) == ", ")
+    printer << '>';
+}
+
+LogicalResult
+ComponentAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                      AffineMap lower, AffineMap upper, AffineMap rowLower,
+                      AffineMap rowUpper, DenseI64ArrayAttr tests) {
+  unsigned symbols = lower.getNumSymbols();
+  if (symbols < FirstParameter)
+    return emitError() << "maps of a component take at least "
+                       << unsigned(FirstParameter) << " symbols";
+  for (AffineMap map : {upper, rowLower, rowUpper})
+    if (map.getNumSymbols() != symbols)
+      return emitError() << "maps of a component take the same symbols";
+  if (lower.getNumDims() != 1 || upper.getNumDims() != 1)
+    return emitError() << "lower and upper take one dim, the query position";
+  if (rowLower.getNumDims() != 0 || rowUpper.getNumDims() != 0)
+    return emitError() << "row_lower and row_upper take symbols only";
+  if (lower.getNumResults() == 0 || upper.getNumResults() == 0)
+    return emitError() << "lower and upper have at least one bound each";
+  if (tests && llvm::is_contained(tests.asArrayRef(), 0))
+    return emitError() << "tests count atoms from 1";
+  return success();
+}
+
+LogicalResult
+ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                     MicroKernel micro, int64_t queryTile, int64_t heads,
+                     int64_t keyBlock, int64_t lanes, int64_t registerKeys,
+                     int64_t registerVectors, LoadMode, LoadMode, LoadMode,
+                     ArrayAttr why) {
+  auto inRange = [](int64_t x, int64_t hi) { return x >= 1 && x <= hi; };
+  if (!inRange(queryTile, 4096) || !inRange(heads, 1024) ||
+      !inRange(keyBlock, 4096) || !inRange(registerKeys, 32) ||
+      !inRange(registerVectors, 32))
+    return emitError() << "a tile size is out of range";
+  if (!inRange(lanes, 64) || (lanes & (lanes - 1)))
+    return emitError() << "lanes must be a power of two up to 64";
+  if (micro == MicroKernel::Block && heads != 1)
+    return emitError() << "the block micro-kernel takes one head a tile";
+  if (micro == MicroKernel::Block && queryTile % (lanes * registerVectors))
+    return emitError() << "query_tile must be a multiple of lanes * "
+                          "register_vectors";
+  if (why && !llvm::all_of(why, llvm::IsaPred<StringAttr>))
+    return emitError() << "why is a list of strings";
+  return success();
+}
+
+LogicalResult
+FormulaAttr::verify(function_ref<InFlightDiagnostic()> emitError, AffineMap map,
+                    DenseI64ArrayAttr dims) {
+  if (map.getNumDims() != 0 || map.getNumResults() != 1)
+    return emitError() << "a formula has symbols only and one result";
+  size_t count = dims ? dims.size() : 0;
+  if (count != 2 * static_cast<size_t>(map.getNumSymbols()))
+    return emitError() << "a formula binds each symbol to (tensor, dim)";
+  if (dims && llvm::any_of(dims.asArrayRef(), [](int64_t d) { return d < 0; }))
+    return emitError() << "tensors and dims are counted from 0";
+  return success();
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Attributes: pair sets, accumulators, plans and schedules.
+
+#ifndef ATTN_ATTRS
+#define ATTN_ATTRS
+
+include "AttnBase.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+class Attn_Attr<string name, string attrMnemonic> : AttrDef<Attn_Dialect, name> {
+  let mnemonic = attrMnemonic;
+}
+
+class Attn_I32Enum<string name, string text, list<I32EnumAttrCase> cases>
+    : I32EnumAttr<name, text, cases> {
+  let cppNamespace = "::mlir::attn";
+  let genSpecializedAttr = 0;
+}
+
+//===----------------------------------------------------------------------===//
+// Pair sets
+//===----------------------------------------------------------------------===//
+
+def Attn_PairsAttr : Attn_Attr<"Pairs", "pairs"> {
+  let summary = "a set of (query, key) position pairs";
+  let description = [{
+    A tree of named sets joined by `&`, `|` and `!`. i is the position of a
+    query, j that of a key, b and h the (flattened) batch and the query head.
+    Keys exist at positions `k_start <= j < k_end`, `k_end = k_start + length`.
+
+    ```
+    pairs   ::= and (`|` and)*
+    and     ::= unary (`&` unary)*
+    unary   ::= `!` unary | `(` pairs `)` | set
+    set     ::= name (`<` parameters `>`)? (`(` operands `)`)? (`{` pairs (`,` pairs)* `}`)?
+    ```
+
+    | set | keeps the pair when |
+    |---|---|
+    | `full`, `empty` | always, never |
+    | `causal` | j <= i |
+    | `window<l, r>` | -l <= j - i <= r; with the flag `clamped` the window is shifted to stay inside the keys (NATTEN) |
+    | `local<w>` | `window<w, w>` |
+    | `prefix<p>` or `prefix(%p)` | j < p |
+    | `chunk<c, offset = o>` | floor((i - o) / c) = floor((j - o) / c) |
+    | `strided<s>` | (i - j) mod s = 0 |
+    | `columns<l, c>` | j mod l >= l - c (summary columns) |
+    | `first<g>` | j < g |
+    | `last<g>` | j >= k_end - g |
+    | `global<g>` | i < g or j < g |
+    | `dilated<w, d>` | abs(i - j) <= w * d and (i - j) mod d = 0 |
+    | `log` | j = i or j = i - 2^k, k >= 0 |
+    | `random<c, seed = s>` | j is one of c pseudo-random keys of row (h, i); the generator is specified in `PairSetSemantics.h` |
+    | `affine<(i, j)[n, m] : (...)>` | the affine set holds; n and m are the query and key end positions |
+    | `predicate<r>` | predicate region number r yields true |
+    | `keys(%mask)` | mask[b, c], c the key's row |
+    | `documents(%cu)` | i and j lie in one interval cu[d] <= x < cu[d + 1] |
+    | `ranges(%start, %end)` | start[c] <= i < end[c] for the key's row c; with the flag `by_query`, start[a] <= j < end[a] for the query's row a |
+    | `csr(%ptr, %idx)` | j is in idx[ptr[a] .. ptr[a + 1]), a the query's row |
+    | `bsr<block>(%ptr, %idx)` | the same by blocks of `block` positions; without it blocks are ceil(queries / (len(ptr) - 1)) |
+    | `topk(%idx)` | j is among idx[a, :]; -1 pads, duplicates count once |
+    | `dense(%mask)` | mask[a, c] by rows |
+    | `per_document(%cu) {S}` | i and j lie in one document and S holds for positions relative to its begin |
+    | `axes<A x B> {S, T}` | positions are row-major coordinates of a grid and each axis's set holds |
+    | `blocks<b> {S}` | S holds for (floor(i / b), floor(j / b)) |
+    | `by_head(0, h1, ...) {S, T, ...}` | the set whose range of query heads h lies in holds |
+
+    Parameters are constants or operands (`window<%l, 0>`; one value, or one a
+    batch; inside `per_document` one a document). In an operation operands are
+    written by name; alone in an attribute they are `$0`, `$1`, ...: the
+    operation's set operands by number. Set operands may have leading
+    dimensions [batch...] or [batch..., heads], of size 1 to broadcast.
+  }];
+  let parameters = (ins
+    "::mlir::attn::PairKind":$kind,
+    OptionalArrayRefParameter<"::mlir::attn::PairParam">:$params,
+    OptionalArrayRefParameter<"int64_t">:$operands,
+    OptionalArrayRefParameter<"::mlir::attn::PairsAttr">:$children,
+    OptionalParameter<"::mlir::IntegerSetAttr">:$affineSet);
+  let skipDefaultBuilders = 1;
+  let builders = [
+    AttrBuilder<(ins "::mlir::attn::PairKind":$kind,
+                     CArg<"::llvm::ArrayRef<::mlir::attn::PairParam>", "{}">:$params,
+                     CArg<"::llvm::ArrayRef<int64_t>", "{}">:$operands,
+                     CArg<"::llvm::ArrayRef<::mlir::attn::PairsAttr>", "{}">:$children,
+                     CArg<"::mlir::IntegerSetAttr", "{}">:$affineSet)>
+  ];
+  let hasCustomAssemblyFormat = 1;
+  let extraClassDeclaration = [{
+    /// The text between `pairs<` and `>`; `operandName` writes operand number n.
+    void printExpression(::llvm::raw_ostream &os,
+                         ::llvm::function_ref<void(int64_t)> operandName) const;
+    /// Number of operands the tree refers to: 1 + the largest operand number, or 0.
+    int64_t getNumOperandRefs() const;
+    /// Visits this node and every node below it, parents first.
+    void visit(::llvm::function_ref<void(::mlir::attn::PairsAttr)> fn) const;
+    bool isFull() const { return getKind() == PairKind::Full; }
+    bool isEmpty() const { return getKind() == PairKind::Empty; }
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Accumulators
+//===----------------------------------------------------------------------===//
+
+def Attn_SoftmaxAttr : Attn_Attr<"Softmax", "softmax"> {
+  let summary = "softmax accumulator: out = sum exp(s - max) v / sum exp(s - max)";
+  let description = [{
+    With `softcap = c` scores become c * tanh(s / c) before bias and score_mod.
+    A `sink(%s)` operand of the operation adds exp(sink[h] - max) to the
+    denominator (a learned sink logit with no value).
+  }];
+  let parameters = (ins OptionalParameter<"::mlir::FloatAttr">:$softcap);
+  let assemblyFormat = "(`<` struct($softcap)^ `>`)?";
+}
+
+def Attn_SigmoidAttr : Attn_Attr<"Sigmoid", "sigmoid"> {
+  let summary = "out = sum sigmoid(s + bias) v, no normaliser";
+  let parameters = (ins OptionalParameter<"::mlir::FloatAttr">:$bias);
+  let assemblyFormat = "(`<` struct($bias)^ `>`)?";
+}
+
+def Attn_ReluAttr : Attn_Attr<"Relu", "relu"> {
+  let summary = "out = sum max(s, 0) v, no normaliser";
+}
+
+def Attn_NoneAttr : Attn_Attr<"None", "none"> {
+  let summary = "out = sum s v: scores used as they are";
+}
+
+def Attn_Feature : Attn_I32Enum<"Feature", "feature map of linear attention", [
+  I32EnumAttrCase<"Identity", 0, "identity">, I32EnumAttrCase<"Elu1", 1, "elu1">,
+  I32EnumAttrCase<"Relu", 2, "relu">, I32EnumAttrCase<"Exp", 3, "exp">]>;
+
+def Attn_Norm : Attn_I32Enum<"Norm", "normaliser of linear attention", [
+  I32EnumAttrCase<"Sum", 0, "sum">, I32EnumAttrCase<"None", 1, "none">]>;
+
+def Attn_LinearAttr : Attn_Attr<"Linear", "linear"> {
+  let summary = "linear attention: state S += f(k) v^T, out = f(scale q) S / (f(scale q) . sum f(k))";
+  let description = [{
+    `feature` is the map f: `identity`, `elu1` (elu(x) + 1), `relu`, `exp`.
+    `norm = none` leaves the denominator out. `decay(%g)` multiplies the state
+    before each key ([heads], [batch..., heads, keys], or [batch..., heads,
+    keys, d] a channel); `state(%s0)` ([batch..., heads, d, dv]) is the state
+    before the first key, and the new state is the second result. Both compose
+    in order only, so they take ordered pair sets (C17).
+  }];
+  let parameters = (ins
+    DefaultValuedParameter<"::mlir::attn::Feature", "::mlir::attn::Feature::Elu1">:$feature,
+    DefaultValuedParameter<"::mlir::attn::Norm", "::mlir::attn::Norm::Sum">:$norm);
+  let assemblyFormat = "(`<` struct($feature, $norm)^ `>`)?";
+}
+
+//===----------------------------------------------------------------------===//
+// Optional results, position convention
+//===----------------------------------------------------------------------===//
+
+def Attn_ResultKind : Attn_I32Enum<"ResultKind", "optional result of attention", [
+  I32EnumAttrCase<"State", 0, "state">, I32EnumAttrCase<"Lse", 1, "lse">,
+  I32EnumAttrCase<"Scores", 2, "scores">, I32EnumAttrCase<"Probs", 3, "probs">,
+  I32EnumAttrCase<"ColumnSums", 4, "column_sums">,
+  I32EnumAttrCase<"Statistics", 5, "statistics">]>;
+
+//===----------------------------------------------------------------------===//
+// Plan: what attn-plan-pairs found
+//===----------------------------------------------------------------------===//
+
+def Attn_ComponentAttr : Attn_Attr<"Component", "component"> {
+  let summary = "one disjoint part of a planned pair set: monotone key bounds per query";
+  let description = [{
+    Keeps (i, j) when max(lower(i)) <= j <= min(upper(i)), max(row_lower) <= i
+    <= min(row_upper), and every test holds. Each map takes the query position
+    i and the symbols [k_begin, k_end, q_begin, q_end, parameters...] (ends
+    exclusive) and is non-decreasing in i, so that a tile of queries needs its
+    corners only. `tests` are 1-based atom numbers of the plan, negative when
+    the atom must not hold.
+  }];
+  let parameters = (ins "::mlir::AffineMap":$lower, "::mlir::AffineMap":$upper,
+    "::mlir::AffineMap":$row_lower, "::mlir::AffineMap":$row_upper,
+    OptionalParameter<"::mlir::DenseI64ArrayAttr">:$tests);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+def Attn_PlanAttr : Attn_Attr<"Plan", "plan"> {
+  let summary = "the normal form of mask & sparsity: disjoint components and the atoms they test";
+  let description = [{
+    Atoms are sets that only data decides (`keys`, `dense`, ...). `parameters`
+    are the set-operand numbers behind the symbols from s4 on. No component
+    means an empty pair set.
+  }];
+  let parameters = (ins OptionalArrayRefParameter<"::mlir::attn::ComponentAttr">:$components,
+    OptionalArrayRefParameter<"::mlir::attn::PairsAttr">:$atoms,
+    OptionalArrayRefParameter<"int64_t">:$parameters);
+  let hasCustomAssemblyFormat = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Schedule: what attn-schedule decided
+//===----------------------------------------------------------------------===//
+
+def Attn_MicroKernel : Attn_I32Enum<"MicroKernel", "shape of the inner loops", [
+  I32EnumAttrCase<"Block", 0, "block">, I32EnumAttrCase<"Row", 1, "row">]>;
+
+def Attn_LoadMode : Attn_I32Enum<"LoadMode", "how a fold reads an operand", [
+  I32EnumAttrCase<"Direct", 0, "direct">, I32EnumAttrCase<"Fuse", 1, "fuse">,
+  I32EnumAttrCase<"Materialize", 2, "materialize">]>;
+
+def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
+  let summary = "tile sizes and fusion decisions; passes and code generators obey it";
+  let description = [{
+    `micro` is `block` (queries in lanes) or `row` (lanes along the head size);
+    `query_tile` query rows and `heads` query heads of one key head form a
+    workgroup's tile; keys go by blocks of `key_block`. `register_keys` x
+    `register_vectors` vectors of `lanes` elements are the register tile.
+    `q`, `k`, `v` say how each operand's producers are read: `direct` (none),
+    `fuse` (recomputed by the loader) or `materialize` (once, in O(m d)).
+    `why` keeps one sentence a decision for `attnc explain`.
+  }];
+  let parameters = (ins
+    EnumParameter<Attn_MicroKernel>:$micro, "int64_t":$query_tile, "int64_t":$heads,
+    "int64_t":$key_block, "int64_t":$lanes, "int64_t":$register_keys,
+    "int64_t":$register_vectors,
+    EnumParameter<Attn_LoadMode>:$q, EnumParameter<Attn_LoadMode>:$k,
+    EnumParameter<Attn_LoadMode>:$v,
+    OptionalParameter<"::mlir::ArrayAttr">:$why);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Formulas: sizes that are known at launch
+//===----------------------------------------------------------------------===//
+
+def Attn_FormulaAttr : Attn_Attr<"Formula", "formula"> {
+  let summary = "a size computed at launch from the sizes of a kernel's tensors";
+  let description = [{
+    The one result of `map` (symbols only; products of symbols are fine), with
+    symbol s bound to dim `dims[2 s + 1]` of tensor `dims[2 s]`. Tensors are
+    numbered inputs first, then outputs, as in the kernel's signature.
+
+    ```mlir
+    #attn.formula<map = affine_map<()[s0] -> (s0 ceildiv 96)>, dims = [0, 2]>
+    ```
+  }];
+  let parameters = (ins "::mlir::AffineMap":$map,
+    OptionalParameter<"::mlir::DenseI64ArrayAttr">:$dims);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+#endif // ATTN_ATTRS

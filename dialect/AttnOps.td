@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Operations: attn.attention (what), attn.fold and attn.rows (where), attn.yield.
+
+#ifndef ATTN_OPS
+#define ATTN_OPS
+
+include "AttnAttrs.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/IR/BuiltinAttributes.td"
+
+class Attn_Op<string opMnemonic, list<Trait> traits = []>
+    : Op<Attn_Dialect, opMnemonic, traits>;
+
+def Attn_ScalarOrTensor : AnyTypeOf<[AnyRankedTensor, AnySignlessInteger, Index]>;
+
+//===----------------------------------------------------------------------===//
+// attn.attention
+//===----------------------------------------------------------------------===//
+
+def Attn_AttentionOp : Attn_Op<"attention", [
+    AttrSizedOperandSegments, RecursivelySpeculatable, RecursiveMemoryEffects,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "attention over a set of (query, key) pairs";
+  let description = [{
+    Folds an accumulator over the pairs of a set:
+
+        out[b, h, a] = finish(fold over c with (q_start + a, k_start + c) in mask & sparsity
+                              of step(state, score(q[b, h, a], k[b, g, c]), v[b, g, c]))
+
+    where g = h / (query heads / key heads) and the score is, in this order,
+
+        s = scale * dot(q, k);  s = softcap * tanh(s / softcap);  s = s + bias;  s = score_mod(s, b, h, i, j)
+
+    With `scale` left out it is 1 / sqrt(d). A row that keeps no pair gives
+    zeros and a log-sum-exp of -inf. Keys that no pair of a row keeps never
+    reach that row, not even as NaN.
+
+    ```mlir
+    %o = attn.attention %q, %k, %v lengths(%len) bias(%bias)
+           mask = #attn.pairs<causal & window<255, 0>>
+           : tensor<2x8x?x64xf32>, tensor<2x2x?x64xf32>, tensor<2x2x?x64xf32>, tensor<2xi32>,
+             tensor<8x?x?xf32> -> tensor<2x8x?x64xf32>
+    ```
+
+    Clauses come in any order, at most once each (`predicate` any number of
+    times). The list of types names the operands in the order q, k, v, pages,
+    lengths, q_lengths, q_start, k_start, bias, sink, decay, state, then the set
+    operands in order of first mention; captures carry their own types.
+
+    | operand | shape | meaning |
+    |---|---|---|
+    | `query` | [batch..., heads, n, d] | queries; [heads, n, d] and [n, d] too |
+    | `key` | [batch..., key heads, m, d] | keys; paged: [pages, key heads, page size, d] |
+    | `value` | [batch..., key heads, m, dv] | values; paged like the keys |
+    | `pages` | [batch, max pages] integer | page of each run of `page size` key rows |
+    | `lengths` | per batch, integer | valid key rows (default m) |
+    | `q_lengths` | per batch, integer | valid query rows (default n); rows beyond give zeros |
+    | `q_start` | per batch, integer | position of query row 0 (default k_start + length - q_length; 0 with `positions = start`) |
+    | `k_start` | per batch, integer | position of key row 0 (default 0) |
+    | `bias` | broadcastable to [batch..., heads, n, m] | added to the score |
+    | `sink` | [heads] | softmax: a logit without a value |
+    | `decay` | see `#attn.linear` | linear: state decay |
+    | `state` | [batch..., heads, d, dv] | linear: initial state |
+    | `set_operands` | by set | operands that `mask` and `sparsity` name |
+    | `captures` | any | what the regions read: score_mod's, then prob_mod's, then each predicate's |
+
+    "Per batch" is a scalar, tensor<T>, tensor<1xT> or a tensor of the batch dims.
+
+    | types | q, k, v, result | scores, regions, lse | accumulation |
+    |---|---|---|---|
+    | | f32, f16, bf16 | f32 | f32 |
+    | | f64 | f64 (lse f32) | f64 |
+
+    Regions: `score_mod` (s, b, h, i, j) -> s; `prob_mod` (p, b, h, i, j) -> p on
+    normalised probabilities; `predicate` (b, h, i, j) -> i1. b is the flattened
+    batch index, h the query head, i and j positions. They are pure and scalar
+    and use values from outside only if captured (constants are free).
+
+    Optional results, `returns = [...]`, after the first: `state` (implied by
+    `state(...)`), `lse` [batch..., heads, n] f32, `scores` and `probs`
+    [batch..., heads, n, m], `column_sums` [batch..., heads, m] f32 (sum of
+    probabilities over queries), `statistics` [batch..., heads, n, 5] f32:
+    entropy (nats), largest probability, mean |i - j|, share of the previous
+    position, share of the first key.
+
+    Constraints:
+    * (C1) q, k, v have one rank >= 2 (paged: q rank 4, k and v rank 4).
+    * (C2) q, k, v, result have one element type: f64, f32, f16 or bf16.
+    * (C3) batch dims of q, k, v agree where static.
+    * (C4) k and v have the same heads, which divide q's heads.
+    * (C5) q and k have one static head size d >= 1, v a static dv >= 1.
+    * (C6) k and v have the same key rows.
+    * (C7) the first result is [batch..., heads, n, dv].
+    * (C8) lengths, q_lengths, q_start, k_start are integers or index, one value or one a batch.
+    * (C9) pages is an integer tensor [batch, max pages] and needs lengths.
+    * (C10) bias is a float tensor broadcastable to [batch..., heads, n, m] from the right.
+    * (C11) score_mod and prob_mod take (float, index, index, index, index) and yield that float.
+    * (C12) each predicate takes four indices and yields i1; `predicate<r>` names an existing one.
+    * (C13) regions are pure and use outside values only through their captures.
+    * (C14) set parameters are in range (strides, blocks, chunks, documents >= 1; extents >= 0; ...).
+    * (C15) set operands fit their set in number, element type and shape; every one is used.
+    * (C16) softcap > 0; sink needs softmax and is a float tensor [heads].
+    * (C17) decay and state need a linear kernel; these take ordered sets: causal, alone or inside per_document.
+    * (C18) returns are distinct and in result order, with the shapes above; lse, probs, column_sums, statistics need softmax; state needs linear.
+    * (C19) scale is finite.
+    * (C20) prob_mod needs softmax.
+    * (C21) `positions = start` and q_start exclude each other.
+    * (C22) static lengths agree with static shapes: axes<...> covers the positions, dense is [n, m].
+  }];
+
+  let arguments = (ins
+    AnyRankedTensor:$query, AnyRankedTensor:$key, AnyRankedTensor:$value,
+    Optional<AnyRankedTensor>:$pages,
+    Optional<Attn_ScalarOrTensor>:$lengths, Optional<Attn_ScalarOrTensor>:$q_lengths,
+    Optional<Attn_ScalarOrTensor>:$q_start, Optional<Attn_ScalarOrTensor>:$k_start,
+    Optional<AnyRankedTensor>:$bias, Optional<AnyRankedTensor>:$sink,
+    Optional<AnyRankedTensor>:$decay, Optional<AnyRankedTensor>:$state,
+    Variadic<Attn_ScalarOrTensor>:$set_operands,
+    Variadic<AnyType>:$captures,
+    OptionalAttr<Attn_PairsAttr>:$mask,
+    OptionalAttr<Attn_PairsAttr>:$sparsity,
+    OptionalAttr<AnyAttr>:$kernel,
+    OptionalAttr<F64Attr>:$scale,
+    UnitAttr:$positions_start,
+    DefaultValuedAttr<DenseI32ArrayAttr, "{}">:$returns,
+    DefaultValuedAttr<DenseI32ArrayAttr, "{}">:$capture_counts,
+    OptionalAttr<Attn_PlanAttr>:$plan,
+    OptionalAttr<Attn_ScheduleAttr>:$schedule);
+  let regions = (region MaxSizedRegion<1>:$score_mod, MaxSizedRegion<1>:$prob_mod,
+    VariadicRegion<SizedRegion<1>>:$predicates);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+
+  let extraClassDeclaration = [{
+    /// The accumulator; #attn.softmax when none is written.
+    ::mlir::Attribute getAccumulator();
+    /// The scale, 1/sqrt(d) when none is written.
+    double getScaleValue();
+    /// Kinds of the results after the first.
+    ::llvm::SmallVector<::mlir::attn::ResultKind> getReturnKinds();
+    /// Captures of score_mod (0), prob_mod (1), predicate r (2 + r).
+    ::mlir::OperandRange getRegionCaptures(unsigned region);
+    /// f64 for f64 operands, else f32: the type of scores, regions and sums.
+    ::mlir::FloatType getComputeType();
+    /// The mask; full when none is written.
+    ::mlir::attn::PairsAttr getMaskSet();
+    /// mask & sparsity, or mask alone.
+    ::mlir::attn::PairsAttr getPairs();
+
+    ::mlir::RankedTensorType getQueryType() { return ::llvm::cast<::mlir::RankedTensorType>(getQuery().getType()); }
+    ::mlir::RankedTensorType getKeyType() { return ::llvm::cast<::mlir::RankedTensorType>(getKey().getType()); }
+    ::mlir::RankedTensorType getValueType() { return ::llvm::cast<::mlir::RankedTensorType>(getValue().getType()); }
+    ::mlir::RankedTensorType getOutputType() { return ::llvm::cast<::mlir::RankedTensorType>(getResult(0).getType()); }
+    /// Number of leading batch dimensions of q (rank - 3, at least 0).
+    int64_t getBatchRank() { return ::std::max<int64_t>(getQueryType().getRank() - 3, 0); }
+    bool hasHeads() { return getQueryType().getRank() >= 3; }
+    /// Query heads and key heads (1 when there is no head dim, kDynamic when unknown).
+    int64_t getQueryHeads();
+    int64_t getKeyHeads();
+    int64_t getQueryRows() { return getQueryType().getDimSize(getQueryType().getRank() - 2); }
+    /// Static key rows; kDynamic when unknown or paged.
+    int64_t getKeyRows();
+    int64_t getHeadDim() { return getQueryType().getShape().back(); }
+    int64_t getValueDim() { return getValueType().getShape().back(); }
+    int64_t getPageSize() { return getPages() ? getKeyType().getDimSize(2) : 0; }
+  }];
+}
+
+def Attn_YieldOp : Attn_Op<"yield", [Pure, ReturnLike, Terminator]> {
+  let summary = "ends a region of an attn operation";
+  let description = "Yields the region's value: a score, a probability, an i1 or a row.";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+
+}
+
+//===----------------------------------------------------------------------===//
+// Stage 4: attn.fold, attn.rows
+//===----------------------------------------------------------------------===//
+
+def Attn_FoldOp : Attn_Op<"fold", [RecursivelySpeculatable,
+    RecursiveMemoryEffects]> {
+  let summary = "folds the keys that one tile of queries keeps";
+  let description = [{
+    The body of a launch: a tile of `rows` query rows beginning at row `row`, for
+    `heads` query heads beginning at head `head` that share one key head, folded
+    over the keys 0 <= c < `keys` that the plan keeps.
+
+    ```mlir
+    %tile, %lse = attn.fold head(%h) rows(%r0, %rows) keys(%len)
+        symbols(%kb, %ke, %qb, %qe) plan = #attn.plan<...> kernel = #attn.softmax
+        scale = 0.125 schedule = #attn.schedule<...>
+      load_q { ^bb0(%hq: index, %r: index): ... attn.yield %row : tensor<1x1x1x64xf32> }
+      load_k { ^bb0(%c: index): ... }
+      load_v { ^bb0(%c: index): ... }
+      score { ^bb0(%s: f32, %hq: index, %i: index, %j: index, %r: index, %c: index): ... }
+      tests { ^bb0(%hq: index, %i: index, %j: index, %r: index, %c: index): ... attn.yield %t : i1 }
+      epilogue { ^bb0(%x: tensor<64xf32>, %hq: index, %r: index): ... }
+      : tensor<1x?x64xf32>, tensor<1x?xf32>
+    ```
+
+    A query row r sits at position i = q_begin + r, a key row c at j = k_begin +
+    c, with [k_begin, k_end, q_begin, q_end] the first four symbols. `score`
+    (softcap, bias and score_mod composed; absent: the scaled dot product as it
+    is), `tests` (one i1 for each atom of the plan) and `epilogue` (a finished
+    row, before it is stored) are optional. Loaders yield one row: a tensor
+    whose last dim is the head size and whose other dims are 1. Regions see
+    everything around them. The first result is [heads, rows, dv], the second,
+    if present, the natural log-sum-exp [heads, rows] in f32. Query rows at
+    positions >= q_end keep no pair: they give zeros.
+
+    Constraints:
+    * (F1) the first result is [heads, rows, dv] with schedule.heads static, lse [heads, rows].
+    * (F2) region arguments and yields are as in the example.
+    * (F3) symbols are 4 + the plan's parameters.
+    * (F4) tests yield one i1 for each atom of the plan.
+  }];
+  let arguments = (ins Index:$head, Index:$row, Index:$rows, Index:$keys,
+    Variadic<Index>:$symbols, Attn_PlanAttr:$plan, AnyAttr:$kernel, F64Attr:$scale,
+    Attn_ScheduleAttr:$schedule);
+  let regions = (region SizedRegion<1>:$load_q, SizedRegion<1>:$load_k, SizedRegion<1>:$load_v,
+    MaxSizedRegion<1>:$score, MaxSizedRegion<1>:$tests, MaxSizedRegion<1>:$epilogue);
+  let results = (outs AnyRankedTensor:$tile, Optional<AnyRankedTensor>:$lse);
+  let assemblyFormat = [{
+    `head` `(` $head `)` `rows` `(` $row `,` $rows `)` `keys` `(` $keys `)`
+    `symbols` `(` $symbols `)` `plan` `=` $plan `kernel` `=` $kernel `scale` `=` $scale
+    `schedule` `=` $schedule attr-dict
+    `load_q` $load_q `load_k` $load_k `load_v` $load_v
+    (`score` $score^)? (`tests` $tests^)? (`epilogue` $epilogue^)?
+    `:` type($tile) (`,` type($lse)^)?
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    /// f64 when a loader yields f64, else f32.
+    ::mlir::FloatType getComputeType();
+    int64_t getHeadDim();
+    int64_t getValueDim();
+    /// The row type a loader (load_q, load_k, load_v) yields.
+    static ::mlir::RankedTensorType getRowType(::mlir::Region &loader);
+  }];
+}
+
+def Attn_RowsOp : Attn_Op<"rows", [RecursivelySpeculatable, RecursiveMemoryEffects]> {
+  let summary = "computes a tile of rows, one region call a row";
+  let description = [{
+    The body of a materialising launch: row r of the result is the region's
+    value at `row` + r. The region yields one row as a loader of `attn.fold` does.
+
+    ```mlir
+    %tile = attn.rows(%r0, %n) { ^bb0(%r: index): ... attn.yield %x : tensor<1x1x1x64xf32> }
+            : tensor<?x64xf32>
+    ```
+
+    Constraints:
+    * (R1) the region takes an index and yields one row with the result's last dim and element type.
+  }];
+  let arguments = (ins Index:$row, Index:$rows);
+  let regions = (region SizedRegion<1>:$body);
+  let results = (outs AnyRankedTensor:$tile);
+  let assemblyFormat = "`(` $row `,` $rows `)` $body attr-dict `:` type($tile)";
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+}
+
+#endif // ATTN_OPS

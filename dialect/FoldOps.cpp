@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// attn.fold and attn.rows: accessors and verifiers (stage 4's border).
+
+#include "dialect/Attn.h"
+
+using namespace mlir;
+using namespace mlir::attn;
+
+/// The single yield of a region, or null.
+static YieldOp getYield(Region &region) {
+  if (region.empty() || !region.front().mightHaveTerminator())
+    return {};
+  return dyn_cast<YieldOp>(region.front().getTerminator());
+}
+
+RankedTensorType FoldOp::getRowType(Region &loader) {
+  YieldOp yield = getYield(loader);
+  if (!yield || yield.getNumOperands() != 1)
+    return {};
+  return dyn_cast<RankedTensorType>(yield.getOperand(0).getType());
+}
+
+FloatType FoldOp::getComputeType() {
+  for (Region *loader : {&getLoadQ(), &getLoadK(), &getLoadV()})
+    if (getRowType(*loader).getElementType().isF64())
+      return Float64Type::get(getContext());
+  return Float32Type::get(getContext());
+}
+
+int64_t FoldOp::getHeadDim() { return getRowType(getLoadQ()).getShape().back(); }
+int64_t FoldOp::getValueDim() {
+  return getRowType(getLoadV()).getShape().back();
+}
+
+/// One row: static, float, all dims but the last 1.
+static bool isRow(RankedTensorType type) {
+  return type && type.hasStaticShape() && type.getRank() >= 1 &&
+         isa<FloatType>(type.getElementType()) &&
+         type.getNumElements() == type.getShape().back() &&
+         type.getShape().back() >= 1;
+}
+
+static LogicalResult verifyArguments(Operation *op, Region &region,
+                                     ArrayRef<Type> types, StringRef name,
+                                     StringRef constraint) {
+  if (region.front().getArgumentTypes() == TypeRange(types) &&
+      getYield(region))
+    return success();
+  InFlightDiagnostic diag = op->emitOpError()
+                            << '(' << constraint << ") " << name
+                            << " must take (";
+  llvm::interleaveComma(types, diag);
+  return diag << ") and end with attn.yield";
+}
+
+LogicalResult FoldOp::verify() {
+  RankedTensorType tile = cast<RankedTensorType>(getTile().getType());
+  if (tile.getRank() != 3 || tile.getDimSize(0) != getSchedule().getHeads() ||
+      !isa<FloatType>(tile.getElementType()))
+    return emitOpError("(F1) the tile must be [")
+           << getSchedule().getHeads() << ", rows, dv], got " << tile;
+  if (getLse()) {
+    auto lse = cast<RankedTensorType>(getLse().getType());
+    if (lse.getRank() != 2 || lse.getDimSize(0) != tile.getDimSize(0) ||
+        !lse.getElementType().isF32())
+      return emitOpError("(F1) lse must be an f32 tensor [heads, rows], got ")
+             << lse;
+  }
+  if (getSymbols().size() != FirstParameter + getPlan().getParameters().size())
+    return emitOpError("(F3) expected ")
+           << FirstParameter + getPlan().getParameters().size()
+           << " symbols, got " << getSymbols().size();
+  int64_t atoms = getPlan().getAtoms().size();
+  for (ComponentAttr component : getPlan().getComponents()) {
+    if (component.getLower().getNumSymbols() > getSymbols().size())
+      return emitOpError("(F3) a component takes more symbols than are given");
+    if (component.getTests())
+      for (int64_t test : component.getTests().asArrayRef())
+        if (std::abs(test) > atoms)
+          return emitOpError("(F4) a component tests atom ")
+                 << test << " of " << atoms;
+  }
+  if ((atoms == 0) != getTests().empty())
+    return emitOpError("(F4) a tests region goes with a plan that has atoms");
+  if (!isa<SoftmaxAttr, SigmoidAttr, ReluAttr, NoneAttr, LinearAttr>(
+          getKernel()))
+    return emitOpError("kernel is not an accumulator: ") << getKernel();
+  return success();
+}
+
+LogicalResult FoldOp::verifyRegions() {
+  Type index = IndexType::get(getContext());
+  if (failed(verifyArguments(*this, getLoadQ(), {index, index}, "load_q",
+                             "F2")) ||
+      failed(verifyArguments(*this, getLoadK(), {index}, "load_k", "F2")) ||
+      failed(verifyArguments(*this, getLoadV(), {index}, "load_v", "F2")))
+    return failure();
+  for (Region *loader : {&getLoadQ(), &getLoadK(), &getLoadV()})
+    if (!isRow(getRowType(*loader)))
+      return emitOpError("(F2) a loader must yield one static row of floats");
+  if (getRowType(getLoadQ()).getShape().back() !=
+      getRowType(getLoadK()).getShape().back())
+    return emitOpError("(F2) load_q and load_k must yield rows of one size");
+  Type scalar = getComputeType();
+  if (!getScore().empty()) {
+    if (failed(verifyArguments(*this, getScore(),
+                               {scalar, index, index, index, index, index},
+                               "score", "F2")))
+      return failure();
+    if (getYield(getScore()).getOperandTypes() != TypeRange(scalar))
+      return emitOpError("(F2) score must yield ") << scalar;
+  }
+  if (!getTests().empty()) {
+    SmallVector<Type> indices(5, index);
+    if (failed(verifyArguments(*this, getTests(), indices, "tests", "F2")))
+      return failure();
+    SmallVector<Type> bits(getPlan().getAtoms().size(),
+                           IntegerType::get(getContext(), 1));
+    if (getYield(getTests()).getOperandTypes() != TypeRange(bits))
+      return emitOpError("(F4) tests must yield one i1 for each of the plan's ")
+             << bits.size() << " atoms";
+  }
+  if (getEpilogue().empty())
+    return success();
+  Block &block = getEpilogue().front();
+  auto row = block.getNumArguments() == 3
+                 ? dyn_cast<RankedTensorType>(block.getArgument(0).getType())
+                 : RankedTensorType();
+  if (!isRow(row) || !block.getArgument(1).getType().isIndex() ||
+      !block.getArgument(2).getType().isIndex() || !isRow(getRowType(getEpilogue())))
+    return emitOpError("(F2) epilogue must take (row, index, index) and yield "
+                       "one row");
+  return success();
+}
+
+LogicalResult RowsOp::verify() {
+  if (cast<RankedTensorType>(getTile().getType()).getRank() != 2)
+    return emitOpError("(R1) the tile must be [rows, columns]");
+  return success();
+}
+
+LogicalResult RowsOp::verifyRegions() {
+  Type index = IndexType::get(getContext());
+  if (failed(verifyArguments(*this, getBody(), {index}, "the region", "R1")))
+    return failure();
+  RankedTensorType row = FoldOp::getRowType(getBody());
+  auto tile = cast<RankedTensorType>(getTile().getType());
+  if (!row || !row.hasStaticShape() ||
+      row.getNumElements() != row.getShape().back() ||
+      row.getShape().back() != tile.getShape().back() ||
+      row.getElementType() != tile.getElementType())
+    return emitOpError("(R1) the region must yield one row of ")
+           << tile.getShape().back() << " " << tile.getElementType();
+  return success();
+}

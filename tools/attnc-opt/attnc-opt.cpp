@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// attnc-opt: every pass and pipeline of attnc on textual IR, as mlir-opt does.
+
+#include "tools/support/Dialects.h"
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+
+int main(int argc, char **argv) {
+  mlir::DialectRegistry registry;
+  attnc::registerDialects(registry);
+  attnc::registerPasses();
+  return mlir::asMainReturnCode(
+      mlir::MlirOptMain(argc, argv, "attnc optimizer driver\n", registry));
+}
