@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Short forms over arith, vector, scf and memref.
+
+#include "codegen/cpu/Emitter.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+using namespace attnc::cpu;
+
+Value Emitter::idx(int64_t value) {
+  return arith::ConstantIndexOp::create(b, loc, value);
+}
+Value Emitter::add(Value x, Value y) {
+  return b.createOrFold<arith::AddIOp>(loc, x, y);
+}
+Value Emitter::sub(Value x, Value y) {
+  return b.createOrFold<arith::SubIOp>(loc, x, y);
+}
+Value Emitter::mul(Value x, Value y) {
+  return b.createOrFold<arith::MulIOp>(loc, x, y);
+}
+Value Emitter::min(Value x, Value y) {
+  return b.createOrFold<arith::MinSIOp>(loc, x, y);
+}
+Value Emitter::max(Value x, Value y) {
+  return b.createOrFold<arith::MaxSIOp>(loc, x, y);
+}
+Value Emitter::clampIndex(Value x, Value size) {
+  return max(min(x, sub(size, idx(1))), idx(0));
+}
+Value Emitter::ceilDiv(Value x, int64_t y) {
+  if (y == 1)
+    return x;
+  return b.createOrFold<arith::DivUIOp>(loc, add(x, y - 1), idx(y));
+}
+Value Emitter::alignTo(Value x, int64_t y) {
+  return y == 1 ? x : mul(ceilDiv(x, y), idx(y));
+}
+Value Emitter::cmp(arith::CmpIPredicate p, Value x, Value y) {
+  return b.createOrFold<arith::CmpIOp>(loc, p, x, y);
+}
+Value Emitter::both(Value x, Value y) {
+  return b.createOrFold<arith::AndIOp>(loc, x, y);
+}
+Value Emitter::toI32(Value x) {
+  return b.createOrFold<arith::IndexCastOp>(loc, b.getI32Type(), x);
+}
+
+Value Emitter::nonZero(Value bytes) {
+  TypedAttr zero = b.getI8IntegerAttr(0);
+  if (auto vector = dyn_cast<VectorType>(bytes.getType()))
+    zero = DenseElementsAttr::get(vector, Attribute(zero));
+  return cmp(arith::CmpIPredicate::ne, bytes,
+             arith::ConstantOp::create(b, loc, zero));
+}
+
+Value Emitter::constant(Type type, double value) {
+  Type element = getElementTypeOrSelf(type);
+  TypedAttr attr = b.getFloatAttr(element, value);
+  if (auto vector = dyn_cast<VectorType>(type))
+    attr = DenseElementsAttr::get(vector, attr);
+  return arith::ConstantOp::create(b, loc, attr);
+}
+Value Emitter::addf(Value x, Value y) {
+  return arith::AddFOp::create(b, loc, x, y);
+}
+Value Emitter::subf(Value x, Value y) {
+  return arith::SubFOp::create(b, loc, x, y);
+}
+Value Emitter::mulf(Value x, Value y) {
+  return arith::MulFOp::create(b, loc, x, y);
+}
+Value Emitter::fma(Value x, Value y, Value z) {
+  if (!hasFma)
+    return addf(mulf(x, y), z);
+  if (isa<VectorType>(x.getType()))
+    return vector::FMAOp::create(b, loc, x, y, z);
+  return math::FmaOp::create(b, loc, x, y, z);
+}
+Value Emitter::maxIgnoringNaN(Value x, Value m) {
+  Value larger =
+      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, m);
+  return select(larger, x, m);
+}
+Value Emitter::select(Value c, Value x, Value y) {
+  return arith::SelectOp::create(b, loc, c, x, y);
+}
+Value Emitter::convert(Value x, Type element) {
+  Type from = getElementTypeOrSelf(x.getType());
+  if (from == element)
+    return x;
+  Type type = element;
+  if (auto vector = dyn_cast<VectorType>(x.getType()))
+    type = vector.clone(element);
+  unsigned fromBits = from.getIntOrFloatBitWidth(),
+           toBits = element.getIntOrFloatBitWidth();
+  if (fromBits == toBits) // f16 and bf16 meet in f32
+    return convert(convert(x, b.getF32Type()), element);
+  if (fromBits < toBits)
+    return arith::ExtFOp::create(b, loc, type, x);
+  return arith::TruncFOp::create(b, loc, type, x);
+}
+
+Type Emitter::vec(int64_t lanes, Type element) {
+  return lanes == 1 ? element : Type(VectorType::get({lanes}, element));
+}
+Value Emitter::splat(Value scalar, int64_t lanes) {
+  if (lanes == 1)
+    return scalar;
+  return vector::BroadcastOp::create(
+      b, loc, VectorType::get({lanes}, scalar.getType()), scalar);
+}
+Value Emitter::load(Type type, Value memref, ValueRange at) {
+  if (auto vector = dyn_cast<VectorType>(type))
+    return vector::LoadOp::create(b, loc, vector, memref, at);
+  return memref::LoadOp::create(b, loc, memref, at);
+}
+void Emitter::store(Value value, Value memref, ValueRange at) {
+  if (isa<VectorType>(value.getType()))
+    vector::StoreOp::create(b, loc, value, memref, at);
+  else
+    memref::StoreOp::create(b, loc, value, memref, at);
+}
+Value Emitter::iota(int64_t lanes) {
+  if (lanes == 1)
+    return idx(0);
+  SmallVector<APInt> values;
+  for (int64_t i = 0; i < lanes; ++i)
+    values.emplace_back(64, i);
+  auto type = VectorType::get({lanes}, b.getIndexType());
+  return arith::ConstantOp::create(b, loc,
+                                   DenseElementsAttr::get(type, values));
+}
+
+void Emitter::loop(Value lo, Value hi, int64_t step,
+                   function_ref<void(Value)> body) {
+  // A loop of no or one iteration with constant bounds is its body.
+  APInt low, high;
+  if (matchPattern(lo, m_ConstantInt(&low)) &&
+      matchPattern(hi, m_ConstantInt(&high))) {
+    if (!low.slt(high))
+      return;
+    if ((high - low).sle(step)) {
+      body(lo);
+      return;
+    }
+  }
+  auto op = scf::ForOp::create(b, loc, lo, hi, idx(step));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(op.getBody()->getTerminator());
+  body(op.getInductionVar());
+}
+Values Emitter::loop(Value lo, Value hi, int64_t step, ValueRange inits,
+                     function_ref<Values(Value, ValueRange)> body) {
+  auto op = scf::ForOp::create(
+      b, loc, lo, hi, idx(step), inits,
+      [&](OpBuilder &, Location, Value, ValueRange) {});
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(op.getBody());
+  Values yields = body(op.getInductionVar(), op.getRegionIterArgs());
+  scf::YieldOp::create(b, loc, yields);
+  return Values(op.getResults());
+}
+void Emitter::when(Value condition, function_ref<void()> then,
+                   function_ref<void()> otherwise) {
+  auto op = scf::IfOp::create(b, loc, condition,
+                              /*withElseRegion=*/static_cast<bool>(otherwise));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(op.thenBlock()->getTerminator());
+  then();
+  if (!otherwise)
+    return;
+  b.setInsertionPoint(op.elseBlock()->getTerminator());
+  otherwise();
+}
+
+Value Emitter::view(Value scratch, int64_t byteOffset, ArrayRef<int64_t> shape,
+                    Type element) {
+  return memref::ViewOp::create(b, loc, MemRefType::get(shape, element),
+                                scratch, idx(byteOffset), ValueRange());
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Numbering of a kernel's tensors and its signature attribute.
+
+#include "codegen/cpu/KernelTensors.h"
+#include "passes/LaunchConstraints.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace mlir::attn;
+using namespace attnc::cpu;
+
+Value KernelTensors::strip(Value value) {
+  while (auto cast = value.getDefiningOp<tensor::CastOp>())
+    value = cast.getSource();
+  return value;
+}
+
+FailureOr<KernelTensors> KernelTensors::create(func::FuncOp func) {
+  KernelTensors result;
+  result.func = func;
+  if (func.isExternal() || !func.getBody().hasOneBlock())
+    return func.emitError("needs a body of one block to become a kernel");
+  for (BlockArgument arg : func.getArguments()) {
+    if (!isa<RankedTensorType>(arg.getType()))
+      return func.emitError("argument ")
+             << arg.getArgNumber()
+             << " must be a ranked tensor to become a kernel's (a scalar is a "
+                "tensor<...> of rank 0), got "
+             << arg.getType();
+    result.entries[arg] = {Kind::Input, arg.getArgNumber()};
+  }
+  Operation *ret = func.front().getTerminator();
+  int64_t number = func.getNumArguments();
+  for (OpOperand &operand : ret->getOpOperands()) {
+    Value value = strip(operand.get());
+    if (!value.getDefiningOp<scf::ForallOp>())
+      return ret->emitError("returns value ")
+             << operand.getOperandNumber()
+             << ", which no launch computes: a kernel returns results of "
+                "attention or of operations around it";
+    if (!result.entries.insert({value, {Kind::Output, number++}}).second)
+      return ret->emitError("returns one value twice");
+    result.outputs.push_back(value);
+    result.outputTypes.push_back(operand.get().getType());
+  }
+  for (Operation &op : func.front()) {
+    auto forall = dyn_cast<scf::ForallOp>(op);
+    if (!forall)
+      continue;
+    for (Value value : forall.getResults())
+      if (!result.entries.count(value) && !value.use_empty()) {
+        result.entries[value] = {Kind::Temporary, number++};
+        result.temporaries.push_back(value);
+      } else if (!result.entries.count(value)) {
+        // An unused result still has to be written somewhere.
+        result.entries[value] = {Kind::Temporary, number++};
+        result.temporaries.push_back(value);
+      }
+  }
+  return result;
+}
+
+std::optional<KernelTensors::Entry> KernelTensors::find(Value value) const {
+  auto it = entries.find(strip(value));
+  if (it == entries.end())
+    return std::nullopt;
+  return it->second;
+}
+
+std::string KernelTensors::nameOf(bool isOutput, unsigned number) const {
+  StringAttr name =
+      isOutput ? func.getResultAttrOfType<StringAttr>(number, "attn.name")
+               : func.getArgAttrOfType<StringAttr>(number, "attn.name");
+  if (name)
+    return name.str();
+  return (isOutput ? "out" : "arg") + std::to_string(number);
+}
+
+/// Bytes of an element in memory; bools are bytes.
+static int64_t elementBytes(Type element) {
+  if (element.isIndex())
+    return 8;
+  return std::max<int64_t>(element.getIntOrFloatBitWidth() / 8, 1);
+}
+
+FailureOr<DictionaryAttr> KernelTensors::kernelAttr() const {
+  Builder b(func.getContext());
+  SmallVector<Attribute> args, constraints, temps;
+  auto addArg = [&](const std::string &name, StringRef role, Type type) {
+    int64_t alignment =
+        elementBytes(cast<RankedTensorType>(type).getElementType());
+    args.push_back(b.getDictionaryAttr(
+        {b.getNamedAttr("name", b.getStringAttr(name)),
+         b.getNamedAttr("role", b.getStringAttr(role)),
+         b.getNamedAttr("type", TypeAttr::get(type)),
+         b.getNamedAttr("alignment", b.getI64IntegerAttr(alignment))}));
+  };
+  for (BlockArgument arg : func.getArguments())
+    addArg(nameOf(false, arg.getArgNumber()), "input", arg.getType());
+  if (auto recorded = func->getAttrOfType<ArrayAttr>(kConstraintsAttr))
+    llvm::append_range(constraints, recorded);
+  for (auto [i, value] : llvm::enumerate(outputs)) {
+    std::string name = nameOf(true, i);
+    addArg(name, "output", outputTypes[i]);
+    auto type = cast<RankedTensorType>(outputTypes[i]);
+    for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+      if (!type.isDynamicDim(dim))
+        continue;
+      FormulaAttr size = sizeFormula(value, dim);
+      if (!size)
+        return func.emitError("cannot derive dim ")
+               << dim << " of result " << i << " from the arguments' sizes";
+      // out.dim - size = 0, with out.dim as the last symbol.
+      SmallVector<int64_t> dims;
+      if (size.getDims())
+        llvm::append_range(dims, size.getDims().asArrayRef());
+      unsigned symbol = dims.size() / 2;
+      dims.append({static_cast<int64_t>(func.getNumArguments() + i), dim});
+      AffineExpr expr =
+          b.getAffineSymbolExpr(symbol) - size.getMap().getResult(0);
+      auto formula = FormulaAttr::get(
+          b.getContext(), AffineMap::get(0, symbol + 1, expr),
+          b.getDenseI64ArrayAttr(dims));
+      constraints.push_back(b.getDictionaryAttr(
+          {b.getNamedAttr("formula", formula),
+           b.getNamedAttr("message",
+                          b.getStringAttr("dim " + Twine(dim) + " of " + name +
+                                          " must be what the inputs give"))}));
+    }
+  }
+  for (Value value : temporaries) {
+    auto type = cast<RankedTensorType>(value.getType());
+    SmallVector<int64_t> dims;
+    AffineExpr bytes =
+        b.getAffineConstantExpr(elementBytes(type.getElementType()));
+    for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+      FormulaAttr size = sizeFormula(value, dim);
+      if (!size)
+        return func.emitError("cannot derive the size of a temporary from the "
+                              "arguments' sizes");
+      SmallVector<AffineExpr> symbols;
+      ArrayRef<int64_t> sizeDims =
+          size.getDims() ? size.getDims().asArrayRef() : ArrayRef<int64_t>();
+      for (unsigned s = 0; s < size.getMap().getNumSymbols(); ++s) {
+        symbols.push_back(b.getAffineSymbolExpr(dims.size() / 2));
+        dims.append({sizeDims[2 * s], sizeDims[2 * s + 1]});
+      }
+      bytes = bytes * size.getMap().getResult(0).replaceSymbols(symbols);
+    }
+    temps.push_back(FormulaAttr::get(
+        b.getContext(), AffineMap::get(0, dims.size() / 2, bytes),
+        dims.empty() ? DenseI64ArrayAttr() : b.getDenseI64ArrayAttr(dims)));
+  }
+  return b.getDictionaryAttr(
+      {b.getNamedAttr("name", b.getStringAttr(func.getName())),
+       b.getNamedAttr("args", b.getArrayAttr(args)),
+       b.getNamedAttr("constraints", b.getArrayAttr(constraints)),
+       b.getNamedAttr("temps", b.getArrayAttr(temps))});
+}

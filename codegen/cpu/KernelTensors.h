@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The tensors of a stage-4 function as a kernel sees them: inputs, outputs and
+// temporaries, numbered in this order.
+
+#ifndef ATTNC_CODEGEN_CPU_KERNELTENSORS_H
+#define ATTNC_CODEGEN_CPU_KERNELTENSORS_H
+
+#include "dialect/Attn.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace attnc::cpu {
+
+class KernelTensors {
+public:
+  /// Numbers the tensors of `func`; diagnoses what no kernel can be.
+  static mlir::FailureOr<KernelTensors> create(mlir::func::FuncOp func);
+
+  enum class Kind { Input, Output, Temporary };
+  struct Entry {
+    Kind kind;
+    int64_t number; // of the tensor in the kernel
+  };
+
+  /// The tensor a value is, looking through casts; none for values that are
+  /// not in memory.
+  std::optional<Entry> find(mlir::Value value) const;
+  /// The value before casts.
+  static mlir::Value strip(mlir::Value value);
+
+  /// The attribute `attn.kernel` of the stage-5 module.
+  mlir::FailureOr<mlir::DictionaryAttr> kernelAttr() const;
+
+private:
+  mlir::func::FuncOp func;
+  llvm::MapVector<mlir::Value, Entry> entries;
+  llvm::SmallVector<mlir::Value> outputs, temporaries;
+  llvm::SmallVector<mlir::Type> outputTypes;
+
+  std::string nameOf(bool isOutput, unsigned number) const;
+};
+
+} // namespace attnc::cpu
+
+#endif // ATTNC_CODEGEN_CPU_KERNELTENSORS_H

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Emits a row region (a loader, an epilogue, attn.rows) for one row: slices
+// become pointers, linalg operations become loops along the row, vectorised
+// where they are elementwise. Rows between operations live in scratch.
+
+#ifndef ATTNC_CODEGEN_CPU_ROWPROGRAM_H
+#define ATTNC_CODEGEN_CPU_ROWPROGRAM_H
+
+#include "codegen/cpu/LaneEmitter.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+namespace attnc::cpu {
+
+/// What a row program needs of the launch around it.
+struct RowEnvironment {
+  OuterValues &outer;
+  Value scratch;        // memref<?xi8>
+  ScratchLayout &layout;
+  int64_t lanes; // f32 lanes of a native vector
+};
+
+class RowProgram : private OuterValues {
+public:
+  RowProgram(Emitter &e, RowEnvironment environment)
+      : e(e), env(environment), scalars(e, 1, environment.outer) {}
+
+  /// Binds an index argument.
+  void bind(Value argument, Value value) { scalars.bind(argument, value); }
+  /// Binds a row argument to a memref of rank 1.
+  void bindRow(Value argument, Value memref) { rows[argument] = memref; }
+
+  /// Emits the region; the memref<Lxt> that holds the row it yields.
+  mlir::FailureOr<Value> emit(mlir::Region &region);
+
+  /// Copies a row into another memref of rank 1, converting elements.
+  void copyRow(Value from, Value to, int64_t length);
+
+private:
+  Emitter &e;
+  RowEnvironment env;
+  LaneEmitter scalars;
+  llvm::DenseMap<Value, Value> rows; // tensor of one row → memref<Lxt>
+
+  // What the bodies of linalg operations see around them.
+  Value tensor(Value original) override { return env.outer.tensor(original); }
+  Value scalar(Value original) override { return scalars.lookup(original); }
+
+  Value newRow(int64_t length, Type element);
+  Value scalarOf(mlir::OpFoldResult x);
+  llvm::LogicalResult emitOp(mlir::Operation &op);
+  llvm::LogicalResult emitSlice(mlir::tensor::ExtractSliceOp op);
+  llvm::LogicalResult emitLinalg(mlir::linalg::LinalgOp op);
+  llvm::LogicalResult emitLoop(mlir::linalg::LinalgOp op, int longLoop,
+                               Value out);
+  mlir::FailureOr<Value> emitBody(mlir::linalg::LinalgOp op, int longLoop,
+                                  Value at, int64_t lanes, Value accumulator);
+};
+
+} // namespace attnc::cpu
+
+#endif // ATTNC_CODEGEN_CPU_ROWPROGRAM_H

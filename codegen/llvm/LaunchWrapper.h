@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Between the runtime's workgroup function (attnc_workgroup_fn) and a launch's
+// body: what words there are, and the function that loads and passes them.
+
+#ifndef ATTNC_CODEGEN_LLVM_LAUNCHWRAPPER_H
+#define ATTNC_CODEGEN_LLVM_LAUNCHWRAPPER_H
+
+#include "codegen/llvm/Stage5.h"
+
+namespace attnc {
+
+/// A launch's parameters as stage 5 had them.
+struct LaunchParams {
+  mlir::StringAttr body;
+  /// Memrefs and index values, without the last three.
+  llvm::SmallVector<mlir::Type> types;
+  mlir::MemRefType scratch, status;
+};
+
+/// Notes the parameters of every launch, in order, and turns their attributes
+/// into what LLVM understands (alignment, no aliasing). Launches become private
+/// functions; their wrappers are the kernel's only public symbols.
+llvm::SmallVector<LaunchParams> takeLaunchParams(mlir::ModuleOp module);
+
+/// Adds `attnc_launch_<k>` for each launch to a module in the LLVM dialect.
+mlir::LogicalResult addLaunchWrappers(mlir::ModuleOp module,
+                                      llvm::ArrayRef<LaunchParams> launches);
+
+/// The symbol of launch `number`.
+std::string entryName(size_t number);
+
+} // namespace attnc
+
+#endif // ATTNC_CODEGEN_LLVM_LAUNCHWRAPPER_H

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Lowering to the LLVM dialect. One greedy rewrite prepares (vector shapes,
+// strided metadata, elementary functions), one conversion flattens loops, one
+// makes everything LLVM: a pass for each dialect would walk the IR ten times.
+
+#include "codegen/llvm/LowerToLLVM.h"
+
+#include "codegen/llvm/FloatExpansion.h"
+#include "codegen/llvm/LaunchWrapper.h"
+#include "codegen/llvm/Stage5.h"
+#include "codegen/llvm/Stage5Ops.h"
+
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
+#include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Affine/Transforms/Transforms.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Transforms/Transforms.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
+#include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
+#include "mlir/Pass/Pass.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Transforms/DialectConversion.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+using namespace attnc;
+
+void attnc::registerCodegenDialects(DialectRegistry &registry) {
+  registry.insert<affine::AffineDialect, arith::ArithDialect,
+                  cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                  ub::UBDialect, vector::VectorDialect>();
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+}
+
+//===----------------------------------------------------------------------===//
+// Steps
+//===----------------------------------------------------------------------===//
+
+static void populateVectorPatterns(RewritePatternSet &patterns) {
+  using namespace mlir::vector;
+  populateVectorBroadcastLoweringPatterns(patterns);
+  populateVectorContractLoweringPatterns(patterns,
+                                         VectorContractLowering::OuterProduct);
+  populateVectorOuterProductLoweringPatterns(patterns);
+  populateVectorMultiReductionLoweringPatterns(
+      patterns, VectorMultiReductionLowering::InnerParallel);
+  populateVectorMaskOpLoweringPatterns(patterns);
+  populateVectorShapeCastLoweringPatterns(patterns);
+  populateVectorInterleaveLoweringPatterns(patterns);
+  populateVectorTransposeLoweringPatterns(
+      patterns, VectorTransposeLowering::Shuffle16x16);
+  populateVectorTransferLoweringPatterns(patterns, /*maxTransferRank=*/1);
+  populateVectorMaskMaterializationPatterns(patterns,
+                                            /*force32BitVectorIndices=*/true);
+  populateVectorInsertExtractStridedSliceTransforms(patterns);
+  populateVectorStepLoweringPatterns(patterns);
+  populateVectorRankReducingFMAPattern(patterns);
+  populateVectorGatherLoweringPatterns(patterns);
+  populateVectorShuffleLoweringPatterns(patterns);
+  populateVectorFromElementsUnrollPatterns(patterns);
+  populateVectorToElementsUnrollPatterns(patterns);
+}
+
+static LogicalResult prepare(ModuleOp module, const Target &target) {
+  RewritePatternSet patterns(module.getContext());
+  populateVectorPatterns(patterns);
+  populateSmallFloatPatterns(patterns, target);
+  populateMathExpansionPatterns(patterns, target);
+  memref::populateExpandStridedMetadataPatterns(patterns);
+  affine::populateAffineExpandIndexOpsPatterns(patterns);
+  populateAffineToStdConversionPatterns(patterns);
+  arith::populateCeilFloorDivExpandOpsPatterns(patterns);
+  GreedyRewriteConfig config;
+  config.setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
+  // One round may reach the limit of iterations on long chains of expansions;
+  // what is left then fails to convert, with a diagnostic.
+  (void)applyPatternsGreedily(module, std::move(patterns), config);
+  return checkNoLibraryCalls(module, target);
+}
+
+static LogicalResult flattenControlFlow(ModuleOp module) {
+  RewritePatternSet patterns(module.getContext());
+  populateSCFToControlFlowConversionPatterns(patterns);
+  ConversionTarget legal(*module.getContext());
+  legal.addIllegalDialect<scf::SCFDialect>();
+  legal.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
+  return applyPartialConversion(module, legal, std::move(patterns));
+}
+
+static LogicalResult convertToLLVM(ModuleOp module) {
+  MLIRContext *context = module.getContext();
+  LowerToLLVMOptions options(context);
+  options.allocLowering = LowerToLLVMOptions::AllocLowering::None;
+  options.overrideIndexBitwidth(64);
+  LLVMTypeConverter converter(context, options);
+  RewritePatternSet patterns(context);
+  SymbolTableCollection symbols;
+  populateVectorToLLVMConversionPatterns(converter, patterns,
+                                         /*reassociateFPReductions=*/false,
+                                         /*force32BitVectorIndices=*/true);
+  vector::populateVectorTransferLoweringPatterns(patterns);
+  arith::populateArithToLLVMConversionPatterns(converter, patterns);
+  populateMathToLLVMConversionPatterns(converter, patterns);
+  populateFinalizeMemRefToLLVMConversionPatterns(converter, patterns, &symbols);
+  cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
+  populateFuncToLLVMConversionPatterns(converter, patterns, &symbols);
+  ub::populateUBToLLVMConversionPatterns(converter, patterns);
+  LLVMConversionTarget legal(*context);
+  legal.addLegalOp<ModuleOp>();
+  if (failed(applyFullConversion(module, legal, std::move(patterns))))
+    return failure();
+
+  SmallVector<UnrealizedConversionCastOp> casts, remaining;
+  module.walk([&](UnrealizedConversionCastOp cast) { casts.push_back(cast); });
+  reconcileUnrealizedCasts(casts, &remaining);
+  for (UnrealizedConversionCastOp cast : remaining)
+    return cast.emitError() << "cannot convert " << cast.getOperandTypes()
+                            << " to " << cast.getResultTypes();
+  return success();
+}
+
+/// Everything but the wrappers is internal, and constants may be merged.
+static void makeInternal(ModuleOp module) {
+  for (auto func : module.getOps<LLVM::LLVMFuncOp>()) {
+    func.setLinkage(LLVM::Linkage::Internal);
+    func.setDsoLocal(true);
+  }
+  for (auto global : module.getOps<LLVM::GlobalOp>()) {
+    global.setLinkage(LLVM::Linkage::Internal);
+    global.setDsoLocal(true);
+    global.setUnnamedAddr(LLVM::UnnamedAddr::Global);
+  }
+}
+
+/// The features that called intrinsics need, which LLVM would not survive being
+/// without.
+static LogicalResult checkIntrinsics(ModuleOp module, const Target &target) {
+  LogicalResult result = success();
+  module.walk([&](LLVM::CallIntrinsicOp op) {
+    StringRef name = op.getIntrin();
+    std::optional<StringRef> feature = intrinsicFeature(name);
+    if (!feature || feature->empty())
+      return;
+    bool wide = feature->starts_with("avx512") && !name.ends_with("512");
+    for (StringRef needed : {*feature, StringRef(wide ? "avx512vl" : "")})
+      if (!needed.empty() && !target.hasFeature(needed)) {
+        op.emitError() << name << " needs " << needed << ", which "
+                       << target.name << " lacks";
+        result = failure();
+      }
+  });
+  return result;
+}
+
+LogicalResult attnc::lowerToLLVMDialect(ModuleOp module, const Target &target) {
+  if (failed(checkIntrinsics(module, target)))
+    return failure();
+  SmallVector<LaunchParams> launches = takeLaunchParams(module);
+  if (failed(prepare(module, target)) || failed(flattenControlFlow(module)) ||
+      failed(convertToLLVM(module)))
+    return failure();
+  makeInternal(module);
+  return addLaunchWrappers(module, launches);
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+struct CpuToLLVMPass : PassWrapper<CpuToLLVMPass, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(CpuToLLVMPass)
+
+  CpuToLLVMPass() = default;
+  CpuToLLVMPass(const CpuToLLVMPass &other) : PassWrapper(other) {}
+
+  StringRef getArgument() const override { return "attn-cpu-to-llvm"; }
+  StringRef getDescription() const override {
+    return "lowers a stage-5 kernel to the LLVM dialect";
+  }
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registerCodegenDialects(registry);
+  }
+
+  void runOnOperation() override {
+    llvm::Expected<Target> parsed = Target::parse(target);
+    if (!parsed) {
+      getOperation().emitError() << llvm::toString(parsed.takeError());
+      return signalPassFailure();
+    }
+    if (failed(verifyStage5(getOperation())) ||
+        failed(lowerToLLVMDialect(getOperation(), *parsed)))
+      signalPassFailure();
+  }
+
+  Option<std::string> target{*this, "target",
+                             llvm::cl::desc("machine to generate code for"),
+                             llvm::cl::init("native")};
+};
+
+} // namespace
+
+void attnc::registerCodegenPasses() { PassRegistration<CpuToLLVMPass>(); }

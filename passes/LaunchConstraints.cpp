@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Sizes as formulas over the arguments' sizes, and the constraints on them.
+
+#include "passes/LaunchConstraints.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace mlir::attn;
+
+namespace {
+/// Builds expressions over symbols, each bound to one (argument, dim).
+class FormulaBuilder {
+public:
+  explicit FormulaBuilder(MLIRContext *context) : context(context) {}
+
+  AffineExpr size(Value tensor, int64_t dim) {
+    auto type = dyn_cast<RankedTensorType>(tensor.getType());
+    if (!type || dim < 0 || dim >= type.getRank())
+      return {};
+    if (!type.isDynamicDim(dim))
+      return getAffineConstantExpr(type.getDimSize(dim), context);
+    if (auto arg = dyn_cast<BlockArgument>(tensor))
+      return isa<func::FuncOp>(arg.getOwner()->getParentOp())
+                 ? symbol(arg.getArgNumber(), dim)
+                 : AffineExpr();
+    return sizeOfResult(cast<OpResult>(tensor), dim);
+  }
+
+  AffineExpr value(OpFoldResult fold) {
+    if (auto attr = dyn_cast<Attribute>(fold))
+      return getAffineConstantExpr(cast<IntegerAttr>(attr).getInt(), context);
+    Value v = cast<Value>(fold);
+    APInt constant;
+    if (matchPattern(v, m_ConstantInt(&constant)))
+      return getAffineConstantExpr(constant.getSExtValue(), context);
+    Operation *op = v.getDefiningOp();
+    if (!op)
+      return {};
+    if (auto dim = dyn_cast<tensor::DimOp>(op)) {
+      std::optional<int64_t> index = dim.getConstantIndex();
+      return index ? size(dim.getSource(), *index) : AffineExpr();
+    }
+    if (auto apply = dyn_cast<affine::AffineApplyOp>(op))
+      return applied(apply);
+    return arithmetic(op);
+  }
+
+  FormulaAttr build(AffineExpr expr) {
+    if (!expr)
+      return {};
+    AffineMap map = AffineMap::get(0, dims.size() / 2, expr, context);
+    return FormulaAttr::get(
+        context, map,
+        dims.empty() ? DenseI64ArrayAttr()
+                     : DenseI64ArrayAttr::get(context, dims));
+  }
+
+private:
+  MLIRContext *context;
+  SmallVector<int64_t> dims; // (argument, dim) of each symbol
+
+  AffineExpr symbol(int64_t argument, int64_t dim) {
+    for (size_t s = 0; s < dims.size(); s += 2)
+      if (dims[s] == argument && dims[s + 1] == dim)
+        return getAffineSymbolExpr(s / 2, context);
+    dims.append({argument, dim});
+    return getAffineSymbolExpr(dims.size() / 2 - 1, context);
+  }
+
+  AffineExpr sizeOfResult(OpResult result, int64_t dim) {
+    Operation *op = result.getOwner();
+    unsigned number = result.getResultNumber();
+    if (auto empty = dyn_cast<tensor::EmptyOp>(op))
+      return value(empty.getMixedSizes()[dim]);
+    if (auto cast = dyn_cast<tensor::CastOp>(op))
+      return size(cast.getSource(), dim);
+    if (auto forall = dyn_cast<scf::ForallOp>(op))
+      return size(forall.getOutputs()[number], dim);
+    if (auto style = dyn_cast<DestinationStyleOpInterface>(op))
+      return size(style.getDpsInits()[number], dim);
+    if (auto attention = dyn_cast<AttentionOp>(op)) {
+      if (number != 0)
+        return {};
+      return size(attention.getQuery(), dim);
+    }
+    return {};
+  }
+
+  AffineExpr applied(affine::AffineApplyOp apply) {
+    SmallVector<AffineExpr> operands;
+    for (Value operand : apply.getMapOperands()) {
+      operands.push_back(value(operand));
+      if (!operands.back())
+        return {};
+    }
+    AffineMap map = apply.getAffineMap();
+    ArrayRef<AffineExpr> all(operands);
+    return map.getResult(0).replaceDimsAndSymbols(
+        all.take_front(map.getNumDims()), all.drop_front(map.getNumDims()));
+  }
+
+  AffineExpr arithmetic(Operation *op) {
+    if (op->getNumOperands() != 2 ||
+        !isa<arith::AddIOp, arith::SubIOp, arith::MulIOp, arith::DivUIOp,
+             arith::CeilDivSIOp, arith::FloorDivSIOp>(op))
+      return {};
+    AffineExpr lhs = value(op->getOperand(0)), rhs = value(op->getOperand(1));
+    if (!lhs || !rhs)
+      return {};
+    if (isa<arith::AddIOp>(op))
+      return lhs + rhs;
+    if (isa<arith::SubIOp>(op))
+      return lhs - rhs;
+    if (isa<arith::MulIOp>(op))
+      return lhs * rhs;
+    if (isa<arith::CeilDivSIOp>(op))
+      return lhs.ceilDiv(rhs);
+    return lhs.floorDiv(rhs);
+  }
+};
+
+/// Collects "formula must be 0" for one function.
+class Collector {
+public:
+  explicit Collector(func::FuncOp func) : func(func), b(func.getContext()) {}
+
+  LogicalResult run() {
+    WalkResult walk = func.walk([&](Operation *op) {
+      LogicalResult result = success();
+      if (auto attention = dyn_cast<AttentionOp>(op))
+        result = visit(attention);
+      else if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
+        result = visit(linalgOp);
+      return failed(result) ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    if (walk.wasInterrupted())
+      return failure();
+    if (!constraints.empty())
+      func->setAttr(attnc::kConstraintsAttr, b.getArrayAttr(constraints));
+    return success();
+  }
+
+private:
+  func::FuncOp func;
+  Builder b;
+  SmallVector<Attribute> constraints;
+
+  /// Records that an expression over sizes is 0. `make` returns null when a
+  /// size cannot be derived from the arguments: then nothing at launch could
+  /// protect the kernel, so it is an error here.
+  LogicalResult zero(Operation *op,
+                     function_ref<AffineExpr(FormulaBuilder &)> make,
+                     const Twine &message) {
+    FormulaBuilder builder(b.getContext());
+    AffineExpr expr = make(builder);
+    if (!expr)
+      return op->emitError("cannot derive a size from the sizes of the "
+                           "function's arguments: ")
+             << message;
+    if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
+      if (constant.getValue() != 0)
+        return op->emitError() << message;
+      return success();
+    }
+    NamedAttribute entries[] = {
+        b.getNamedAttr("formula", builder.build(expr)),
+        b.getNamedAttr("message", b.getStringAttr(message))};
+    Attribute entry = b.getDictionaryAttr(entries);
+    if (!llvm::is_contained(constraints, entry))
+      constraints.push_back(entry);
+    return success();
+  }
+
+  /// Two dims are the same; with `broadcast` the first may also be 1.
+  LogicalResult same(Operation *op, Value x, int64_t xDim, Value y,
+                     int64_t yDim, bool broadcast, const Twine &message) {
+    return zero(
+        op,
+        [&](FormulaBuilder &f) -> AffineExpr {
+          AffineExpr a = f.size(x, xDim), c = f.size(y, yDim);
+          if (!a || !c)
+            return {};
+          if (auto k = dyn_cast<AffineConstantExpr>(a);
+              k && k.getValue() == 1 && broadcast)
+            return getAffineConstantExpr(0, b.getContext());
+          return broadcast ? (a - c) * (a - 1) : a - c;
+        },
+        message);
+  }
+
+  LogicalResult visit(AttentionOp op) {
+    Value q = op.getQuery(), k = op.getKey(), v = op.getValue();
+    int64_t rank = op.getQueryType().getRank();
+    for (int64_t d = 0; d < op.getBatchRank(); ++d)
+      for (Value other : {k, v})
+        if (failed(same(op, other, d, q, d, false,
+                        "(C3) q, k and v need the same batch dim " +
+                            Twine(d))))
+          return failure();
+    if (op.hasHeads()) {
+      if (failed(same(op, k, rank - 3, v, rank - 3, false,
+                      "(C4) k and v need the same heads")) ||
+          failed(zero(
+              op,
+              [&](FormulaBuilder &f) -> AffineExpr {
+                AffineExpr a = f.size(q, rank - 3), c = f.size(k, rank - 3);
+                return a && c ? a % c : AffineExpr();
+              },
+              "(C4) key heads must divide query heads")))
+        return failure();
+    }
+    if (failed(same(op, k, rank - 2, v, rank - 2, false,
+                    "(C6) k and v need the same rows")))
+      return failure();
+    for (Value perBatch : {op.getLengths(), op.getQLengths(), op.getQStart(),
+                           op.getKStart()})
+      if (perBatch && failed(visitPerBatch(op, perBatch)))
+        return failure();
+    if (op.getBias() && failed(visitRightAligned(op, op.getBias())))
+      return failure();
+    return visitSetOperands(op);
+  }
+
+  LogicalResult visitPerBatch(AttentionOp op, Value operand) {
+    if (isPerBatchUniform(operand.getType()))
+      return success();
+    for (int64_t d = 0, e = op.getBatchRank(); d < e; ++d)
+      if (failed(same(op, operand, d, op.getQuery(), d, false,
+                      "(C8) a per-batch operand needs the batch dims of q")))
+        return failure();
+    return success();
+  }
+
+  /// The dim of q or k that dim `d` from the right of [.., heads, n, m] is.
+  std::pair<Value, int64_t> scoreDim(AttentionOp op, int64_t fromRight) {
+    int64_t rank = op.getQueryType().getRank();
+    if (fromRight == 0)
+      return {op.getKey(), rank - 2};
+    return {op.getQuery(), rank - 1 - fromRight};
+  }
+
+  LogicalResult visitRightAligned(AttentionOp op, Value operand) {
+    int64_t rank = cast<RankedTensorType>(operand.getType()).getRank();
+    for (int64_t d = 0; d < rank; ++d) {
+      auto [value, dim] = scoreDim(op, rank - 1 - d);
+      if (failed(same(op, operand, d, value, dim, true,
+                      "(C10) bias must broadcast to [batch, heads, queries, "
+                      "keys]")))
+        return failure();
+    }
+    return success();
+  }
+
+  LogicalResult visitSetOperands(AttentionOp op) {
+    LogicalResult result = success();
+    auto visitSet = [&](PairsAttr set) {
+      if (failed(result))
+        return;
+      for (PairParam p : set.getParams())
+        if (p.isOperand && failed(visitPerBatch(
+                               op, op.getSetOperands()[p.value])))
+          result = failure();
+      if (set.getKind() != PairKind::Keys && set.getKind() != PairKind::Dense)
+        return;
+      Value mask = op.getSetOperands()[set.getOperands()[0]];
+      int64_t tail = set.getKind() == PairKind::Keys ? 1 : 2;
+      int64_t lead =
+          cast<RankedTensorType>(mask.getType()).getRank() - tail;
+      for (int64_t d = 0; d < lead && succeeded(result); ++d)
+        result = same(op, mask, d, op.getQuery(), d, true,
+                      "(C15) leading dims of a mask are 1 or those of q");
+      for (int64_t d = 0; d < tail && succeeded(result); ++d) {
+        auto [value, dim] = scoreDim(op, tail - 1 - d);
+        result = same(op, mask, lead + d, value, dim, false,
+                      "(C15) a mask needs as many rows and columns as there "
+                      "are queries and keys");
+      }
+    };
+    op.getPairs().visit(visitSet);
+    return result;
+  }
+
+  LogicalResult visit(linalg::LinalgOp op) {
+    SmallVector<std::pair<Value, int64_t>> loops(op.getNumLoops());
+    for (OpOperand &operand : op->getOpOperands()) {
+      if (!isa<RankedTensorType>(operand.get().getType()))
+        continue;
+      AffineMap map = op.getMatchingIndexingMap(&operand);
+      for (auto [dim, expr] : llvm::enumerate(map.getResults())) {
+        auto loop = dyn_cast<AffineDimExpr>(expr);
+        if (!loop)
+          continue;
+        auto &[value, valueDim] = loops[loop.getPosition()];
+        if (!value)
+          std::tie(value, valueDim) = std::pair(operand.get(), int64_t(dim));
+        else if (failed(same(op, operand.get(), dim, value, valueDim, false,
+                             "operands of a " +
+                                 op->getName().getStringRef() +
+                                 " need matching sizes")))
+          return failure();
+      }
+    }
+    return success();
+  }
+};
+} // namespace
+
+LogicalResult attnc::recordLaunchConstraints(func::FuncOp func) {
+  return Collector(func).run();
+}
+
+FormulaAttr attnc::formulaOf(OpFoldResult value) {
+  MLIRContext *context = isa<Value>(value)
+                             ? cast<Value>(value).getContext()
+                             : cast<Attribute>(value).getContext();
+  FormulaBuilder builder(context);
+  return builder.build(builder.value(value));
+}
+
+FormulaAttr attnc::sizeFormula(Value tensor, int64_t dim) {
+  FormulaBuilder builder(tensor.getContext());
+  return builder.build(builder.size(tensor, dim));
+}

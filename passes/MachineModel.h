@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What attn-schedule must know of a machine. Code generators fill it from
+// their target description, so that passes depend on no target library.
+
+#ifndef ATTNC_PASSES_MACHINEMODEL_H
+#define ATTNC_PASSES_MACHINEMODEL_H
+
+#include <cstdint>
+
+namespace attnc {
+
+struct MachineModel {
+  int64_t vectorBytes = 32;     // native vector width
+  int64_t vectorRegisters = 16; // architectural vector registers
+};
+
+} // namespace attnc
+
+#endif // ATTNC_PASSES_MACHINEMODEL_H

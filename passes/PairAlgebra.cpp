@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The algebra behind plans. Emptiness of a conjunction is decided by MLIR's
+// Presburger library: without divisions its sets are plain polyhedra.
+
+#include "passes/PairAlgebra.h"
+#include "mlir/Analysis/Presburger/IntegerRelation.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/Sequence.h"
+#include <tuple>
+
+using namespace attnc;
+using llvm::ArrayRef;
+using llvm::SmallVector;
+using mlir::presburger::IntegerPolyhedron;
+using mlir::presburger::PresburgerSpace;
+
+//===----------------------------------------------------------------------===//
+// LinearForm, HalfSpace, Conjunction
+//===----------------------------------------------------------------------===//
+
+LinearForm LinearForm::symbol(unsigned s, int64_t coefficient) {
+  LinearForm form;
+  if (coefficient != 0) {
+    form.coefficients.resize(s + 1);
+    form.coefficients[s] = coefficient;
+  }
+  return form;
+}
+
+LinearForm LinearForm::combine(const LinearForm &other, int64_t factor) const {
+  LinearForm form;
+  form.constant = constant + factor * other.constant;
+  form.coefficients.resize(std::max(getNumSymbols(), other.getNumSymbols()));
+  for (auto [s, c] : llvm::enumerate(form.coefficients))
+    c = getCoefficient(s) + factor * other.getCoefficient(s);
+  while (!form.coefficients.empty() && form.coefficients.back() == 0)
+    form.coefficients.pop_back();
+  return form;
+}
+
+LinearForm LinearForm::operator+(const LinearForm &other) const {
+  return combine(other, 1);
+}
+
+LinearForm LinearForm::operator-(const LinearForm &other) const {
+  return combine(other, -1);
+}
+
+int64_t LinearForm::evaluate(ArrayRef<int64_t> symbols) const {
+  int64_t value = constant;
+  for (auto [s, c] : llvm::enumerate(coefficients))
+    value += c * symbols[s];
+  return value;
+}
+
+mlir::AffineExpr LinearForm::toExpr(mlir::MLIRContext *context) const {
+  mlir::AffineExpr expr = mlir::getAffineConstantExpr(0, context);
+  for (auto [s, c] : llvm::enumerate(coefficients))
+    expr = expr + mlir::getAffineSymbolExpr(s, context) * c;
+  return expr + constant;
+}
+
+std::optional<LinearForm> LinearForm::fromExpr(mlir::AffineExpr expr) {
+  switch (expr.getKind()) {
+  case mlir::AffineExprKind::Constant:
+    return LinearForm(llvm::cast<mlir::AffineConstantExpr>(expr).getValue());
+  case mlir::AffineExprKind::SymbolId:
+    return symbol(llvm::cast<mlir::AffineSymbolExpr>(expr).getPosition());
+  case mlir::AffineExprKind::Add: {
+    auto add = llvm::cast<mlir::AffineBinaryOpExpr>(expr);
+    std::optional<LinearForm> lhs = fromExpr(add.getLHS());
+    std::optional<LinearForm> rhs = fromExpr(add.getRHS());
+    if (!lhs || !rhs)
+      return std::nullopt;
+    return *lhs + *rhs;
+  }
+  case mlir::AffineExprKind::Mul: {
+    auto mul = llvm::cast<mlir::AffineBinaryOpExpr>(expr);
+    std::optional<LinearForm> lhs = fromExpr(mul.getLHS());
+    auto factor = llvm::dyn_cast<mlir::AffineConstantExpr>(mul.getRHS());
+    if (!lhs || !factor)
+      return std::nullopt;
+    return LinearForm().combine(*lhs, factor.getValue());
+  }
+  default:
+    return std::nullopt;
+  }
+}
+
+HalfSpace HalfSpace::negated() const {
+  return {axis, !upper, bound + LinearForm(upper ? 1 : -1)};
+}
+
+void Conjunction::add(const HalfSpace &bound) {
+  if (!llvm::is_contained(bounds, bound))
+    bounds.push_back(bound);
+}
+
+void Conjunction::addTest(int64_t test) {
+  if (!llvm::is_contained(tests, test))
+    tests.push_back(test);
+}
+
+//===----------------------------------------------------------------------===//
+// Emptiness and implication
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Builds the polyhedron over i, j and the symbols.
+class PolyhedronBuilder {
+public:
+  explicit PolyhedronBuilder(unsigned numSymbols)
+      : numSymbols(numSymbols),
+        polyhedron(PresburgerSpace::getSetSpace(2 + numSymbols)) {}
+
+  void add(const HalfSpace &half) {
+    int64_t sign = half.upper ? -1 : 1; // sign * (axis - bound) >= 0
+    int64_t i = half.axis == PairAxis::Key ? 0 : 1;
+    int64_t j = half.axis == PairAxis::Query ? 0 : 1;
+    if (half.axis == PairAxis::Distance)
+      i = -1;
+    addRow(sign * i, sign * j, half.bound, -sign);
+  }
+  /// form >= 0.
+  void add(const LinearForm &form) { addRow(0, 0, form, 1); }
+
+  bool isEmpty() const { return polyhedron.isIntegerEmpty(); }
+
+private:
+  unsigned numSymbols;
+  IntegerPolyhedron polyhedron;
+
+  void addRow(int64_t i, int64_t j, const LinearForm &form, int64_t factor) {
+    SmallVector<int64_t> row{i, j};
+    for (unsigned s = 0; s < numSymbols; ++s)
+      row.push_back(factor * form.getCoefficient(s));
+    row.push_back(factor * form.getConstant());
+    polyhedron.addInequality(ArrayRef<int64_t>(row));
+  }
+};
+} // namespace
+
+bool PairAlgebra::isEmpty(const Conjunction &set) const {
+  for (int64_t test : set.tests)
+    if (llvm::is_contained(set.tests, -test))
+      return true;
+  unsigned numSymbols = 0;
+  auto count = [&](const LinearForm &form) {
+    numSymbols = std::max(numSymbols, form.getNumSymbols());
+  };
+  llvm::for_each(facts.getNonNegative(), count);
+  for (const HalfSpace &half : facts.getEverywhere())
+    count(half.bound);
+  for (const HalfSpace &half : set.bounds)
+    count(half.bound);
+  PolyhedronBuilder builder(numSymbols);
+  for (const LinearForm &form : facts.getNonNegative())
+    builder.add(form);
+  for (const HalfSpace &half : facts.getEverywhere())
+    builder.add(half);
+  for (const HalfSpace &half : set.bounds)
+    builder.add(half);
+  return builder.isEmpty();
+}
+
+bool PairAlgebra::implies(const Conjunction &set,
+                          const HalfSpace &bound) const {
+  if (llvm::is_contained(set.bounds, bound))
+    return true;
+  Conjunction outside = set;
+  outside.add(bound.negated());
+  return isEmpty(outside);
+}
+
+bool PairAlgebra::impliesTest(const Conjunction &set, int64_t test) const {
+  return llvm::is_contained(set.tests, test);
+}
+
+void PairAlgebra::removeRedundant(Conjunction &set) const {
+  for (size_t n = set.bounds.size(); n-- > 0;) {
+    Conjunction others = set;
+    others.bounds.erase(others.bounds.begin() + n);
+    if (implies(others, set.bounds[n]))
+      set = std::move(others);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Subtraction, intersection, unions
+//===----------------------------------------------------------------------===//
+
+Disjunction PairAlgebra::subtract(const Conjunction &set,
+                                  const Conjunction &other) const {
+  Conjunction common = set;
+  for (const HalfSpace &bound : other.bounds)
+    common.add(bound);
+  for (int64_t test : other.tests)
+    common.addTest(test);
+  if (isEmpty(common))
+    return {set};
+  // Pairs leave `other` through the first bound (or test) they break.
+  Disjunction parts;
+  Conjunction inside = set;
+  for (const HalfSpace &bound : other.bounds) {
+    Conjunction part = inside;
+    part.add(bound.negated());
+    if (isEmpty(part))
+      continue; // implied
+    parts.push_back(std::move(part));
+    inside.add(bound);
+  }
+  for (int64_t test : other.tests) {
+    if (impliesTest(inside, test))
+      continue;
+    Conjunction part = inside;
+    part.addTest(-test);
+    parts.push_back(std::move(part));
+    inside.addTest(test);
+  }
+  return parts;
+}
+
+std::optional<Disjunction>
+PairAlgebra::intersect(const Disjunction &a, const Disjunction &b) const {
+  Disjunction result;
+  for (const Conjunction &x : a) {
+    for (const Conjunction &y : b) {
+      Conjunction both = x;
+      for (const HalfSpace &bound : y.bounds)
+        both.add(bound);
+      for (int64_t test : y.tests)
+        both.addTest(test);
+      if (isEmpty(both))
+        continue;
+      result.push_back(std::move(both));
+      if (result.size() > maxConjunctions)
+        return std::nullopt;
+    }
+  }
+  return result;
+}
+
+std::optional<bool> PairAlgebra::isSubset(const Disjunction &a,
+                                          const Disjunction &b) const {
+  for (const Conjunction &part : a) {
+    Disjunction rest;
+    if (!isEmpty(part))
+      rest.push_back(part);
+    for (const Conjunction &cover : b) {
+      Disjunction next;
+      for (const Conjunction &piece : rest)
+        llvm::append_range(next, subtract(piece, cover));
+      rest = std::move(next);
+      if (rest.size() > maxConjunctions)
+        return std::nullopt;
+    }
+    if (!rest.empty())
+      return false;
+  }
+  return true;
+}
+
+/// a | b as one conjunction, when it is one: the bounds that hold on both
+/// sides, if nothing else lies within them.
+std::optional<Conjunction> PairAlgebra::unite(const Conjunction &a,
+                                              const Conjunction &b) const {
+  Conjunction hull;
+  auto keep = [&](const Conjunction &from, const Conjunction &other) {
+    for (const HalfSpace &bound : from.bounds)
+      if (implies(other, bound))
+        hull.add(bound);
+    for (int64_t test : from.tests)
+      if (impliesTest(other, test))
+        hull.addTest(test);
+  };
+  keep(a, b);
+  keep(b, a);
+  for (const Conjunction &rest : subtract(hull, a))
+    if (!subtract(rest, b).empty())
+      return std::nullopt;
+  return hull;
+}
+
+void PairAlgebra::coalesce(Disjunction &set) const {
+  llvm::erase_if(set, [&](const Conjunction &c) { return isEmpty(c); });
+  for (size_t x = 0; x < set.size(); ++x) {
+    for (size_t y = x + 1; y < set.size(); ++y) {
+      std::optional<Conjunction> both = unite(set[x], set[y]);
+      if (!both)
+        continue;
+      set[x] = std::move(*both);
+      set.erase(set.begin() + y);
+      y = x; // the larger part may meet those seen before
+    }
+  }
+}
+
+std::optional<Disjunction> PairAlgebra::makeDisjoint(Disjunction set) const {
+  coalesce(set);
+  for (Conjunction &part : set)
+    removeRedundant(part);
+  // Tests last, so that what is sure is taken out of what must be tested;
+  // among the rest large parts first, so that small ones lose pieces.
+  auto rank = [&](size_t n) {
+    return std::make_tuple(set[n].tests.size(), set[n].bounds.size(), n);
+  };
+  SmallVector<size_t> order =
+      llvm::to_vector(llvm::seq<size_t>(0, set.size()));
+  llvm::sort(order, [&](size_t a, size_t b) { return rank(a) < rank(b); });
+  Disjunction result;
+  for (size_t n = 0; n < set.size(); ++n) {
+    Disjunction pieces{set[order[n]]};
+    for (size_t earlier = 0; earlier < n; ++earlier) {
+      Disjunction next;
+      for (const Conjunction &piece : pieces)
+        llvm::append_range(next, subtract(piece, set[order[earlier]]));
+      pieces = std::move(next);
+      if (pieces.size() > maxConjunctions)
+        return std::nullopt;
+    }
+    llvm::append_range(result, pieces);
+    if (result.size() > maxConjunctions)
+      return std::nullopt;
+  }
+  coalesce(result);
+  for (Conjunction &part : result)
+    removeRedundant(part);
+  return result;
+}

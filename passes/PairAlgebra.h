@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The algebra behind plans: pair sets as unions of conjunctions of half spaces
+// and tests, with emptiness, implication, subtraction and disjoint unions.
+
+#ifndef ATTNC_PASSES_PAIRALGEBRA_H
+#define ATTNC_PASSES_PAIRALGEBRA_H
+
+#include "mlir/IR/AffineExpr.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+#include <cstdint>
+#include <optional>
+
+namespace attnc {
+
+/// constant + sum of coefficients[s] * (symbol s).
+class LinearForm {
+public:
+  LinearForm() = default;
+  LinearForm(int64_t constant) : constant(constant) {}
+  static LinearForm symbol(unsigned s, int64_t coefficient = 1);
+
+  int64_t getConstant() const { return constant; }
+  int64_t getCoefficient(unsigned s) const {
+    return s < coefficients.size() ? coefficients[s] : 0;
+  }
+  /// 1 + the largest symbol with a coefficient.
+  unsigned getNumSymbols() const { return coefficients.size(); }
+  bool isConstant() const { return coefficients.empty(); }
+
+  LinearForm operator+(const LinearForm &other) const;
+  LinearForm operator-(const LinearForm &other) const;
+  LinearForm operator-() const { return LinearForm() - *this; }
+  bool operator==(const LinearForm &other) const {
+    return constant == other.constant && coefficients == other.coefficients;
+  }
+  bool operator!=(const LinearForm &other) const { return !(*this == other); }
+
+  int64_t evaluate(llvm::ArrayRef<int64_t> symbols) const;
+  mlir::AffineExpr toExpr(mlir::MLIRContext *context) const;
+  /// The form of a symbols-only affine expression without division.
+  static std::optional<LinearForm> fromExpr(mlir::AffineExpr expr);
+
+private:
+  llvm::SmallVector<int64_t, 6> coefficients; // no trailing zeros
+  int64_t constant = 0;
+
+  LinearForm combine(const LinearForm &other, int64_t factor) const;
+};
+
+/// Positions are below this in magnitude; farther constants bound nothing.
+inline constexpr int64_t kPositionLimit = int64_t(1) << 60;
+
+/// What a half space bounds: the distance j - i, the key j or the query i.
+enum class PairAxis { Distance, Key, Query };
+
+/// axis <= bound when `upper`, else axis >= bound.
+struct HalfSpace {
+  PairAxis axis;
+  bool upper;
+  LinearForm bound;
+
+  static HalfSpace atMost(PairAxis axis, LinearForm bound) {
+    return {axis, true, std::move(bound)};
+  }
+  static HalfSpace atLeast(PairAxis axis, LinearForm bound) {
+    return {axis, false, std::move(bound)};
+  }
+  /// The pairs outside: a half space again, since positions are integers.
+  HalfSpace negated() const;
+  bool operator==(const HalfSpace &other) const {
+    return axis == other.axis && upper == other.upper && bound == other.bound;
+  }
+};
+
+/// The pairs inside all `bounds` for which all `tests` hold. A test is the
+/// number of an atom that data decides, from 1, negative when the atom must
+/// not hold. Lattices of strided sets will be further members.
+struct Conjunction {
+  llvm::SmallVector<HalfSpace, 4> bounds;
+  llvm::SmallVector<int64_t, 2> tests;
+
+  void add(const HalfSpace &bound);
+  void addTest(int64_t test);
+};
+
+/// A union of conjunctions; none means the empty set.
+using Disjunction = llvm::SmallVector<Conjunction, 4>;
+
+/// What is known of the symbols and positions, whatever the set.
+class PairFacts {
+public:
+  /// Declares form >= 0.
+  void addNonNegative(LinearForm form) { forms.push_back(std::move(form)); }
+  void addEqual(const LinearForm &a, const LinearForm &b) {
+    addNonNegative(a - b);
+    addNonNegative(b - a);
+  }
+  /// Declares that all pairs of all sets lie in `bound`.
+  void addEverywhere(HalfSpace bound) { bounds.push_back(std::move(bound)); }
+
+  llvm::ArrayRef<LinearForm> getNonNegative() const { return forms; }
+  llvm::ArrayRef<HalfSpace> getEverywhere() const { return bounds; }
+
+private:
+  llvm::SmallVector<LinearForm> forms;
+  llvm::SmallVector<HalfSpace> bounds;
+};
+
+/// Operations on sets under facts. Every answer is exact over the integers:
+/// "empty" means that no values of the symbols give the set a pair.
+class PairAlgebra {
+public:
+  /// `maxConjunctions` bounds every union that is built on the way.
+  explicit PairAlgebra(PairFacts facts = {}, size_t maxConjunctions = 256)
+      : facts(std::move(facts)), maxConjunctions(maxConjunctions) {}
+
+  size_t getMaxConjunctions() const { return maxConjunctions; }
+
+  bool isEmpty(const Conjunction &set) const;
+  /// Whether every pair of `set` lies in `bound`.
+  bool implies(const Conjunction &set, const HalfSpace &bound) const;
+  bool impliesTest(const Conjunction &set, int64_t test) const;
+
+  /// Drops bounds that the others and the facts imply.
+  void removeRedundant(Conjunction &set) const;
+  /// set minus `other` as disjoint conjunctions without empty ones.
+  Disjunction subtract(const Conjunction &set, const Conjunction &other) const;
+  /// a & b, or nothing when too many conjunctions would be needed.
+  std::optional<Disjunction> intersect(const Disjunction &a,
+                                       const Disjunction &b) const;
+  /// Whether a is a subset of b; nothing when that takes too long to find out.
+  std::optional<bool> isSubset(const Disjunction &a,
+                               const Disjunction &b) const;
+
+  /// The same union with parts that cover each other, or that meet in one
+  /// conjunction, joined.
+  void coalesce(Disjunction &set) const;
+  /// The same union as disjoint, non-empty, irredundant conjunctions: those
+  /// without tests first. Nothing when too many would be needed.
+  std::optional<Disjunction> makeDisjoint(Disjunction set) const;
+
+private:
+  PairFacts facts;
+  size_t maxConjunctions;
+
+  std::optional<Conjunction> unite(const Conjunction &a,
+                                   const Conjunction &b) const;
+};
+
+} // namespace attnc
+
+#endif // ATTNC_PASSES_PAIRALGEBRA_H

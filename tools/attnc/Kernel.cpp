@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The runtime's C interface behind a class.
+
+#include "tools/attnc/Kernel.h"
+
+using namespace attnc;
+
+static llvm::Error failure(const llvm::Twine &where, const attnc_error &error) {
+  return llvm::createStringError(where + llvm::StringRef(error.message));
+}
+
+llvm::Expected<Kernel> Kernel::load(llvm::StringRef path,
+                                    llvm::StringRef target) {
+  attnc_load_options options = ATTNC_LOAD_OPTIONS_INIT;
+  std::string name = target.str();
+  options.target = name.empty() ? nullptr : name.c_str();
+  attnc_error error = ATTNC_ERROR_INIT;
+  attnc_kernel *kernel = nullptr;
+  if (attnc_kernel_load_file(path.str().c_str(), &options, &kernel, &error) !=
+      ATTNC_OK)
+    return failure(path + ": ", error);
+  return Kernel(kernel);
+}
+
+Signature Kernel::getSignature() const {
+  attnc_kernel_info info = {};
+  info.struct_size = sizeof(info);
+  attnc_kernel_get_info(kernel.get(), &info);
+  Signature signature;
+  signature.name = info.name;
+  for (uint32_t i = 0; i < info.num_args; ++i) {
+    attnc_arg_info arg = {};
+    arg.struct_size = sizeof(arg);
+    attnc_kernel_get_arg(kernel.get(), i, &arg);
+    Argument argument;
+    argument.name = arg.name;
+    argument.dtype = arg.dtype;
+    argument.dims.assign(arg.dims, arg.dims + arg.rank);
+    (arg.role == ATTNC_ROLE_OUTPUT ? signature.outputs : signature.inputs)
+        .push_back(std::move(argument));
+  }
+  return signature;
+}
+
+llvm::StringRef Kernel::getMetadata(llvm::StringRef key) const {
+  attnc_metadata entry = {};
+  entry.struct_size = sizeof(entry);
+  for (uint32_t i = 0;
+       attnc_kernel_get_metadata(kernel.get(), i, &entry) == ATTNC_OK; ++i)
+    if (key == entry.key)
+      return {entry.value, entry.value_size};
+  return {};
+}
+
+std::string Kernel::getTarget() const {
+  attnc_kernel_info info = {};
+  info.struct_size = sizeof(info);
+  attnc_kernel_get_info(kernel.get(), &info);
+  attnc_image_info image = {};
+  image.struct_size = sizeof(image);
+  if (info.image < 0 ||
+      attnc_kernel_get_image(kernel.get(), info.image, &image) != ATTNC_OK)
+    return "";
+  return image.target;
+}
+
+/// The runtime's view; it does not write to inputs.
+static attnc_tensor viewOf(const Tensor &tensor) {
+  attnc_tensor view = {};
+  view.struct_size = sizeof(view);
+  view.dtype = tensor.dtype;
+  view.rank = static_cast<uint32_t>(tensor.shape.size());
+  view.data = const_cast<uint8_t *>(tensor.getData());
+  view.shape = tensor.shape.data();
+  return view;
+}
+
+llvm::Error Kernel::launch(const std::vector<Tensor> &inputs,
+                           std::vector<Tensor> &outputs,
+                           unsigned threads) const {
+  // Arguments come in the kernel's order, inputs and outputs as it has them.
+  std::vector<attnc_tensor> views;
+  size_t nextInput = 0, nextOutput = 0;
+  attnc_arg_info arg = {};
+  arg.struct_size = sizeof(arg);
+  for (uint32_t i = 0; attnc_kernel_get_arg(kernel.get(), i, &arg) == ATTNC_OK;
+       ++i)
+    views.push_back(viewOf(arg.role == ATTNC_ROLE_OUTPUT
+                               ? outputs[nextOutput++]
+                               : inputs[nextInput++]));
+  attnc_launch_options options = ATTNC_LAUNCH_OPTIONS_INIT;
+  options.threads = threads;
+  attnc_error error = ATTNC_ERROR_INIT;
+  if (attnc_launch(kernel.get(), views.data(), views.size(), &options,
+                   &error) != ATTNC_OK)
+    return failure("", error);
+  return llvm::Error::success();
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A kernel of the runtime, from a file or from the JIT, as the tools use it.
+
+#ifndef ATTNC_TOOLS_ATTNC_KERNEL_H
+#define ATTNC_TOOLS_ATTNC_KERNEL_H
+
+#include "attnc/runtime.h"
+#include "tools/attnc/Spec.h"
+#include "tools/support/Tensor.h"
+
+namespace attnc {
+
+class Kernel {
+public:
+  /// Loads a kernel file; `target` (may be empty) chooses an image.
+  static llvm::Expected<Kernel> load(llvm::StringRef path,
+                                     llvm::StringRef target);
+  /// Takes over a kernel that was created elsewhere.
+  explicit Kernel(attnc_kernel *kernel) : kernel(kernel) {}
+
+  Signature getSignature() const;
+  /// A metadata entry, empty if there is none.
+  llvm::StringRef getMetadata(llvm::StringRef key) const;
+  /// The target of the image in use; empty for a JIT.
+  std::string getTarget() const;
+
+  /// Runs once. Outputs must have their shapes.
+  llvm::Error launch(const std::vector<Tensor> &inputs,
+                     std::vector<Tensor> &outputs, unsigned threads) const;
+
+private:
+  struct Destroy {
+    void operator()(attnc_kernel *k) const { attnc_kernel_destroy(k); }
+  };
+  std::unique_ptr<attnc_kernel, Destroy> kernel;
+};
+
+} // namespace attnc
+
+#endif // ATTNC_TOOLS_ATTNC_KERNEL_H

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What the command line asks for, one struct a subcommand.
+
+#ifndef ATTNC_TOOLS_ATTNC_OPTIONS_H
+#define ATTNC_TOOLS_ATTNC_OPTIONS_H
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace attnc {
+
+/// Exit codes, the same for every subcommand.
+enum ExitCode { ExitOk = 0, ExitError = 1, ExitUsage = 2, ExitCheckFailed = 3 };
+
+/// Which spec, compiled for which machine, with which choices overridden.
+struct SpecOptions {
+  std::string path;
+  /// Empty: the only function of the file.
+  std::string function;
+  std::vector<std::string> targets; ///< empty: this machine
+  std::string micro = "auto";       ///< as in PipelineOptions
+  std::string producers = "auto";   ///< as in PipelineOptions
+};
+
+/// Where the arguments come from.
+struct InputOptions {
+  std::vector<std::string> files;  ///< "name=path", or "path" in order
+  std::vector<std::string> shapes; ///< "name=1x8x64x32"
+  uint64_t seed = 0;
+  bool convert = false;
+};
+
+enum class TimingFormat { None, Text, Json };
+
+struct RunOptions {
+  SpecOptions spec;
+  InputOptions inputs;
+  std::vector<std::string> outputs; ///< "name=path", or "path"
+  bool check = false;
+  int stage = 5;
+  unsigned threads = 0; ///< 0: all
+  TimingFormat timing = TimingFormat::None;
+  unsigned repeat = 0; ///< 0: as many as fit into about a second
+};
+
+struct CompileOptions {
+  SpecOptions spec;
+  std::string emit; ///< empty: kernel where the output ends with .attnc
+  std::string output;
+};
+
+struct ExplainOptions {
+  SpecOptions spec;
+  std::vector<std::string> shapes;
+  unsigned threads = 0;
+  bool measure = true;
+};
+
+int runCommand(const RunOptions &options);
+int compileCommand(const CompileOptions &options);
+int explainCommand(const ExplainOptions &options);
+
+} // namespace attnc
+
+#endif // ATTNC_TOOLS_ATTNC_OPTIONS_H
