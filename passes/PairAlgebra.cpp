@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The algebra behind plans. Emptiness of a conjunction is decided by MLIR's
-// Presburger library: without divisions its sets are plain polyhedra.
+// The algebra behind plans.
 
 #include "passes/PairAlgebra.h"
-#include "mlir/Analysis/Presburger/IntegerRelation.h"
+#include "passes/ConstraintSystem.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Sequence.h"
 #include <tuple>
@@ -11,8 +10,6 @@
 using namespace attnc;
 using llvm::ArrayRef;
 using llvm::SmallVector;
-using mlir::presburger::IntegerPolyhedron;
-using mlir::presburger::PresburgerSpace;
 
 //===----------------------------------------------------------------------===//
 // LinearForm, HalfSpace, Conjunction
@@ -46,11 +43,8 @@ LinearForm LinearForm::operator-(const LinearForm &other) const {
   return combine(other, -1);
 }
 
-int64_t LinearForm::evaluate(ArrayRef<int64_t> symbols) const {
-  int64_t value = constant;
-  for (auto [s, c] : llvm::enumerate(coefficients))
-    value += c * symbols[s];
-  return value;
+LinearForm LinearForm::operator*(int64_t factor) const {
+  return LinearForm().combine(*this, factor);
 }
 
 mlir::AffineExpr LinearForm::toExpr(mlir::MLIRContext *context) const {
@@ -80,7 +74,7 @@ std::optional<LinearForm> LinearForm::fromExpr(mlir::AffineExpr expr) {
     auto factor = llvm::dyn_cast<mlir::AffineConstantExpr>(mul.getRHS());
     if (!lhs || !factor)
       return std::nullopt;
-    return LinearForm().combine(*lhs, factor.getValue());
+    return *lhs * factor.getValue();
   }
   default:
     return std::nullopt;
@@ -105,40 +99,23 @@ void Conjunction::addTest(int64_t test) {
 // Emptiness and implication
 //===----------------------------------------------------------------------===//
 
-namespace {
-/// Builds the polyhedron over i, j and the symbols.
-class PolyhedronBuilder {
-public:
-  explicit PolyhedronBuilder(unsigned numSymbols)
-      : numSymbols(numSymbols),
-        polyhedron(PresburgerSpace::getSetSpace(2 + numSymbols)) {}
+/// Adds inequalities over i, j and the symbols.
+static void addRow(ConstraintSystem &system, int64_t i, int64_t j,
+                   const LinearForm &form, int64_t factor) {
+  SmallVector<int64_t, 10> row{i, j};
+  for (unsigned s = 0; s < form.getNumSymbols(); ++s)
+    row.push_back(factor * form.getCoefficient(s));
+  system.add(row, factor * form.getConstant());
+}
 
-  void add(const HalfSpace &half) {
-    int64_t sign = half.upper ? -1 : 1; // sign * (axis - bound) >= 0
-    int64_t i = half.axis == PairAxis::Key ? 0 : 1;
-    int64_t j = half.axis == PairAxis::Query ? 0 : 1;
-    if (half.axis == PairAxis::Distance)
-      i = -1;
-    addRow(sign * i, sign * j, half.bound, -sign);
-  }
-  /// form >= 0.
-  void add(const LinearForm &form) { addRow(0, 0, form, 1); }
-
-  bool isEmpty() const { return polyhedron.isIntegerEmpty(); }
-
-private:
-  unsigned numSymbols;
-  IntegerPolyhedron polyhedron;
-
-  void addRow(int64_t i, int64_t j, const LinearForm &form, int64_t factor) {
-    SmallVector<int64_t> row{i, j};
-    for (unsigned s = 0; s < numSymbols; ++s)
-      row.push_back(factor * form.getCoefficient(s));
-    row.push_back(factor * form.getConstant());
-    polyhedron.addInequality(ArrayRef<int64_t>(row));
-  }
-};
-} // namespace
+static void addHalfSpace(ConstraintSystem &system, const HalfSpace &half) {
+  int64_t sign = half.upper ? -1 : 1; // sign * (axis - bound) >= 0
+  int64_t i = half.axis == PairAxis::Query      ? 1
+              : half.axis == PairAxis::Distance ? -1
+                                                : 0;
+  int64_t j = half.axis == PairAxis::Query ? 0 : 1;
+  addRow(system, sign * i, sign * j, half.bound, -sign);
+}
 
 bool PairAlgebra::isEmpty(const Conjunction &set) const {
   for (int64_t test : set.tests)
@@ -153,14 +130,14 @@ bool PairAlgebra::isEmpty(const Conjunction &set) const {
     count(half.bound);
   for (const HalfSpace &half : set.bounds)
     count(half.bound);
-  PolyhedronBuilder builder(numSymbols);
+  ConstraintSystem system(2 + numSymbols);
   for (const LinearForm &form : facts.getNonNegative())
-    builder.add(form);
+    addRow(system, 0, 0, form, 1);
   for (const HalfSpace &half : facts.getEverywhere())
-    builder.add(half);
+    addHalfSpace(system, half);
   for (const HalfSpace &half : set.bounds)
-    builder.add(half);
-  return builder.isEmpty();
+    addHalfSpace(system, half);
+  return system.isEmpty();
 }
 
 bool PairAlgebra::implies(const Conjunction &set,

@@ -31,12 +31,12 @@ public:
   LinearForm operator+(const LinearForm &other) const;
   LinearForm operator-(const LinearForm &other) const;
   LinearForm operator-() const { return LinearForm() - *this; }
+  LinearForm operator*(int64_t factor) const;
   bool operator==(const LinearForm &other) const {
     return constant == other.constant && coefficients == other.coefficients;
   }
   bool operator!=(const LinearForm &other) const { return !(*this == other); }
 
-  int64_t evaluate(llvm::ArrayRef<int64_t> symbols) const;
   mlir::AffineExpr toExpr(mlir::MLIRContext *context) const;
   /// The form of a symbols-only affine expression without division.
   static std::optional<LinearForm> fromExpr(mlir::AffineExpr expr);

@@ -180,6 +180,9 @@ std::optional<Disjunction> PairTranslator::translateChain(PairsAttr set,
     if (!both)
       return std::nullopt;
     result = std::move(*both);
+    // Products of unions are full of parts that others cover.
+    if (result.size() > 4)
+      algebra.coalesce(result);
   }
   return result;
 }

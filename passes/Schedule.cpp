@@ -124,7 +124,7 @@ private:
       }
       queryTile = std::max(panel, kQueryTile / panel * panel);
       if (!ShapedType::isDynamic(n))
-        queryTile = std::min(queryTile, llvm::alignTo(n, panel));
+        queryTile = std::min<int64_t>(queryTile, llvm::alignTo(n, panel));
       because("register tile {0} keys x {1} queries: {2} of {3} vector "
               "registers accumulate",
               registerKeys, panel, registerKeys * registerVectors,

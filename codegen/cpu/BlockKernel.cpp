@@ -195,7 +195,8 @@ private:
       Values sum = e.loop(
           e.idx(0), count, 1, {zero, zeroScalar},
           [&](Value j, ValueRange acc) -> Values {
-            auto [memref, r] = valueRow(j0, j);
+            Value memref, r;
+            std::tie(memref, r) = valueRow(j0, j);
             Value vector = acc[0], scalar = acc[1];
             // x * 0 is 0 for finite x and NaN otherwise.
             if (main)

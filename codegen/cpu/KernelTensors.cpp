@@ -49,12 +49,9 @@ FailureOr<KernelTensors> KernelTensors::create(func::FuncOp func) {
     if (!forall)
       continue;
     for (Value value : forall.getResults())
-      if (!result.entries.count(value) && !value.use_empty()) {
-        result.entries[value] = {Kind::Temporary, number++};
-        result.temporaries.push_back(value);
-      } else if (!result.entries.count(value)) {
-        // An unused result still has to be written somewhere.
-        result.entries[value] = {Kind::Temporary, number++};
+      // An unused result, too, has to be written somewhere.
+      if (result.entries.insert({value, {Kind::Temporary, number}}).second) {
+        ++number;
         result.temporaries.push_back(value);
       }
   }
@@ -68,7 +65,7 @@ std::optional<KernelTensors::Entry> KernelTensors::find(Value value) const {
   return it->second;
 }
 
-std::string KernelTensors::nameOf(bool isOutput, unsigned number) const {
+std::string KernelTensors::nameOf(bool isOutput, unsigned number) {
   StringAttr name =
       isOutput ? func.getResultAttrOfType<StringAttr>(number, "attn.name")
                : func.getArgAttrOfType<StringAttr>(number, "attn.name");
@@ -84,7 +81,7 @@ static int64_t elementBytes(Type element) {
   return std::max<int64_t>(element.getIntOrFloatBitWidth() / 8, 1);
 }
 
-FailureOr<DictionaryAttr> KernelTensors::kernelAttr() const {
+FailureOr<DictionaryAttr> KernelTensors::kernelAttr() {
   Builder b(func.getContext());
   SmallVector<Attribute> args, constraints, temps;
   auto addArg = [&](const std::string &name, StringRef role, Type type) {

@@ -30,7 +30,7 @@ public:
   static mlir::Value strip(mlir::Value value);
 
   /// The attribute `attn.kernel` of the stage-5 module.
-  mlir::FailureOr<mlir::DictionaryAttr> kernelAttr() const;
+  mlir::FailureOr<mlir::DictionaryAttr> kernelAttr();
 
 private:
   mlir::func::FuncOp func;
@@ -38,7 +38,7 @@ private:
   llvm::SmallVector<mlir::Value> outputs, temporaries;
   llvm::SmallVector<mlir::Type> outputTypes;
 
-  std::string nameOf(bool isOutput, unsigned number) const;
+  std::string nameOf(bool isOutput, unsigned number);
 };
 
 } // namespace attnc::cpu

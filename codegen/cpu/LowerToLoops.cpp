@@ -199,8 +199,6 @@ private:
       result = b.clone(*op, mapping)->getResult(0);
     }
     if (!result) {
-      Diagnostic *none = nullptr;
-      (void)none;
       (op ? op->emitError() : source.emitError())
           << "is computed outside a launch and is not a size";
       return {};

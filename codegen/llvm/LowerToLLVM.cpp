@@ -159,16 +159,18 @@ static void makeInternal(ModuleOp module) {
 static LogicalResult checkIntrinsics(ModuleOp module, const Target &target) {
   LogicalResult result = success();
   module.walk([&](LLVM::CallIntrinsicOp op) {
-    StringRef name = op.getIntrin();
-    std::optional<StringRef> feature = intrinsicFeature(name);
+    std::optional<StringRef> feature = intrinsicFeature(op.getIntrin());
     if (!feature || feature->empty())
       return;
-    bool wide = feature->starts_with("avx512") && !name.ends_with("512");
-    for (StringRef needed : {*feature, StringRef(wide ? "avx512vl" : "")})
-      if (!needed.empty() && !target.hasFeature(needed)) {
-        op.emitError() << name << " needs " << needed << ", which "
+    SmallVector<StringRef> needed = {*feature};
+    if (feature->starts_with("avx512"))
+      needed.append({"avx512bw", "avx512dq", "avx512vl"});
+    for (StringRef name : needed)
+      if (!target.hasFeature(name)) {
+        op.emitError() << op.getIntrin() << " needs " << name << ", which "
                        << target.name << " lacks";
         result = failure();
+        break;
       }
   });
   return result;

@@ -264,9 +264,13 @@ LogicalResult SignatureVerifier::verifyTempTensor(func::FuncOp func,
     if (type.isDynamicDim(d))
       return argError(func, number)
              << "is a temporary: only its first size may be dynamic";
-  if (type.getRank() > 0 && type.isDynamicDim(0) &&
-      llvm::is_contained(type.getShape().drop_front(), 0))
-    return argError(func, number) << "is a temporary of empty rows";
+  if (type.getRank() == 0 || !type.isDynamicDim(0))
+    return success();
+  int64_t rowBytes = 8;
+  for (int64_t size : type.getShape().drop_front())
+    if (size == 0 || llvm::MulOverflow(rowBytes, size, rowBytes))
+      return argError(func, number)
+             << "is a temporary: its rows are empty or too long";
   return success();
 }
 

@@ -86,7 +86,14 @@ static LogicalResult verifyTypes(Operation *op) {
 std::optional<StringRef> attnc::intrinsicFeature(StringRef intrinsic) {
   if (!intrinsic.consume_front("llvm."))
     return std::nullopt;
-  if (intrinsic.consume_front("x86."))
+  if (intrinsic.consume_front("x86.")) {
+    // AVX-512's names do not tell its many extensions apart: a list.
+    static constexpr StringLiteral kAvx512[] = {
+        "avx512.mask.getexp.", "avx512.mask.getmant.", "avx512.mask.range.",
+        "avx512.mask.reduce.", "avx512.mask.rndscale.", "avx512.mask.scalef."};
+    for (StringRef name : kAvx512)
+      if (intrinsic.starts_with(name))
+        return StringRef("avx512f");
     return llvm::StringSwitch<std::optional<StringRef>>(
                intrinsic.take_until([](char c) { return c == '.'; }))
         .Case("sse", "sse")
@@ -96,10 +103,10 @@ std::optional<StringRef> attnc::intrinsicFeature(StringRef intrinsic) {
         .Case("sse41", "sse4.1")
         .Case("avx", "avx")
         .Case("avx2", "avx2")
-        .Case("avx512", "avx512f")
         .Case("avx512bf16", "avx512bf16")
         .Cases({"vcvtps2ph", "vcvtph2ps"}, "f16c")
         .Default(std::nullopt);
+  }
   static constexpr StringLiteral kPortable[] = {
       "abs.",    "bitreverse.",  "bswap.",  "copysign.", "ctlz.",
       "ctpop.",  "cttz.",        "fabs.",   "fmuladd.",  "fshl.",

@@ -32,6 +32,11 @@ public:
 
   std::optional<int64_t> getSize(mlir::Value tensor, unsigned dim);
 
+  /// Whether two sizes are the same whatever is given.
+  bool isSame(mlir::Value a, unsigned aDim, mlir::Value b, unsigned bDim) {
+    return find(node(a, aDim)) == find(node(b, bDim));
+  }
+
 private:
   struct Class {
     unsigned parent;

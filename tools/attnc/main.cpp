@@ -66,9 +66,7 @@ struct SpecArguments {
   cl::list<std::string> targets;
   cl::opt<std::string> micro, producers;
 
-  SpecOptions get() {
-    return {path, function, targets, micro, producers};
-  }
+  SpecOptions get() { return {path, function, targets, micro, producers}; }
 };
 
 struct RunArguments {
@@ -174,9 +172,7 @@ struct ExplainArguments {
                "--measure=false leaves it out)"),
       cl::init(true), cl::sub(sub), cl::cat(category)};
 
-  int run() {
-    return explainCommand({spec.get(), shapes, threads, measure});
-  }
+  int run() { return explainCommand({spec.get(), shapes, threads, measure}); }
 };
 
 } // namespace

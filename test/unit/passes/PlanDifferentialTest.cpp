@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Random sets through expand, simplify and plan, against brute force over all
+// pairs. ATTNC_TEST_SEED repeats a run.
+
+#include "PairSets.h"
+#include "passes/Passes.h"
+#include "passes/PlanCost.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "gtest/gtest.h"
+#include <cstdlib>
+#include <set>
+
+using namespace attnc;
+using namespace attnc::test;
+using namespace mlir;
+using namespace mlir::attn;
+
+namespace {
+/// An operation over random sets, planned.
+class PlanDifferential : public ::testing::Test {
+protected:
+  MLIRContext context{MLIRContext::Threading::DISABLED};
+  Random random;
+  uint64_t seed = 0;
+
+  void SetUp() override {
+    context.loadDialect<AttnDialect, func::FuncDialect, linalg::LinalgDialect,
+                        math::MathDialect>();
+    const char *given = std::getenv("ATTNC_TEST_SEED");
+    seed = given ? std::strtoull(given, nullptr, 10) : 20260000;
+    random.seed(seed);
+    RecordProperty("seed", std::to_string(seed));
+    std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  }
+
+  /// Parses and runs passes; the attention, or null with the test failed.
+  AttentionOp run(OwningOpRef<ModuleOp> &module, const std::string &text,
+                  llvm::function_ref<void(OpPassManager &)> addPasses) {
+    module = parseSourceString<ModuleOp>(text, &context);
+    if (!module) {
+      ADD_FAILURE() << "does not parse:\n" << text;
+      return {};
+    }
+    PassManager pm(&context);
+    addPasses(pm.nest<func::FuncOp>());
+    if (failed(pm.run(*module))) {
+      ADD_FAILURE() << "passes fail on:\n" << text;
+      return {};
+    }
+    AttentionOp op;
+    module->walk([&](AttentionOp found) { op = found; });
+    return op;
+  }
+};
+} // namespace
+
+/// Arguments of the function are named %x0, %x1, ... by `moduleText`; passes
+/// renumber set operands, so values are found by position in the type list.
+static std::vector<int64_t> operandNumbers(AttentionOp op,
+                                           const std::string &text) {
+  // Argument n of the function carries the name behind the n-th `%`.
+  std::vector<std::string> names;
+  std::string header = text.substr(0, text.find("->"));
+  for (size_t at = header.find('%'); at != std::string::npos;
+       at = header.find('%', at + 1))
+    names.push_back(header.substr(at + 1, header.find(':', at) - at - 1));
+  std::vector<int64_t> numbers;
+  for (Value operand : op.getSetOperands()) {
+    const std::string &name =
+        names[cast<BlockArgument>(operand).getArgNumber()];
+    numbers.push_back(std::stoll(name.substr(1)));
+  }
+  return numbers;
+}
+
+/// The symbols of the plan at these values.
+static std::vector<int64_t> symbolsOf(PlanAttr plan, const Values &values,
+                                      const std::vector<int64_t> &numbers) {
+  std::vector<int64_t> symbols{values.kBegin, values.kEnd, values.qBegin,
+                               values.qEnd};
+  for (int64_t parameter : plan.getParameters())
+    symbols.push_back(values.parameters[numbers[parameter]]);
+  return symbols;
+}
+
+static std::vector<int64_t> evaluate(AffineMap map, int64_t i,
+                                     const std::vector<int64_t> &symbols) {
+  std::vector<int64_t> results;
+  SmallVector<AffineExpr> dims, syms;
+  MLIRContext *context = map.getContext();
+  if (map.getNumDims())
+    dims.push_back(getAffineConstantExpr(i, context));
+  for (unsigned s = 0; s < map.getNumSymbols(); ++s)
+    syms.push_back(getAffineConstantExpr(symbols[s], context));
+  for (AffineExpr expr : map.getResults())
+    results.push_back(
+        cast<AffineConstantExpr>(expr.replaceDimsAndSymbols(dims, syms))
+            .getValue());
+  return results;
+}
+
+/// Rows of keys that a component keeps, straight from its documentation.
+static bool keeps(ComponentAttr component, PlanAttr plan, const Values &values,
+                  const std::vector<int64_t> &numbers,
+                  const std::vector<int64_t> &symbols, int64_t i, int64_t j) {
+  for (int64_t bound : evaluate(component.getRowLower(), i, symbols))
+    if (i < bound)
+      return false;
+  for (int64_t bound : evaluate(component.getRowUpper(), i, symbols))
+    if (i > bound)
+      return false;
+  for (int64_t bound : evaluate(component.getLower(), i, symbols))
+    if (j < bound)
+      return false;
+  for (int64_t bound : evaluate(component.getUpper(), i, symbols))
+    if (j > bound)
+      return false;
+  if (!component.getTests())
+    return true;
+  for (int64_t test : component.getTests().asArrayRef()) {
+    PairsAttr atom = renumberOperands(plan.getAtoms()[std::abs(test) - 1],
+                                      ArrayRef(numbers.data(), numbers.size()));
+    if (contains(atom, values, i, j) != (test > 0))
+      return false;
+  }
+  return true;
+}
+
+/// How often the plan computes each pair of the operands' rows, in row order.
+static std::vector<int> countPairs(PlanAttr plan, const Shape &shape,
+                                   const Values &values,
+                                   const std::vector<int64_t> &numbers) {
+  std::vector<int64_t> symbols = symbolsOf(plan, values, numbers);
+  std::vector<int> counts;
+  for (int64_t i = values.qBegin; i < values.qBegin + shape.n; ++i)
+    for (int64_t j = values.kBegin; j < values.kBegin + shape.m; ++j) {
+      int count = 0;
+      for (ComponentAttr component : plan.getComponents())
+        count += keeps(component, plan, values, numbers, symbols, i, j);
+      counts.push_back(count);
+    }
+  return counts;
+}
+
+/// The pairs that the sets keep, by definition.
+static std::vector<int> definePairs(PairsAttr mask, PairsAttr sparsity,
+                                    const Shape &shape, const Values &values) {
+  std::vector<int> kept;
+  for (int64_t i = values.qBegin; i < values.qBegin + shape.n; ++i)
+    for (int64_t j = values.kBegin; j < values.kBegin + shape.m; ++j)
+      kept.push_back(values.hasPair(i, j) && contains(mask, values, i, j) &&
+                     (!sparsity || contains(sparsity, values, i, j)));
+  return kept;
+}
+
+TEST_F(PlanDifferential, PlansKeepEachPairOnce) {
+  int configurations = 0, components = 0, largest = 0;
+  for (int round = 0; round < 400; ++round) {
+    Shape shape = drawShape(random);
+    PairsAttr mask = drawSet(&context, random, draw(random, 0, 3));
+    PairsAttr sparsity;
+    if (draw(random, 0, 2) == 0)
+      sparsity = drawSet(&context, random, draw(random, 0, 2));
+    std::string text = moduleText(shape, mask, sparsity);
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", round " +
+                 std::to_string(round) + ":\n" + text);
+    bool simplify = draw(random, 0, 1);
+    OwningOpRef<ModuleOp> module;
+    AttentionOp op = run(module, text, [&](OpPassManager &pm) {
+      pm.addPass(createExpandPass());
+      if (simplify)
+        pm.addPass(createSimplifyPairsPass());
+      pm.addPass(createPlanPairsPass());
+    });
+    ASSERT_TRUE(op);
+    std::vector<int64_t> numbers = operandNumbers(op, text);
+    components += op.getPlanAttr().getComponents().size();
+    largest = std::max<int>(largest, op.getPlanAttr().getComponents().size());
+    for (int run = 0; run < 4; ++run, ++configurations) {
+      Values values = drawValues(shape, random);
+      ASSERT_EQ(countPairs(op.getPlanAttr(), shape, values, numbers),
+                definePairs(mask, sparsity, shape, values))
+          << "k_begin " << values.kBegin << " k_end " << values.kEnd
+          << " q_begin " << values.qBegin << " q_end " << values.qEnd;
+    }
+  }
+  EXPECT_GE(configurations, 1000);
+  std::printf("%d configurations, %d components, at most %d a plan\n",
+              configurations, components, largest);
+}
+
+TEST_F(PlanDifferential, SimplifiedSetsKeepTheSamePairs) {
+  for (int round = 0; round < 400; ++round) {
+    Shape shape = drawShape(random);
+    PairsAttr mask = drawSet(&context, random, draw(random, 0, 3));
+    std::string text = moduleText(shape, mask, {});
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", round " +
+                 std::to_string(round) + ":\n" + text);
+    OwningOpRef<ModuleOp> module;
+    AttentionOp op = run(module, text, [&](OpPassManager &pm) {
+      pm.addPass(createSimplifyPairsPass());
+    });
+    ASSERT_TRUE(op);
+    std::vector<int64_t> numbers = operandNumbers(op, text);
+    PairsAttr simplified = renumberOperands(
+        op.getMaskSet(), ArrayRef(numbers.data(), numbers.size()));
+    for (int run = 0; run < 3; ++run) {
+      Values values = drawValues(shape, random);
+      ASSERT_EQ(definePairs(simplified, {}, shape, values),
+                definePairs(mask, {}, shape, values))
+          << "k_begin " << values.kBegin << " k_end " << values.kEnd
+          << " q_begin " << values.qBegin << " q_end " << values.qEnd;
+    }
+  }
+}
+
+/// Classes of one component's tiles by looking at every pair.
+static PlanCost bruteCost(const BoundComponent &bound, const Values &values,
+                          TileShape tiles) {
+  PlanCost cost;
+  auto keeps = [&](int64_t i, int64_t j) {
+    return i >= bound.getRowFirst() && i <= bound.getRowLast() &&
+           j >= bound.lower(i) && j <= bound.upper(i);
+  };
+  for (int64_t row = values.qBegin; row < values.qEnd; row += tiles.queryTile) {
+    int64_t last = std::min(row + tiles.queryTile, values.qEnd) - 1;
+    int64_t first = INT64_MAX, end = INT64_MIN;
+    for (int64_t i = row; i <= last; ++i)
+      for (int64_t j = values.kBegin; j < values.kEnd; ++j)
+        if (keeps(i, j)) {
+          first = std::min(first, j);
+          end = std::max(end, j);
+          ++cost.keptPairs;
+        }
+    for (int64_t key = first; key <= end; key += tiles.keyTile) {
+      int64_t keyLast = std::min(key + tiles.keyTile - 1, end);
+      bool full = !bound.hasTests();
+      for (int64_t i = row; full && i <= last; ++i)
+        for (int64_t j = key; full && j <= keyLast; ++j)
+          full = keeps(i, j);
+      (full ? cost.fullTiles : cost.partialTiles) += 1;
+      cost.visitedPairs += (last - row + 1) * (keyLast - key + 1);
+    }
+  }
+  return cost;
+}
+
+TEST_F(PlanDifferential, CostsAgreeWithEveryPair) {
+  int64_t visited = 0, kept = 0, exact = 0, plans = 0;
+  for (int round = 0; round < 300; ++round) {
+    Shape shape = drawShape(random);
+    PairsAttr mask = drawSet(&context, random, draw(random, 0, 3));
+    std::string text = moduleText(shape, mask, {});
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", round " +
+                 std::to_string(round) + ":\n" + text);
+    OwningOpRef<ModuleOp> module;
+    AttentionOp op = run(module, text, [&](OpPassManager &pm) {
+      pm.addPass(createPlanPairsPass());
+    });
+    ASSERT_TRUE(op);
+    PlanAttr plan = op.getPlanAttr();
+    Values values = drawValues(shape, random);
+    std::vector<int64_t> symbols =
+        symbolsOf(plan, values, operandNumbers(op, text));
+    TileShape tiles{draw(random, 1, 12), draw(random, 1, 12)};
+    std::optional<PlanCost> cost = costOf(plan, symbols, tiles);
+    ASSERT_TRUE(cost);
+    PlanCost sum;
+    for (ComponentAttr component : plan.getComponents()) {
+      std::optional<BoundComponent> bound =
+          BoundComponent::bind(component, symbols);
+      ASSERT_TRUE(bound);
+      PlanCost brute = bruteCost(*bound, values, tiles);
+      EXPECT_EQ(bound->countPairs(), brute.keptPairs);
+      sum += brute;
+    }
+    EXPECT_EQ(cost->keptPairs, sum.keptPairs);
+    // A tile may begin at a row that keeps nothing, so that a few more keys
+    // are visited than the kept ones span; never fewer.
+    EXPECT_GE(cost->visitedPairs, sum.visitedPairs);
+    std::vector<int> pairs = definePairs(mask, {}, shape, values);
+    int64_t defined = std::accumulate(pairs.begin(), pairs.end(), int64_t(0));
+    if (cost->keptIsExact)
+      EXPECT_EQ(cost->keptPairs, defined);
+    else
+      EXPECT_GE(cost->keptPairs, defined);
+    exact += cost->visitedPairs == sum.visitedPairs &&
+             cost->fullTiles == sum.fullTiles &&
+             cost->partialTiles == sum.partialTiles;
+    ++plans;
+    visited += cost->visitedPairs;
+    kept += sum.visitedPairs;
+  }
+  std::printf("%lld of %lld plans visit exactly the span of their pairs; "
+              "%lld pairs visited, %lld in spans\n",
+              (long long)exact, (long long)plans, (long long)visited,
+              (long long)kept);
+  EXPECT_GE(exact * 100, plans * 90);
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The tools' one way to the compiler: a spec brought to a stage, or compiled
+// for this machine.
+
+#ifndef ATTNC_TOOLS_ATTNC_ENGINE_H
+#define ATTNC_TOOLS_ATTNC_ENGINE_H
+
+#include "codegen/Compiler.h"
+#include "tools/attnc/Kernel.h"
+#include "tools/attnc/Options.h"
+#include "tools/attnc/Spec.h"
+#include "tools/attnc/Timing.h"
+
+namespace attnc {
+
+/// A context with every dialect of the tools, unthreaded.
+std::unique_ptr<mlir::MLIRContext> createContext();
+
+/// The targets asked for, this machine if none. Prints an error and returns an
+/// exit code for a name that does not exist.
+int chooseTargets(const SpecOptions &options, std::vector<Target> &targets);
+
+/// Checks the values of --micro and --producers; returns an exit code.
+int checkScheduleOptions(const SpecOptions &options);
+
+CompilerOptions compilerOptions(const SpecOptions &options);
+
+/// A copy of the spec's module with the chosen function alone: what is wrong
+/// with its neighbours does not matter to it.
+mlir::OwningOpRef<mlir::ModuleOp> isolateFunction(Spec &spec);
+
+/// Compiles the spec for this machine and links it into this process. Errors
+/// have been printed.
+mlir::FailureOr<Kernel> compileInProcess(Spec &spec, const SpecOptions &options,
+                                         const Target &target,
+                                         std::vector<PhaseTime> &phases);
+
+} // namespace attnc
+
+#endif // ATTNC_TOOLS_ATTNC_ENGINE_H
