@@ -42,11 +42,11 @@ ArrayRef<llvm::StringLiteral> attnc::stageNames() { return kStageNames; }
 
 namespace {
 /// Adds the time it lives to a phase.
-class Timer {
+class PhaseTimer {
 public:
-  explicit Timer(double &seconds)
+  explicit PhaseTimer(double &seconds)
       : seconds(seconds), start(std::chrono::steady_clock::now()) {}
-  ~Timer() {
+  ~PhaseTimer() {
     seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() -
                                              start)
                    .count();
@@ -83,7 +83,7 @@ FailureOr<Stage> Compiler::detectStage(ModuleOp module) {
 
 LogicalResult Compiler::runPipeline(Stage stage, ModuleOp module,
                                     const Target &target) {
-  Timer timer(times.passes);
+  PhaseTimer timer(times.passes);
   PassManager passes(module.getContext());
   passes.enableVerifier(options.verifyEachPass);
   PipelineOptions pipeline;
@@ -143,7 +143,7 @@ Compiler::lowerTo(Stage stage, ModuleOp input, const Target &target) {
     return failure();
   if (stage != Stage::Stage5)
     return module;
-  Timer timer(times.stage5);
+  PhaseTimer timer(times.stage5);
   if (*from != Stage::Stage5) {
     FailureOr<func::FuncOp> func = selectFunction(*module);
     if (failed(func))
@@ -164,18 +164,18 @@ Compiler::lowerTo(Stage stage, ModuleOp input, const Target &target) {
 
 FailureOr<LLVMModule> Compiler::toLLVM(ModuleOp stage5, const Target &target) {
   {
-    Timer timer(times.toLLVMDialect);
+    PhaseTimer timer(times.toLLVMDialect);
     if (failed(lowerToLLVMDialect(stage5, target)))
       return failure();
   }
   FailureOr<LLVMModule> llvm = failure();
   {
-    Timer timer(times.translate);
+    PhaseTimer timer(times.translate);
     llvm = translateToLLVMIR(stage5, target, options.backend);
     if (failed(llvm))
       return failure();
   }
-  Timer timer(times.llvmPasses);
+  PhaseTimer timer(times.llvmPasses);
   if (failed(runLLVMPasses(stage5, *llvm, options.backend)))
     return failure();
   return llvm;
@@ -203,7 +203,7 @@ FailureOr<std::string> Compiler::emit(Stage stage, ModuleOp input,
     llvm->module->print(stream, nullptr);
     return text;
   }
-  Timer timer(times.codeGeneration);
+  PhaseTimer timer(times.codeGeneration);
   llvm::SmallVector<char, 0> bytes;
   if (failed(emitCode(**module, *llvm,
                       stage == Stage::Assembly
@@ -228,7 +228,7 @@ FailureOr<Compiler::Code> Compiler::toObject(ModuleOp input,
   FailureOr<LLVMModule> llvm = toLLVM(**module, target);
   if (failed(llvm))
     return failure();
-  Timer timer(times.codeGeneration);
+  PhaseTimer timer(times.codeGeneration);
   if (failed(emitCode(**module, *llvm, llvm::CodeGenFileType::ObjectFile,
                       code.object)))
     return failure();
@@ -285,14 +285,16 @@ FailureOr<KernelDesc> Compiler::compile(ModuleOp input,
   SmallVector<const Target *> order;
   for (const Target &target : targets)
     order.push_back(&target);
-  llvm::stable_sort(order, [](const Target *a, const Target *b) {
-    return a->features.size() > b->features.size();
+  llvm::sort(order, [](const Target *a, const Target *b) {
+    return a->features.size() != b->features.size()
+               ? a->features.size() > b->features.size()
+               : a < b;
   });
   for (const Target *target : order) {
     FailureOr<Code> code = toObject(input, *target);
     if (failed(code))
       return failure();
-    Timer timer(times.link);
+    PhaseTimer timer(times.link);
     llvm::Expected<ImageDesc> image =
         makeFlatImage(bufferOf(code->object),
                       entryNames(code->description.launches.size()), *target);
@@ -320,7 +322,7 @@ FailureOr<KernelHandle> Compiler::jit(ModuleOp input, const Target &target) {
   FailureOr<Code> code = toObject(input, target);
   if (failed(code))
     return failure();
-  Timer timer(times.link);
+  PhaseTimer timer(times.link);
   times.codeBytes += loadedBytes(bufferOf(code->object));
   auto buffer = std::make_unique<llvm::SmallVectorMemoryBuffer>(
       std::move(code->object), "kernel.o", /*RequiresNullTerminator=*/false);

@@ -17,8 +17,9 @@ public:
   /// Adds sum of coefficients[v] * (variable v) + constant >= 0.
   void add(llvm::ArrayRef<int64_t> coefficients, int64_t constant);
 
-  /// Whether no integers satisfy all inequalities; exact.
-  bool isEmpty() const;
+  /// Whether no integers satisfy all inequalities; exact. Adds to `work` about
+  /// one for a microsecond's worth of it.
+  bool isEmpty(int64_t &work) const;
 
 private:
   unsigned numVariables;

@@ -121,6 +121,8 @@ bool PairAlgebra::isEmpty(const Conjunction &set) const {
   for (int64_t test : set.tests)
     if (llvm::is_contained(set.tests, -test))
       return true;
+  if (work > limits.work)
+    return false;
   unsigned numSymbols = 0;
   auto count = [&](const LinearForm &form) {
     numSymbols = std::max(numSymbols, form.getNumSymbols());
@@ -137,7 +139,7 @@ bool PairAlgebra::isEmpty(const Conjunction &set) const {
     addHalfSpace(system, half);
   for (const HalfSpace &half : set.bounds)
     addHalfSpace(system, half);
-  return system.isEmpty();
+  return system.isEmpty(work);
 }
 
 bool PairAlgebra::implies(const Conjunction &set,
@@ -210,7 +212,7 @@ PairAlgebra::intersect(const Disjunction &a, const Disjunction &b) const {
       if (isEmpty(both))
         continue;
       result.push_back(std::move(both));
-      if (result.size() > maxConjunctions)
+      if (!isWithinLimits(result.size()))
         return std::nullopt;
     }
   }
@@ -228,7 +230,7 @@ std::optional<bool> PairAlgebra::isSubset(const Disjunction &a,
       for (const Conjunction &piece : rest)
         llvm::append_range(next, subtract(piece, cover));
       rest = std::move(next);
-      if (rest.size() > maxConjunctions)
+      if (!isWithinLimits(rest.size()))
         return std::nullopt;
     }
     if (!rest.empty())
@@ -292,15 +294,17 @@ std::optional<Disjunction> PairAlgebra::makeDisjoint(Disjunction set) const {
       for (const Conjunction &piece : pieces)
         llvm::append_range(next, subtract(piece, set[order[earlier]]));
       pieces = std::move(next);
-      if (pieces.size() > maxConjunctions)
+      if (!isWithinLimits(pieces.size()))
         return std::nullopt;
     }
     llvm::append_range(result, pieces);
-    if (result.size() > maxConjunctions)
+    if (!isWithinLimits(result.size()))
       return std::nullopt;
   }
   coalesce(result);
   for (Conjunction &part : result)
     removeRedundant(part);
+  if (!isWithinLimits(result.size()))
+    return std::nullopt;
   return result;
 }

@@ -107,16 +107,27 @@ private:
   llvm::SmallVector<HalfSpace> bounds;
 };
 
+/// How far an algebra goes before it gives an answer up.
+struct PairLimits {
+  size_t conjunctions = 256; // of any union built on the way
+  int64_t work = 500'000;    // of all questions, in units of a microsecond
+};
+
 /// Operations on sets under facts. Every answer is exact over the integers:
-/// "empty" means that no values of the symbols give the set a pair.
+/// "empty" means that no values of the symbols give the set a pair. Where
+/// limits are reached, functions that return an optional return nothing.
 class PairAlgebra {
 public:
-  /// `maxConjunctions` bounds every union that is built on the way.
-  explicit PairAlgebra(PairFacts facts = {}, size_t maxConjunctions = 256)
-      : facts(std::move(facts)), maxConjunctions(maxConjunctions) {}
+  explicit PairAlgebra(PairFacts facts = {}, PairLimits limits = {})
+      : facts(std::move(facts)), limits(limits) {}
 
-  size_t getMaxConjunctions() const { return maxConjunctions; }
+  /// Whether a union of this size may go on growing.
+  bool isWithinLimits(size_t conjunctions) const {
+    return conjunctions <= limits.conjunctions && work <= limits.work;
+  }
 
+  /// Once the work is used up, no more sets are found to be empty: `set` may
+  /// then be empty all the same.
   bool isEmpty(const Conjunction &set) const;
   /// Whether every pair of `set` lies in `bound`.
   bool implies(const Conjunction &set, const HalfSpace &bound) const;
@@ -126,10 +137,10 @@ public:
   void removeRedundant(Conjunction &set) const;
   /// set minus `other` as disjoint conjunctions without empty ones.
   Disjunction subtract(const Conjunction &set, const Conjunction &other) const;
-  /// a & b, or nothing when too many conjunctions would be needed.
+  /// a & b.
   std::optional<Disjunction> intersect(const Disjunction &a,
                                        const Disjunction &b) const;
-  /// Whether a is a subset of b; nothing when that takes too long to find out.
+  /// Whether a is a subset of b.
   std::optional<bool> isSubset(const Disjunction &a,
                                const Disjunction &b) const;
 
@@ -137,12 +148,13 @@ public:
   /// conjunction, joined.
   void coalesce(Disjunction &set) const;
   /// The same union as disjoint, non-empty, irredundant conjunctions: those
-  /// without tests first. Nothing when too many would be needed.
+  /// without tests first.
   std::optional<Disjunction> makeDisjoint(Disjunction set) const;
 
 private:
   PairFacts facts;
-  size_t maxConjunctions;
+  PairLimits limits;
+  mutable int64_t work = 0;
 
   std::optional<Conjunction> unite(const Conjunction &a,
                                    const Conjunction &b) const;

@@ -172,7 +172,7 @@ std::optional<Disjunction> PairTranslator::translateChain(PairsAttr set,
       return std::nullopt;
     if (isUnion) {
       llvm::append_range(result, *part);
-      if (result.size() > algebra.getMaxConjunctions())
+      if (!algebra.isWithinLimits(result.size()))
         return std::nullopt;
       continue;
     }

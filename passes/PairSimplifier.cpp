@@ -44,7 +44,10 @@ PairsAttr PairSimplifier::simplify(PairsAttr set) {
     before = set;
     set = rewrite(set, /*negate=*/false);
   }
-  return set;
+  // Chains have been asked; a single set may be everything or nothing, too.
+  PairsAttr empty = make(set, PairKind::Empty);
+  PairsAttr full = make(set, PairKind::Full);
+  return isSubset(set, empty) ? empty : isSubset(full, set) ? full : set;
 }
 
 PairsAttr PairSimplifier::rewrite(PairsAttr set, bool negate) {
@@ -191,9 +194,8 @@ PairsAttr PairSimplifier::makeChain(PairKind kind,
   if (llvm::is_contained(children, absorbing))
     return absorbing;
   mergeWindows(kind, children);
-  if (children.size() > 1 && children.size() <= kMaxReasoning) {
+  if (children.size() > 1 && children.size() <= kMaxReasoning)
     dropImplied(kind, children);
-  }
   if (children.empty())
     return neutral;
   PairsAttr chain =

@@ -173,6 +173,19 @@ static std::optional<std::string> triangle(const Sides &sides,
   return std::nullopt;
 }
 
+/// The smallest of the lengths, or 0 where that may be negative.
+static std::string extent(const Forms &forms, const Names &names) {
+  std::string text = names.extreme("min", forms);
+  for (const LinearForm &form : forms) {
+    bool mayBeNegative = form.getConstant() < 0;
+    for (unsigned s = 0; s < form.getNumSymbols(); ++s)
+      mayBeNegative |= form.getCoefficient(s) < 0;
+    if (mayBeNegative)
+      return "max(0, " + text + ")";
+  }
+  return text;
+}
+
 namespace {
 struct Term {
   std::string text;
@@ -187,8 +200,7 @@ static Term termOf(ComponentAttr component, const Names &names) {
   Forms keys = lengths(sides.keyUpper, sides.keyLower);
   bool isExact = !component.getTests() || component.getTests().empty();
   if (sides.distanceLower.empty() && sides.distanceUpper.empty())
-    return {product(names.extreme("min", rows), names.extreme("min", keys)),
-            isExact};
+    return {product(extent(rows, names), extent(keys, names)), isExact};
   if (std::optional<std::string> text = triangle(sides, names))
     return {*text, isExact, /*needsFewQueries=*/true};
   Forms band = lengths(sides.distanceUpper, sides.distanceLower);
@@ -197,8 +209,7 @@ static Term termOf(ComponentAttr component, const Names &names) {
     for (const LinearForm &form : keys)
       if (form != LinearForm::symbol(M))
         band.push_back(form);
-    return {product(names.extreme("min", rows), names.extreme("min", band)),
-            false};
+    return {product(extent(rows, names), extent(band, names)), false};
   }
   std::string text =
       "sum(max(0, " +

@@ -7,10 +7,12 @@
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/BinaryFormat/ELF.h"
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/MathExtras.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace attnc;
 using namespace llvm;
@@ -29,7 +31,7 @@ openObject(MemoryBufferRef buffer) {
   Expected<ELF64LEObjectFile> file = ELF64LEObjectFile::create(buffer);
   if (!file)
     return file.takeError();
-  if (file->getEMachine() != ELF::EM_X86_64)
+  if (file->getArch() != Triple::x86_64)
     return fail("the object is not for x86-64");
   return std::make_unique<ELF64LEObjectFile>(std::move(*file));
 }

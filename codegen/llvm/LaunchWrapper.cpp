@@ -44,49 +44,32 @@ static bool isUnaliased(func::FuncOp func, const stage5::Kernel &kernel,
   return uses == 1;
 }
 
-static void setPointerAttrs(func::FuncOp func, unsigned number,
-                            int64_t alignment, bool noAlias, int64_t bytes) {
-  Builder b(func.getContext());
-  SmallVector<NamedAttribute> attrs;
-  attrs.push_back(b.getNamedAttr(LLVM::LLVMDialect::getAlignAttrName(),
-                                 b.getI64IntegerAttr(alignment)));
-  if (noAlias)
-    attrs.push_back(b.getNamedAttr(LLVM::LLVMDialect::getNoAliasAttrName(),
-                                   b.getUnitAttr()));
-  if (bytes > 0)
-    attrs.push_back(
-        b.getNamedAttr(LLVM::LLVMDialect::getDereferenceableAttrName(),
-                       b.getI64IntegerAttr(bytes)));
-  func.setArgAttrs(number, attrs);
-}
-
 static LaunchParams takeParams(func::FuncOp func,
                                const stage5::Kernel &kernel) {
-  LaunchParams params;
-  params.body = func.getSymNameAttr();
-  unsigned count = func.getNumArguments();
-  params.scratch = cast<MemRefType>(func.getArgumentTypes()[count - 2]);
-  params.status = cast<MemRefType>(func.getArgumentTypes()[count - 1]);
-  SmallVector<std::pair<IntegerAttr, bool>> tensors;
-  for (unsigned i = 0; i < count - 3; ++i) {
-    params.types.push_back(func.getArgumentTypes()[i]);
-    auto tensor = func.getArgAttrOfType<IntegerAttr>(i, stage5::kTensorAttr);
-    tensors.push_back({tensor, tensor && isUnaliased(func, kernel, tensor)});
+  LaunchParams launch;
+  launch.body = func.getSymNameAttr();
+  for (auto [i, type] : llvm::enumerate(func.getArgumentTypes())) {
+    LaunchParam param{type};
+    if (auto tensor =
+            func.getArgAttrOfType<IntegerAttr>(i, stage5::kTensorAttr)) {
+      param.alignment =
+          alignmentOf(kernel, tensor.getValue().getZExtValue());
+      param.noAlias = isUnaliased(func, kernel, tensor);
+    } else if (func.getArgAttr(i, stage5::kScratchAttr)) {
+      param.alignment = ATTNC_SCRATCH_ALIGNMENT;
+      param.noAlias = true;
+      param.dereferenceable = cast<MemRefType>(type).getDimSize(0);
+    } else if (func.getArgAttr(i, stage5::kStatusAttr)) {
+      param.alignment = param.dereferenceable = sizeof(uint32_t);
+      param.noAlias = true;
+    }
+    launch.params.push_back(param);
   }
-  for (unsigned i = 0; i < count; ++i)
+  for (unsigned i = 0, e = func.getNumArguments(); i < e; ++i)
     func.setArgAttrs(i, ArrayRef<NamedAttribute>());
-  for (auto [i, tensor] : llvm::enumerate(tensors))
-    if (tensor.first)
-      setPointerAttrs(
-          func, i,
-          alignmentOf(kernel, tensor.first.getValue().getZExtValue()),
-          tensor.second, 0);
-  setPointerAttrs(func, count - 2, ATTNC_SCRATCH_ALIGNMENT, true,
-                  params.scratch.getDimSize(0));
-  setPointerAttrs(func, count - 1, 4, true, 4);
   func->removeAttr(stage5::kGridAttr);
   func.setPrivate();
-  return params;
+  return launch;
 }
 
 SmallVector<LaunchParams> attnc::takeLaunchParams(ModuleOp module) {
@@ -104,29 +87,64 @@ SmallVector<LaunchParams> attnc::takeLaunchParams(ModuleOp module) {
 // After lowering
 //===----------------------------------------------------------------------===//
 
+/// Tells LLVM what is known of the pointer that is argument `number`.
+static void setPointerAttrs(LLVM::LLVMFuncOp body, unsigned number,
+                            const LaunchParam &param) {
+  Builder b(body.getContext());
+  body.setArgAttr(number, LLVM::LLVMDialect::getAlignAttrName(),
+                  b.getI64IntegerAttr(param.alignment));
+  if (param.noAlias)
+    body.setArgAttr(number, LLVM::LLVMDialect::getNoAliasAttrName(),
+                    b.getUnitAttr());
+  if (param.dereferenceable > 0)
+    body.setArgAttr(number, LLVM::LLVMDialect::getDereferenceableAttrName(),
+                    b.getI64IntegerAttr(param.dereferenceable));
+}
+
 namespace {
 
-/// Builds one wrapper's body.
+/// Builds one wrapper: the operands of its body, memrefs as the descriptors
+/// that lowering expands them to.
 class WrapperBuilder {
 public:
-  WrapperBuilder(OpBuilder &builder, Location loc, Value args)
-      : b(builder), loc(loc), args(args),
+  WrapperBuilder(OpBuilder &builder, LLVM::LLVMFuncOp wrapper,
+                 LLVM::LLVMFuncOp body)
+      : b(builder), loc(wrapper.getLoc()), wrapper(wrapper), body(body),
         pointer(LLVM::LLVMPointerType::get(builder.getContext())) {}
 
-  /// Operands of the body, in the order of an expanded memref descriptor.
-  SmallVector<Value> operands;
-
-  void addParam(Type type) {
-    if (auto memref = dyn_cast<MemRefType>(type))
-      addMemRef(memref, load(pointer));
-    else
-      operands.push_back(load(b.getI64Type()));
+  LogicalResult run(ArrayRef<LaunchParam> params) {
+    for (const LaunchParam &param : params.drop_back(3)) {
+      if (isa<MemRefType>(param.type))
+        addMemRef(param, load(pointer));
+      else
+        operands.push_back(load(b.getI64Type()));
+    }
+    operands.push_back(wrapper.getArgument(1));
+    addMemRef(params[params.size() - 2], wrapper.getArgument(2));
+    addMemRef(params.back(), wrapper.getArgument(3));
+    if (operands.size() != body.getNumArguments())
+      return body.emitError() << "has " << body.getNumArguments()
+                              << " parameters instead of " << operands.size();
+    LLVM::CallOp::create(b, loc, body, operands);
+    LLVM::ReturnOp::create(b, loc, ValueRange());
+    return success();
   }
 
-  void addMemRef(MemRefType type, Value base) {
+private:
+  OpBuilder &b;
+  Location loc;
+  LLVM::LLVMFuncOp wrapper, body;
+  Type pointer;
+  SmallVector<Value> operands;
+  int32_t next = 0;
+
+  void addMemRef(const LaunchParam &param, Value base) {
+    auto type = cast<MemRefType>(param.type);
     SmallVector<int64_t> strides;
     int64_t offset;
     (void)type.getStridesAndOffset(strides, offset);
+    // Bodies access memory through the second pointer, the aligned one.
+    setPointerAttrs(body, operands.size() + 1, param);
     operands.append({base, base, constant(0)});
     for (int64_t size : type.getShape())
       operands.push_back(ShapedType::isDynamic(size) ? load(b.getI64Type())
@@ -136,20 +154,14 @@ public:
                                                        : constant(stride));
   }
 
-private:
-  OpBuilder &b;
-  Location loc;
-  Value args;
-  Type pointer;
-  int64_t next = 0;
-
   Value constant(int64_t value) {
     return LLVM::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
   }
   Value load(Type type) {
-    Value address = LLVM::GEPOp::create(
-        b, loc, pointer, b.getI64Type(), args,
-        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(next++)});
+    Value address =
+        LLVM::GEPOp::create(b, loc, pointer, b.getI64Type(),
+                            wrapper.getArgument(0),
+                            ArrayRef<LLVM::GEPArg>{next++});
     return LLVM::LoadOp::create(b, loc, type, address, /*alignment=*/8);
   }
 };
@@ -157,39 +169,26 @@ private:
 } // namespace
 
 static LogicalResult addWrapper(ModuleOp module, size_t number,
-                                const LaunchParams &params) {
-  auto body = module.lookupSymbol<LLVM::LLVMFuncOp>(params.body);
+                                const LaunchParams &launch) {
+  auto body = module.lookupSymbol<LLVM::LLVMFuncOp>(launch.body);
   if (!body)
-    return module.emitError() << "launch " << params.body << " was lost";
+    return module.emitError() << "launch " << launch.body << " was lost";
   OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
-  Location loc = body.getLoc();
   auto pointer = LLVM::LLVMPointerType::get(b.getContext());
   auto type = LLVM::LLVMFunctionType::get(
       LLVM::LLVMVoidType::get(b.getContext()),
       {pointer, b.getI64Type(), pointer, pointer});
   auto wrapper =
-      LLVM::LLVMFuncOp::create(b, loc, entryName(number), type,
+      LLVM::LLVMFuncOp::create(b, body.getLoc(), entryName(number), type,
                                LLVM::Linkage::External, /*dsoLocal=*/true);
   b.setInsertionPointToStart(wrapper.addEntryBlock(b));
-  WrapperBuilder operands(b, loc, wrapper.getArgument(0));
-  for (Type param : params.types)
-    operands.addParam(param);
-  operands.operands.push_back(wrapper.getArgument(1));
-  operands.addMemRef(params.scratch, wrapper.getArgument(2));
-  operands.addMemRef(params.status, wrapper.getArgument(3));
-  if (operands.operands.size() != body.getNumArguments())
-    return body.emitError() << "has " << body.getNumArguments()
-                            << " parameters instead of "
-                            << operands.operands.size();
-  LLVM::CallOp::create(b, loc, body, operands.operands);
-  LLVM::ReturnOp::create(b, loc, ValueRange());
-  return success();
+  return WrapperBuilder(b, wrapper, body).run(launch.params);
 }
 
 LogicalResult attnc::addLaunchWrappers(ModuleOp module,
                                        ArrayRef<LaunchParams> launches) {
-  for (auto [number, params] : llvm::enumerate(launches))
-    if (failed(addWrapper(module, number, params)))
+  for (auto [number, launch] : llvm::enumerate(launches))
+    if (failed(addWrapper(module, number, launch)))
       return failure();
   return success();
 }

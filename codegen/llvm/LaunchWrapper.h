@@ -10,17 +10,24 @@
 
 namespace attnc {
 
+/// One parameter of a launch, and what is known of its pointer.
+struct LaunchParam {
+  mlir::Type type; ///< a memref, or index
+  int64_t alignment = 0;
+  bool noAlias = false;
+  int64_t dereferenceable = 0;
+};
+
 /// A launch's parameters as stage 5 had them.
 struct LaunchParams {
   mlir::StringAttr body;
-  /// Memrefs and index values, without the last three.
-  llvm::SmallVector<mlir::Type> types;
-  mlir::MemRefType scratch, status;
+  /// The last three are the workgroup's number, scratch and status.
+  llvm::SmallVector<LaunchParam> params;
 };
 
-/// Notes the parameters of every launch, in order, and turns their attributes
-/// into what LLVM understands (alignment, no aliasing). Launches become private
-/// functions; their wrappers are the kernel's only public symbols.
+/// Notes the parameters of every launch, in order, and removes stage 5's
+/// attributes. Launches become private functions: their wrappers are the
+/// kernel's only public symbols.
 llvm::SmallVector<LaunchParams> takeLaunchParams(mlir::ModuleOp module);
 
 /// Adds `attnc_launch_<k>` for each launch to a module in the LLVM dialect.

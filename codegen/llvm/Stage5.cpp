@@ -7,6 +7,7 @@
 #include "codegen/llvm/Stage5Ops.h"
 
 #include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -285,7 +286,8 @@ LogicalResult SignatureVerifier::verifyTensor(func::FuncOp func,
   APInt value = attr.getValue();
   if (value.isNegative() || value.getActiveBits() > 62 ||
       value.getSExtValue() >= args + temps)
-    return argError(func, number) << "names tensor " << attr.getValue()
+    return argError(func, number) << "names tensor "
+                                  << llvm::toString(value, 10, /*Signed=*/true)
                                   << ", but the kernel has " << args
                                   << " arguments and " << temps
                                   << " temporaries";

@@ -17,8 +17,9 @@ constexpr int64_t kMaxPosition = int64_t(1) << 61;
 
 SmallVector<Value> AttentionBinding::getPairOperands(AttentionOp op) {
   SmallVector<Value> values;
-  for (Value value : {op.getPages(), op.getLengths(), op.getQLengths(),
-                      op.getQStart(), op.getKStart()})
+  const Value clauses[] = {op.getPages(), op.getLengths(), op.getQLengths(),
+                           op.getQStart(), op.getKStart()};
+  for (Value value : clauses)
     if (value)
       values.push_back(value);
   llvm::append_range(values, op.getSetOperands());
@@ -31,7 +32,8 @@ SmallVector<Value> AttentionBinding::getPairOperands(AttentionOp op) {
         if (!region.isAncestor(operand.getParentRegion()))
           values.push_back(operand);
     });
-  for (Value value : {op.getQuery(), op.getKey(), op.getValue()})
+  const Value rows[] = {op.getQuery(), op.getKey(), op.getValue()};
+  for (Value value : rows)
     if (!cast<RankedTensorType>(value.getType()).hasStaticShape())
       values.push_back(value);
   return values;
@@ -84,6 +86,7 @@ LogicalResult AttentionBinding::bindSizes(bool needsValues) {
     pages = interpreter.tensor(op.getPages());
     if (k[0] != v[0] || pages.getDimSize(0) != q[0])
       return mismatch("pages do not fit");
+    sizes.pages = k[0];
     sizes.pageSize = sizes.m;
     if (llvm::MulOverflow(pages.getDimSize(1), sizes.pageSize, sizes.m))
       return op.emitOpError("pages hold more rows than 64 bits count");
@@ -199,7 +202,7 @@ bool AttentionBinding::hasPage(int64_t c) const {
     return true;
   int64_t page = pages.getInt(context.batch * pages.getDimSize(1) +
                               c / sizes.pageSize);
-  return page >= 0 && page < interpreter.tensor(op.getKey()).getDimSize(0);
+  return page >= 0 && page < sizes.pages;
 }
 
 int64_t AttentionBinding::keyOffset(int64_t keyHead, int64_t c,

@@ -16,7 +16,7 @@ struct AttentionSizes {
   llvm::SmallVector<int64_t> batchShape;
   int64_t batches = 1, heads = 1, keyHeads = 1;
   int64_t n = 0, m = 0, d = 0, dv = 0;
-  int64_t pageSize = 0; // 0: not paged
+  int64_t pages = 0, pageSize = 0; // 0: not paged
   int64_t group() const { return heads / keyHeads; }
 };
 

@@ -18,7 +18,7 @@ public:
 private:
   Interpreter &interpreter;
   const Instruction &ins;
-  mlir::attn::AttentionOp op;
+  mutable mlir::attn::AttentionOp op; // accessors of operations are not const
   FoldMath math;
   mlir::Attribute kernel;
   std::unique_ptr<AttentionBinding> binding;

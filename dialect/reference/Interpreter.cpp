@@ -177,6 +177,7 @@ static const HandlerTable &getHandlers() {
     registerTensorHandlers(t);
     registerReshapeHandlers(t);
     registerControlHandlers(t);
+    registerLinalgHandlers(t);
     registerAttnHandlers(t);
     // What these hand on is fetched by the operation around them.
     for (StringRef name :

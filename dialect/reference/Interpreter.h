@@ -131,12 +131,12 @@ void registerScalarHandlers(HandlerTable &table);
 void registerTensorHandlers(HandlerTable &table);
 void registerReshapeHandlers(HandlerTable &table);
 void registerControlHandlers(HandlerTable &table);
+void registerLinalgHandlers(HandlerTable &table);
 void registerAttnHandlers(HandlerTable &table);
 /// Linalg operations go by their interface, not by name.
 mlir::LogicalResult runLinalg(Interpreter &interpreter, const Instruction &ins);
 mlir::LogicalResult runAttention(Interpreter &interpreter,
                                  const Instruction &ins);
-mlir::LogicalResult runFold(Interpreter &interpreter, const Instruction &ins);
 
 } // namespace attnc::reference
 

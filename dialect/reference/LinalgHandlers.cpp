@@ -156,3 +156,14 @@ LogicalResult reference::runLinalg(Interpreter &interpreter,
                                    const Instruction &ins) {
   return LinalgRunner(interpreter, ins).run();
 }
+
+static LogicalResult runIndex(Interpreter &interpreter,
+                              const Instruction &ins) {
+  uint64_t dim = cast<linalg::IndexOp>(ins.op).getDim();
+  interpreter.scalar(ins.out[0]).i = interpreter.linalgIndices[dim];
+  return success();
+}
+
+void reference::registerLinalgHandlers(HandlerTable &table) {
+  table["linalg.index"] = runIndex;
+}

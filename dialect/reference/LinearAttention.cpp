@@ -25,17 +25,15 @@ void AttentionEvaluator::computeFeatures() {
   }
 }
 
+/// Decay is [heads], [batch..., heads, keys] or [batch..., heads, keys, d].
 double AttentionEvaluator::decayAt(int64_t c, int64_t channel) const {
   int64_t outer = batch * sizes.heads + head;
-  if (decay.getNumElements() == sizes.heads && decay.getRank() == 1 &&
-      op.hasHeads())
+  int64_t leading = sizes.batchShape.size() + (op.hasHeads() ? 1 : 0);
+  if (decay.getRank() == leading + 2)
+    return decay.getFloat((outer * sizes.m + c) * sizes.d + channel);
+  if (decay.getRank() == 1 && (op.hasHeads() || decay.getNumElements() == 1))
     return decay.getFloat(head);
-  if (decay.getRank() == static_cast<int64_t>(sizes.batchShape.size()) +
-                             (op.hasHeads() ? 2 : 1))
-    return decay.getFloat(outer * sizes.m + c);
-  if (decay.getRank() == 1) // [heads] of an operation without a head dim
-    return decay.getFloat(0);
-  return decay.getFloat((outer * sizes.m + c) * sizes.d + channel);
+  return decay.getFloat(outer * sizes.m + c);
 }
 
 LogicalResult AttentionEvaluator::runLinearRow() {

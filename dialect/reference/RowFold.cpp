@@ -59,12 +59,8 @@ static RowWeights softmaxWeights(const FoldMath &math, ArrayRef<double> scores,
   RowWeights row;
   row.weights.assign(scores.size(), 0.0);
   double largest = -kInf;
-  for (double s : scores)
+  for (double s : scores) // a NaN, once there, stays
     largest = std::isnan(s) || s > largest ? s : largest;
-  // A NaN, once there, stays: every comparison with it is false, so it must be
-  // looked for.
-  if (llvm::any_of(scores, [](double s) { return std::isnan(s); }))
-    largest = std::numeric_limits<double>::quiet_NaN();
   if (scores.empty() || largest == -kInf)
     return row;
   if (sink && !(*sink <= largest))
@@ -170,5 +166,7 @@ void LinearRow::run(size_t keys, MutableArrayRef<double> out) {
       add(e[x], state + x * out.size());
   bool divides = kernel.getNorm() == Norm::Sum && keys > 0;
   for (double &x : out)
-    x = math.toOperand(divides ? x / denominator : x);
+    x = divides ? math.toOperand(math.toOperand(x) /
+                                 math.toOperand(denominator))
+                : math.toOperand(x);
 }

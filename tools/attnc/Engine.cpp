@@ -2,6 +2,7 @@
 // The tools' one way to the compiler.
 
 #include "tools/attnc/Engine.h"
+#include "codegen/llvm/LowerToLLVM.h"
 #include "mlir/IR/MLIRContext.h"
 #include "tools/support/Dialects.h"
 #include "llvm/ADT/StringExtras.h"
@@ -12,6 +13,7 @@ using namespace mlir;
 std::unique_ptr<MLIRContext> attnc::createContext() {
   DialectRegistry registry;
   registerDialects(registry);
+  registerCodegenDialects(registry);
   return std::make_unique<MLIRContext>(registry,
                                        MLIRContext::Threading::DISABLED);
 }
@@ -62,6 +64,8 @@ CompilerOptions attnc::compilerOptions(const SpecOptions &options) {
 
 OwningOpRef<ModuleOp> attnc::isolateFunction(Spec &spec) {
   OwningOpRef<ModuleOp> module = spec.getModule().clone();
+  if (!spec.getFunction())
+    return module;
   StringRef name = spec.getFunction().getName();
   SmallVector<func::FuncOp> others;
   for (auto func : module->getOps<func::FuncOp>())

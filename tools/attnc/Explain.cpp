@@ -456,6 +456,12 @@ int attnc::explainCommand(const ExplainOptions &options) {
       Spec::load(*context, options.spec.path, options.spec.function);
   if (!spec)
     return ExitError;
+  if (!spec->getFunction()) {
+    printError(options.spec.path +
+               ": it is at stage 5, loops for a machine; explain an earlier "
+               "stage");
+    return ExitError;
+  }
   Shapes shapes;
   if (int code = resolveShapes(spec->getSignature(), spec.get(), options.shapes,
                                shapes))

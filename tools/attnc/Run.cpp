@@ -30,7 +30,7 @@ private:
   int openOutputs();
   int makeOutputs();
   int evaluateStage();
-  int compileAndLaunch();
+  int compile();
   int launch();
   int writeOutputs();
   void printOutputs();
@@ -67,9 +67,10 @@ int Runner::run() {
     return code;
   if (int code = makeOutputs())
     return code;
-  if (int code = options.stage < 5 ? evaluateStage()
-                 : kernel          ? launch()
-                                   : compileAndLaunch())
+  if (options.stage == 5 && !kernel)
+    if (int code = compile())
+      return code;
+  if (int code = options.stage < 5 ? evaluateStage() : launch())
     return code;
   if (int code = writeOutputs())
     return code;
@@ -124,7 +125,19 @@ int Runner::loadSpec() {
   std::chrono::duration<double> elapsed =
       std::chrono::steady_clock::now() - start;
   phases.push_back({"parse", elapsed.count()});
-  signature = spec->getSignature();
+  if (spec->getFunction()) {
+    signature = spec->getSignature();
+    return ExitOk;
+  }
+  // Stage 5: only compiling tells its arguments, and nothing can check it.
+  if (options.stage != 5) {
+    printError(options.spec.path + ": it is at stage 5 already");
+    return ExitError;
+  }
+  if (int code = compile())
+    return code;
+  signature = kernel->getSignature();
+  spec.reset();
   return ExitOk;
 }
 
@@ -238,7 +251,7 @@ int Runner::evaluateStage() {
   return ExitOk;
 }
 
-int Runner::compileAndLaunch() {
+int Runner::compile() {
   std::vector<Target> targets;
   if (int code = chooseTargets(options.spec, targets))
     return code;
@@ -247,7 +260,7 @@ int Runner::compileAndLaunch() {
   if (failed(compiled))
     return ExitError;
   kernel = std::move(*compiled);
-  return launch();
+  return ExitOk;
 }
 
 int Runner::launch() {

@@ -3,6 +3,7 @@
 
 #include "tools/attnc/Spec.h"
 #include "attnc/kernel_format.h"
+#include "codegen/llvm/Stage5.h"
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/AsmParser/AsmParserState.h"
 #include "mlir/Bytecode/BytecodeReader.h"
@@ -81,8 +82,11 @@ std::unique_ptr<Spec> Spec::parse(MLIRContext &context,
                                   StringRef function) {
   std::unique_ptr<Spec> spec(new Spec(context));
   spec->sourceMgr.AddNewSourceBuffer(std::move(text), SMLoc());
-  if (failed(spec->parseModule()) || failed(spec->chooseFunction(function)) ||
-      failed(spec->readSignature()))
+  if (failed(spec->parseModule()))
+    return nullptr;
+  if (isStage5(*spec->module))
+    return spec;
+  if (failed(spec->chooseFunction(function)) || failed(spec->readSignature()))
     return nullptr;
   return spec;
 }

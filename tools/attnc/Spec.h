@@ -49,6 +49,8 @@ public:
                                      llvm::StringRef function);
 
   mlir::ModuleOp getModule() { return *module; }
+  /// Null for a stage-5 module, which has launches instead; only compiling it
+  /// tells its signature.
   mlir::func::FuncOp getFunction() { return function; }
   const Signature &getSignature() const { return signature; }
   llvm::StringRef getText() const;

@@ -84,7 +84,7 @@ struct RunArguments {
       "output", cl::desc("Where a result goes (bf16 as NumPy's V2)"),
       cl::value_desc("[name=]file.npy"), cl::sub(sub), cl::cat(category)};
   cl::alias outputAlias{"o", cl::desc("Short for --output"),
-                        cl::aliasopt(outputs), cl::sub(sub), cl::cat(category)};
+                        cl::aliasopt(outputs), cl::cat(category)};
   cl::list<std::string> shapes{
       "shape", cl::desc("Sizes of an argument that has no file"),
       cl::value_desc("name=1x8x64x32"), cl::sub(sub), cl::cat(category)};
@@ -147,7 +147,7 @@ struct CompileArguments {
       "o", cl::desc("Output file (default: stdout, for text)"),
       cl::value_desc("file"), cl::sub(sub), cl::cat(category)};
   cl::alias outputAlias{"output", cl::desc("Long for -o"), cl::aliasopt(output),
-                        cl::sub(sub), cl::cat(category)};
+                        cl::cat(category)};
 
   int run() { return compileCommand({spec.get(), emit, output}); }
 };

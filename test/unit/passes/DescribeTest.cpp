@@ -125,7 +125,7 @@ TEST_F(Describe, FormulasFollowTheBounds) {
   EXPECT_EQ(formula("window<255, 0>"), "at most n*256");
   EXPECT_EQ(formula("first<4>"), "n*min(4, m)");
   EXPECT_EQ(formula("global<4>", "positions = start"),
-            "n*min(4, m) + min(4, n)*(m - 4)");
+            "min(4, n)*m + max(0, n - 4)*min(4, m)");
 }
 
 TEST_F(Describe, FormulasNameParametersAndStarts) {

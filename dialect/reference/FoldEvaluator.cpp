@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// attn.fold and attn.rows: tiles of rows, their loaders run through the
+// interpreter.
+
+#include "dialect/reference/AttentionBinding.h"
+#include "dialect/reference/RowFold.h"
+
+using namespace mlir;
+using namespace mlir::attn;
+using namespace attnc;
+using namespace attnc::reference;
+
+constexpr int64_t kMaxPosition = int64_t(1) << 61;
+
+namespace {
+class FoldEvaluator {
+public:
+  FoldEvaluator(Interpreter &interpreter, const Instruction &ins)
+      : interpreter(interpreter), ins(ins), op(cast<FoldOp>(ins.op)),
+        math(FoldMath::get(
+            FoldOp::getRowType(op.getLoadQ()).getElementType(),
+            interpreter.getOptions().precision)),
+        loadQ(interpreter, op.getLoadQ()), loadK(interpreter, op.getLoadK()),
+        loadV(interpreter, op.getLoadV()), plan(op.getPlan(), op) {}
+
+  LogicalResult run();
+
+private:
+  Interpreter &interpreter;
+  const Instruction &ins;
+  FoldOp op;
+  FoldMath math;
+  RegionRunner loadQ, loadK, loadV;
+  std::optional<RegionRunner> score, tests, epilogue;
+  PlanRunner plan;
+  int64_t head = 0, firstRow = 0, rows = 0, keyCount = 0;
+  int64_t kBegin = 0, qBegin = 0, qEnd = 0;
+  HostTensor tile, lse;
+
+  /// Rows of k and v, loaded when a query first keeps them.
+  struct KeyValue {
+    HostTensor k, v;
+    SmallVector<double, 0> features; // of k, for a linear kernel
+  };
+  std::vector<KeyValue> loaded;
+  /// The pair that the tests region has last been run on.
+  std::optional<std::array<int64_t, 3>> tested;
+
+  // The row at hand.
+  int64_t queryHead = 0, row = 0;
+  KeyRows keys;
+
+  int64_t position() const { return qBegin + row; }
+
+  LogicalResult bind();
+  LogicalResult runRow(int64_t h, int64_t r);
+  LogicalResult load(int64_t c);
+  FailureOr<double> scoreOf(const HostTensor &q, int64_t c);
+  LogicalResult foldKeys(const HostTensor &q, MutableArrayRef<double> out,
+                         double &rowLse);
+  std::optional<bool> test(int64_t atom, int64_t i, int64_t j);
+  LogicalResult store(ArrayRef<double> out, int64_t h, int64_t r);
+};
+} // namespace
+
+LogicalResult FoldEvaluator::bind() {
+  head = interpreter.getInt(op.getHead());
+  firstRow = interpreter.getInt(op.getRow());
+  rows = interpreter.getInt(op.getRows());
+  keyCount = interpreter.getInt(op.getKeys());
+  SmallVector<int64_t> symbols;
+  for (Value symbol : op.getSymbols())
+    symbols.push_back(interpreter.getInt(symbol));
+  for (int64_t x : symbols)
+    if (x < -kMaxPosition || x > kMaxPosition)
+      return op.emitOpError("symbol ") << x << " is out of range";
+  for (int64_t x : {head, firstRow, rows, keyCount})
+    if (x < 0 || x > interpreter.getOptions().maxElements)
+      return op.emitOpError("head, row, rows or keys of ")
+             << x << " is out of range";
+  kBegin = symbols[KBegin];
+  qBegin = symbols[QBegin];
+  qEnd = symbols[QEnd];
+  plan.setSymbols(symbols);
+  loaded.resize(keyCount);
+  if (!op.getScore().empty())
+    score.emplace(interpreter, op.getScore());
+  if (!op.getTests().empty())
+    tests.emplace(interpreter, op.getTests());
+  if (!op.getEpilogue().empty())
+    epilogue.emplace(interpreter, op.getEpilogue());
+  auto type = cast<RankedTensorType>(op.getTile().getType());
+  FailureOr<HostTensor> made = interpreter.allocate(
+      op.getLoc(), type.getElementType(),
+      {type.getDimSize(0), rows, type.getDimSize(2)});
+  if (failed(made))
+    return failure();
+  tile = std::move(*made);
+  if (op.getLse())
+    lse = HostTensor(Float32Type::get(op.getContext()),
+                     {type.getDimSize(0), rows});
+  return success();
+}
+
+LogicalResult FoldEvaluator::run() {
+  if (failed(bind()))
+    return failure();
+  for (int64_t h = 0, e = op.getSchedule().getHeads(); h < e; ++h) {
+    queryHead = head + h;
+    tested.reset();
+    SmallVector<int64_t> symbols;
+    for (Value symbol : op.getSymbols())
+      symbols.push_back(interpreter.getInt(symbol));
+    plan.setSymbols(symbols);
+    for (int64_t r = 0; r < rows; ++r)
+      if (failed(runRow(h, r)))
+        return failure();
+  }
+  if (failed(interpreter.setResult(ins, 0, std::move(tile))))
+    return failure();
+  return lse ? interpreter.setResult(ins, 1, std::move(lse)) : success();
+}
+
+std::optional<bool> FoldEvaluator::test(int64_t atom, int64_t i, int64_t j) {
+  std::array<int64_t, 3> pair = {queryHead, i, j};
+  if (tested != pair) {
+    tests->setInt(0, queryHead);
+    tests->setInt(1, i);
+    tests->setInt(2, j);
+    tests->setInt(3, i - qBegin);
+    tests->setInt(4, j - kBegin);
+    if (failed(tests->run()))
+      return std::nullopt;
+    tested = pair;
+  }
+  return tests->getScalar(atom).i != 0;
+}
+
+LogicalResult FoldEvaluator::load(int64_t c) {
+  KeyValue &entry = loaded[c];
+  if (entry.k)
+    return success();
+  loadK.setInt(0, c);
+  if (failed(loadK.run()))
+    return failure();
+  entry.k = loadK.getTensor(0);
+  loadV.setInt(0, c);
+  if (failed(loadV.run()))
+    return failure();
+  entry.v = loadV.getTensor(0);
+  if (auto linear = dyn_cast<LinearAttr>(op.getKernel()))
+    for (Scalar x : entry.k.values())
+      entry.features.push_back(math.feature(linear.getFeature(), x.f));
+  return success();
+}
+
+FailureOr<double> FoldEvaluator::scoreOf(const HostTensor &q, int64_t c) {
+  double scale = math.toSum(op.getScale().convertToDouble());
+  double s = math.dot(q.values().data(), loaded[c].k.values().data(),
+                      q.getNumElements());
+  s = math.toOperand(s * scale);
+  if (!score)
+    return s;
+  score->setScalar(0, floatScalar(s));
+  score->setInt(1, queryHead);
+  score->setInt(2, position());
+  score->setInt(3, kBegin + c);
+  score->setInt(4, row);
+  score->setInt(5, c);
+  if (failed(score->run()))
+    return failure();
+  return math.toOperand(score->getScalar(0).f);
+}
+
+LogicalResult FoldEvaluator::foldKeys(const HostTensor &q,
+                                      MutableArrayRef<double> out,
+                                      double &rowLse) {
+  auto value = [&](size_t n) { return loaded[keys[n]].v.values().data(); };
+  if (auto linear = dyn_cast<LinearAttr>(op.getKernel())) {
+    SmallVector<double> query;
+    double scale = math.toSum(op.getScale().convertToDouble());
+    for (Scalar x : q.values())
+      query.push_back(
+          math.feature(linear.getFeature(), math.toOperand(x.f * scale)));
+    auto key = [&](size_t n) { return loaded[keys[n]].features.data(); };
+    LinearRow{linear, math, query, key, value, {}, nullptr}.run(keys.size(),
+                                                                out);
+    return success();
+  }
+  SmallVector<double> scores;
+  for (int64_t c : keys) {
+    FailureOr<double> s = scoreOf(q, c);
+    if (failed(s))
+      return failure();
+    scores.push_back(*s);
+  }
+  RowWeights weights =
+      computeWeights(op.getKernel(), math, scores, std::nullopt);
+  rowLse = weights.lse;
+  if (!isa<SoftmaxAttr>(op.getKernel()) ||
+      rowLse != -std::numeric_limits<double>::infinity())
+    combineValues(math, weights.weights, value, out);
+  return success();
+}
+
+LogicalResult FoldEvaluator::runRow(int64_t h, int64_t r) {
+  row = firstRow + r;
+  keys.clear();
+  Interval all{kBegin, kBegin + keyCount};
+  ArrayRef<Interval> universe = all;
+  auto testOf = [&](int64_t atom, int64_t i, int64_t j) {
+    return test(atom, i, j);
+  };
+  if (position() < qEnd && keyCount > 0 &&
+      failed(plan.keysOf(position(), universe, keys, testOf)))
+    return failure();
+  SmallVector<double> out(op.getValueDim(), 0.0);
+  double rowLse = -std::numeric_limits<double>::infinity();
+  if (!keys.empty()) {
+    for (int64_t &c : keys) {
+      c -= kBegin;
+      if (failed(load(c)))
+        return failure();
+    }
+    loadQ.setInt(0, queryHead);
+    loadQ.setInt(1, row);
+    if (failed(loadQ.run()))
+      return failure();
+    const HostTensor q = loadQ.getTensor(0);
+    if (failed(foldKeys(q, out, rowLse)))
+      return failure();
+  }
+  if (lse)
+    lse.mutableValues()[h * rows + r].f =
+        interpreter.roundsOperations()
+            ? roundToType(rowLse, lse.getElementType())
+            : rowLse;
+  return store(out, h, r);
+}
+
+LogicalResult FoldEvaluator::store(ArrayRef<double> out, int64_t h, int64_t r) {
+  SmallVector<double> finished(out);
+  if (epilogue) {
+    auto type = cast<RankedTensorType>(
+        op.getEpilogue().front().getArgument(0).getType());
+    HostTensor argument(type.getElementType(), type.getShape());
+    for (auto [to, from] : llvm::zip_equal(argument.mutableValues(), out))
+      to.f = from;
+    epilogue->setTensor(0, std::move(argument));
+    epilogue->setInt(1, queryHead);
+    epilogue->setInt(2, row);
+    if (failed(epilogue->run()))
+      return failure();
+    finished.clear();
+    for (Scalar x : epilogue->getTensor(0).values())
+      finished.push_back(x.f);
+  }
+  int64_t size = tile.getDimSize(2);
+  if (static_cast<int64_t>(finished.size()) != size)
+    return op.emitOpError("rows of ")
+           << finished.size() << " elements do not fit the tile";
+  MutableArrayRef<Scalar> values =
+      tile.mutableValues().slice((h * rows + r) * size, size);
+  for (auto [to, from] : llvm::zip(values, finished))
+    to.f = interpreter.roundsOperations()
+               ? roundToType(from, tile.getElementType())
+               : from;
+  return success();
+}
+
+static LogicalResult runFold(Interpreter &interpreter, const Instruction &ins) {
+  return FoldEvaluator(interpreter, ins).run();
+}
+
+//===----------------------------------------------------------------------===//
+// attn.rows
+//===----------------------------------------------------------------------===//
+
+static LogicalResult runRows(Interpreter &interpreter, const Instruction &ins) {
+  auto op = cast<RowsOp>(ins.op);
+  auto type = cast<RankedTensorType>(op.getTile().getType());
+  int64_t first = interpreter.getInt(op.getRow());
+  int64_t rows = interpreter.getInt(op.getRows()), size = type.getDimSize(1);
+  if (first < -kMaxPosition || first > kMaxPosition || rows < 0)
+    return op.emitOpError("row ") << first << " or number of rows " << rows
+                                  << " is out of range";
+  FailureOr<HostTensor> tile =
+      interpreter.allocate(op.getLoc(), type.getElementType(), {rows, size});
+  if (failed(tile))
+    return failure();
+  RegionRunner body(interpreter, op.getBody());
+  MutableArrayRef<Scalar> values = tile->mutableValues();
+  for (int64_t r = 0; r < rows; ++r) {
+    body.setInt(0, first + r);
+    if (failed(body.run()))
+      return failure();
+    llvm::copy(body.getTensor(0).values(), values.begin() + r * size);
+  }
+  return interpreter.setResult(ins, 0, std::move(*tile));
+}
+
+void reference::registerAttnHandlers(HandlerTable &table) {
+  table["attn.attention"] = runAttention;
+  table["attn.fold"] = runFold;
+  table["attn.rows"] = runRows;
+}

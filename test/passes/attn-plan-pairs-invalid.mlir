@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// RUN: attnc-opt %s -attn-plan-pairs -split-input-file -verify-diagnostics
+
+!t = tensor<?x8xf32>
+func.func @set_that_no_pass_compiles(%q: !t) -> !t {
+  // expected-error @+1 {{pair set 'strided' is not compiled yet}}
+  %o = attn.attention %q, %q, %q mask = #attn.pairs<causal & (window<3, 3> | !strided<4>)> : !t, !t, !t -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+func.func @clamped_window(%q: !t) -> !t {
+  // expected-error @+1 {{pair set 'clamped window' is not compiled yet}}
+  %o = attn.attention %q, %q, %q sparsity = #attn.pairs<window<3, 3, clamped>> : !t, !t, !t -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+func.func @scope(%q: !t, %cu: tensor<?xi64>) -> !t {
+  // expected-error @+1 {{pair set 'per_document' is not compiled yet}}
+  %o = attn.attention %q, %q, %q mask = #attn.pairs<per_document(%cu) { causal }> : !t, !t, !t, tensor<?xi64> -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+func.func @kernel(%q: !t) -> !t {
+  // expected-error @+1 {{kernel #attn.sigmoid is not compiled yet}}
+  %o = attn.attention %q, %q, %q kernel = #attn.sigmoid : !t, !t, !t -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<4x?x8xf32>
+func.func @sink(%q: !t, %s: tensor<4xf32>) -> !t {
+  // expected-error @+1 {{operand 'sink' is not compiled yet}}
+  %o = attn.attention %q, %q, %q sink(%s) : !t, !t, !t, tensor<4xf32> -> !t
+  return %o : !t
+}
+
+// -----
+
+func.func @pages(%q: tensor<1x4x1x8xf32>, %k: tensor<9x4x16x8xf32>, %p: tensor<1x?xi32>, %l: i32) -> tensor<1x4x1x8xf32> {
+  // expected-error @+1 {{operand 'pages' is not compiled yet}}
+  %o = attn.attention %q, %k, %k pages(%p) lengths(%l)
+      : tensor<1x4x1x8xf32>, tensor<9x4x16x8xf32>, tensor<9x4x16x8xf32>, tensor<1x?xi32>, i32 -> tensor<1x4x1x8xf32>
+  return %o : tensor<1x4x1x8xf32>
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+func.func @prob_mod(%q: !t) -> !t {
+  // expected-error @+1 {{prob_mod is not compiled yet}}
+  %o = attn.attention %q, %q, %q prob_mod {
+  ^bb0(%p: f32, %b: index, %h: index, %i: index, %j: index):
+    attn.yield %p : f32
+  } : !t, !t, !t -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+func.func @optional_result(%q: !t) -> !t {
+  // expected-error @+1 {{result 'column_sums' is not compiled yet}}
+  %o:3 = attn.attention %q, %q, %q returns = [lse, column_sums] : !t, !t, !t -> (!t, tensor<?xf32>, tensor<?xf32>)
+  return %o#0 : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+// Nothing relates the operands to each other: no part is seen to be empty.
+func.func @too_many_components(%q: !t, %a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %h: i64) -> !t {
+  // expected-error @+1 {{the pair set needs more than 64 disjoint components}}
+  %o = attn.attention %q, %q, %q mask = #attn.pairs<
+      !(window<%a, %b> & prefix(%c)) & !(window<%c, %d> & prefix(%e)) & !(window<%e, %f> & prefix(%g))
+      & !(window<%g, %h> & prefix(%a)) & !(window<%b, %c> & prefix(%d)) & !(window<%d, %e> & prefix(%f))>
+      : !t, !t, !t, i64, i64, i64, i64, i64, i64, i64, i64 -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+func.func @plan_with_a_parameter_that_is_not_there(%q: !t) -> !t {
+  // expected-error @+1 {{the plan's parameter names set operand 3 of 0}}
+  %o = attn.attention %q, %q, %q plan = #attn.plan<parameters = [3]> : !t, !t, !t -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+func.func @plan_with_a_parameter_that_is_a_mask(%q: !t, %m: tensor<?xi1>) -> !t {
+  // expected-error @+1 {{the plan's parameter 0 is not one integer a batch: 'tensor<?xi1>'}}
+  %o = attn.attention %q, %q, %q mask = #attn.pairs<keys(%m)> plan = #attn.plan<parameters = [0]> : !t, !t, !t, tensor<?xi1> -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+func.func @plan_with_an_atom_that_bounds_tell(%q: !t) -> !t {
+  // expected-error @+1 {{the plan's atom #attn.pairs<causal> is not a test on the operation's operands}}
+  %o = attn.attention %q, %q, %q mask = #attn.pairs<causal> plan = #attn.plan<atoms = [#attn.pairs<causal>]> : !t, !t, !t -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+func.func @plan_with_an_atom_of_another_shape(%q: !t, %m: tensor<?xi1>) -> !t {
+  // expected-error @+1 {{the plan's atom #attn.pairs<dense($0)> does not fit its operand}}
+  %o = attn.attention %q, %q, %q mask = #attn.pairs<keys(%m)> plan = #attn.plan<atoms = [#attn.pairs<dense($0)>]> : !t, !t, !t, tensor<?xi1> -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+func.func @plan_with_a_test_of_no_atom(%q: !t) -> !t {
+  // expected-error @+1 {{the plan tests atom -2 of 0}}
+  %o = attn.attention %q, %q, %q plan = #attn.plan<components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (s0), upper = (d0)[s0, s1, s2, s3] -> (s1), row_lower = ()[s0, s1, s2, s3] -> (), row_upper = ()[s0, s1, s2, s3] -> (), tests = [-2]>]> : !t, !t, !t -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+func.func @plan_with_a_falling_bound(%q: !t) -> !t {
+  // expected-error @+1 {{a bound of the plan does not rise by 0 or 1 with the query: affine_map<(d0)[s0, s1, s2, s3] -> (-d0)>}}
+  %o = attn.attention %q, %q, %q plan = #attn.plan<components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (-d0), upper = (d0)[s0, s1, s2, s3] -> (s1), row_lower = ()[s0, s1, s2, s3] -> (), row_upper = ()[s0, s1, s2, s3] -> ()>]> : !t, !t, !t -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+func.func @plan_with_other_symbols(%q: !t) -> !t {
+  // expected-error @+1 {{a component of the plan takes 5 symbols, expected 4}}
+  %o = attn.attention %q, %q, %q plan = #attn.plan<components = [#attn.component<lower = (d0)[s0, s1, s2, s3, s4] -> (s0), upper = (d0)[s0, s1, s2, s3, s4] -> (s1), row_lower = ()[s0, s1, s2, s3, s4] -> (), row_upper = ()[s0, s1, s2, s3, s4] -> ()>]> : !t, !t, !t -> !t
+  return %o : !t
+}
