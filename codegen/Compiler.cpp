@@ -14,6 +14,7 @@
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -312,13 +313,10 @@ FailureOr<KernelDesc> Compiler::compile(ModuleOp input,
 }
 
 FailureOr<KernelHandle> Compiler::jit(ModuleOp input, const Target &target) {
-  llvm::Expected<Target> host = Target::host();
-  if (!host)
-    return input.emitError() << llvm::toString(host.takeError());
-  for (const std::string &feature : target.features)
-    if (!host->hasFeature(feature))
-      return input.emitError() << "this machine lacks " << feature
-                               << ", which " << target.name << " needs";
+  std::vector<std::string> missing = target.missingOnHost();
+  if (!missing.empty())
+    return input.emitError() << "this machine lacks " << llvm::join(missing, ", ")
+                             << ", which " << target.name << " needs";
   FailureOr<Code> code = toObject(input, target);
   if (failed(code))
     return failure();

@@ -38,6 +38,37 @@ MachineModel Target::machineModel() const {
   return model;
 }
 
+/// What the runtime says that this machine has: it decides whether an image may
+/// run, and it knows which registers the operating system saves.
+static llvm::StringSet<> runtimeFeatures() {
+  llvm::SmallVector<llvm::StringRef> names;
+  llvm::StringRef(attnc_cpu_features()).split(names, ' ', -1, false);
+  llvm::StringSet<> features;
+  features.insert_range(names);
+  return features;
+}
+
+/// Instructions that no kernel contains: asking for them would only keep a
+/// kernel file from machines that could run it.
+static bool isForSystems(llvm::StringRef feature) {
+  static constexpr llvm::StringLiteral names[] = {
+      "cldemote", "clflushopt", "clwb",    "clzero",   "enqcmd",   "fsgsbase",
+      "invpcid",  "movdir64b",  "movdiri", "mwaitx",   "pku",      "prfchw",
+      "ptwrite",  "rdpid",      "rdpru",   "rdrnd",    "rdseed",   "serialize",
+      "shstk",    "tsxldtrk",   "uintr",   "waitpkg",  "wbnoinvd", "xsave",
+      "xsavec",   "xsaveopt",   "xsaves"};
+  return llvm::is_contained(names, feature);
+}
+
+std::vector<std::string> Target::missingOnHost() const {
+  llvm::StringSet<> present = runtimeFeatures();
+  std::vector<std::string> missing;
+  for (const std::string &feature : features)
+    if (!present.contains(feature))
+      missing.push_back(feature);
+  return missing;
+}
+
 /// Fills the fields that follow from the features.
 static void deriveFromFeatures(Target &target) {
   llvm::sort(target.features);
@@ -75,15 +106,11 @@ llvm::Expected<Target> Target::host() {
   target.cpu = llvm::sys::getHostCPUName().str();
   target.name = target.cpu;
 
-  // Only what the runtime too can see: it decides whether an image may run, and
-  // it knows which registers the operating system saves.
-  llvm::StringSet<> usable;
-  llvm::SmallVector<llvm::StringRef> known;
-  llvm::StringRef(attnc_cpu_features()).split(known, ' ', -1, false);
-  usable.insert_range(known);
+  llvm::StringSet<> present = runtimeFeatures();
   std::vector<std::string> changes;
   for (const auto &feature : llvm::sys::getHostCPUFeatures()) {
-    bool use = feature.second && usable.contains(feature.first());
+    bool use = feature.second && present.contains(feature.first()) &&
+               !isForSystems(feature.first());
     changes.push_back((use ? "+" : "-") + feature.first().str());
     if (use)
       target.features.push_back(feature.first().str());

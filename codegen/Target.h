@@ -47,6 +47,8 @@ struct Target {
     return vectorBits / elementBits;
   }
   bool hasFeature(llvm::StringRef feature) const;
+  /// Features that this machine lacks: none, if it can run the code.
+  std::vector<std::string> missingOnHost() const;
   /// What attn-schedule wants to know.
   MachineModel machineModel() const;
 

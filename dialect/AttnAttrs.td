@@ -230,6 +230,18 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
 }
 
 //===----------------------------------------------------------------------===//
+// Status: what a kernel reports of bad data
+//===----------------------------------------------------------------------===//
+
+def Attn_Status : Attn_I32Enum<"Status", "bit of the status word", [
+  I32EnumAttrCase<"Page", 1, "page">, I32EnumAttrCase<"Index", 2, "index">,
+  I32EnumAttrCase<"Length", 4, "length">, I32EnumAttrCase<"Order", 8, "order">]>;
+
+def Attn_StatusAttr : EnumAttr<Attn_Dialect, Attn_Status, "status"> {
+  let assemblyFormat = "$value";
+}
+
+//===----------------------------------------------------------------------===//
 // Formulas: sizes that are known at launch
 //===----------------------------------------------------------------------===//
 
@@ -241,7 +253,7 @@ def Attn_FormulaAttr : Attn_Attr<"Formula", "formula"> {
     numbered inputs first, then outputs, as in the kernel's signature.
 
     ```mlir
-    #attn.formula<map = affine_map<()[s0] -> (s0 ceildiv 96)>, dims = [0, 2]>
+    #attn.formula<map = ()[s0] -> (s0 ceildiv 96), dims = [0, 2]>
     ```
   }];
   let parameters = (ins "::mlir::AffineMap":$map,

@@ -245,6 +245,22 @@ def Attn_FoldOp : Attn_Op<"fold", [RecursivelySpeculatable,
   }];
 }
 
+def Attn_CheckedOp : Attn_Op<"checked", [Pure]> {
+  let summary = "an index from memory, kept in range and reported when it was not";
+  let description = [{
+    `value` clamped to [`lower`, `upper`]. A value outside sets the bit `status`
+    of the launch's status word: the kernel reads nothing outside its operands,
+    and the caller learns that its data were wrong. Evaluation reports an error.
+
+    ```mlir
+    %len = attn.checked %x in(%c0, %m) status length
+    ```
+  }];
+  let arguments = (ins Index:$value, Index:$lower, Index:$upper, Attn_StatusAttr:$status);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$value `in` `(` $lower `,` $upper `)` `status` $status attr-dict";
+}
+
 def Attn_RowsOp : Attn_Op<"rows", [RecursivelySpeculatable, RecursiveMemoryEffects]> {
   let summary = "computes a tile of rows, one region call a row";
   let description = [{

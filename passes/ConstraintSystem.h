@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Linear inequalities over integers: do they have a solution?
+// Linear inequalities: do they have a solution?
 
 #ifndef ATTNC_PASSES_CONSTRAINTSYSTEM_H
 #define ATTNC_PASSES_CONSTRAINTSYSTEM_H
@@ -17,8 +17,10 @@ public:
   /// Adds sum of coefficients[v] * (variable v) + constant >= 0.
   void add(llvm::ArrayRef<int64_t> coefficients, int64_t constant);
 
-  /// Whether no integers satisfy all inequalities; exact. Adds to `work` about
-  /// one for a microsecond's worth of it.
+  /// Whether no numbers satisfy all inequalities: integers where each bounds a
+  /// variable or a difference of two, else rationals, so that a system without
+  /// integer solutions may be taken for one that has some, never the reverse.
+  /// Adds to `work` about one for each microsecond it takes.
   bool isEmpty(int64_t &work) const;
 
 private:

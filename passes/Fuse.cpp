@@ -169,8 +169,12 @@ private:
     }
     Location loc = producer->getLoc();
     b.setInsertionPointAfter(producer);
+    // From the operands: `value` itself is about to go.
+    ReifiedRankedShapedTypeDims shapes;
+    if (failed(reifyResultShapes(b, producer, shapes)))
+      return producer->emitError("has a result of unknown size");
     SmallVector<OpFoldResult> sizes =
-        tensor::getMixedSizes(b, loc, value);
+        shapes[cast<OpResult>(value).getResultNumber()];
     SmallVector<OpFoldResult> bounds(sizes.begin(), sizes.end() - 2);
     bounds.push_back(affine::makeComposedFoldedAffineApply(
         b, loc, b.getAffineSymbolExpr(0).ceilDiv(kMaterializedRows),

@@ -110,12 +110,13 @@ private:
 /// How far an algebra goes before it gives an answer up.
 struct PairLimits {
   size_t conjunctions = 256; // of any union built on the way
-  int64_t work = 500'000;    // of all questions, in units of a microsecond
+  int64_t work = 1'000'000;  // of all questions, in microseconds or so
 };
 
-/// Operations on sets under facts. Every answer is exact over the integers:
-/// "empty" means that no values of the symbols give the set a pair. Where
-/// limits are reached, functions that return an optional return nothing.
+/// Operations on sets under facts. A set is empty when no values of the symbols
+/// give it a pair; what is said to be empty, implied or a subset is proven to
+/// be. Where limits are reached, functions that return an optional return
+/// nothing.
 class PairAlgebra {
 public:
   explicit PairAlgebra(PairFacts facts = {}, PairLimits limits = {})

@@ -122,9 +122,9 @@ private:
   Value length(Value operand, Value limit) {
     if (!operand)
       return limit;
-    Value x = perBatch(operand);
-    x = arith::MaxSIOp::create(b, loc, x, index(0));
-    return arith::MinSIOp::create(b, loc, x, limit);
+    return CheckedOp::create(
+        b, loc, b.getIndexType(), perBatch(operand), index(0), limit,
+        StatusAttr::get(b.getContext(), Status::Length));
   }
 
   void computeTileScalars() {

@@ -274,6 +274,8 @@ private:
         result = emitFold(forall, fold);
       else if (auto rows = dyn_cast<RowsOp>(op))
         result = emitRows(forall, rows);
+      else if (auto checked = dyn_cast<CheckedOp>(op))
+        emitChecked(checked, body);
       else if (isa<tensor::CollapseShapeOp>(op))
         continue; // seen through by destinationOf
       else if (op.getNumResults() == 1 &&
@@ -288,6 +290,23 @@ private:
         return failure();
     }
     return success();
+  }
+
+  /// Clamps, and sets the status bit of a value out of range.
+  void emitChecked(CheckedOp op, LaneEmitter &body) {
+    Value x = body.lookup(op.getValue()), low = body.lookup(op.getLower()),
+          high = body.lookup(op.getUpper());
+    Value clamped = e->max(e->min(x, high), low);
+    e->when(e->cmp(arith::CmpIPredicate::ne, x, clamped), [&] {
+      Value status = trailing(2), zero = e->idx(0);
+      Value bit = arith::ConstantOp::create(
+          b, op.getLoc(),
+          b.getI32IntegerAttr(static_cast<int32_t>(op.getStatus())));
+      Value old = e->load(b.getI32Type(), status, zero);
+      e->store(arith::OrIOp::create(b, op.getLoc(), old, bit), status, zero);
+    });
+    scalars[op.getResult()] = clamped;
+    body.bind(op.getResult(), clamped);
   }
 
   /// Where a tile goes: a view [heads, rows, columns...] of the output it is

@@ -136,9 +136,9 @@ static LogicalResult convertToLLVM(ModuleOp module) {
   module.walk([&](UnrealizedConversionCastOp cast) { casts.push_back(cast); });
   reconcileUnrealizedCasts(casts, &remaining);
   for (UnrealizedConversionCastOp cast : remaining)
-    return cast.emitError() << "cannot convert " << cast.getOperandTypes()
-                            << " to " << cast.getResultTypes();
-  return success();
+    cast.emitError() << "cannot convert " << cast.getOperandTypes() << " to "
+                     << cast.getResultTypes();
+  return success(remaining.empty());
 }
 
 /// Everything but the wrappers is internal, and constants may be merged.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // attnc-lsp-server: the language server protocol for .mlir files with attn IR.
 
-#include "tools/support/Dialects.h"
 #include "mlir/Tools/mlir-lsp-server/MlirLspServerMain.h"
+#include "tools/support/Dialects.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // attnc-opt: every pass and pipeline of attnc on textual IR, as mlir-opt does.
 
-#include "tools/support/Dialects.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "tools/support/Dialects.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;

@@ -11,7 +11,9 @@
 #include "tools/attnc/Report.h"
 #include "tools/attnc/ShapeSolver.h"
 #include "tools/support/MachinePeak.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace attnc;
 using namespace mlir;
@@ -46,6 +48,7 @@ private:
   void explainPairs(AttentionOp op);
   void explainScore(AttentionOp op);
   void explainWork(AttentionOp op, unsigned number);
+  void explainComponents(AttentionOp planned);
   void explainTiles(AttentionOp op, AttentionOp planned, const Extents &e);
   void explainLimit(AttentionOp op, double flops, bool estimated);
   void explainSchedule(AttentionOp planned);
@@ -93,16 +96,19 @@ std::string Explainer::dimName(AttentionOp op, Value tensor, int64_t dim) {
   if (!type.isDynamicDim(dim))
     return std::to_string(type.getDimSize(dim));
   int64_t rank = op.getQueryType().getRank();
-  if (sizes.isSame(tensor, dim, op.getQuery(), rank - 2))
+  auto is = [&](Value other, int64_t otherDim) {
+    return sizes.broadcastsTo(tensor, dim, other, otherDim);
+  };
+  if (is(op.getQuery(), rank - 2))
     return "n";
-  if (!op.getPages() && sizes.isSame(tensor, dim, op.getKey(), rank - 2))
+  if (!op.getPages() && is(op.getKey(), rank - 2))
     return "m";
   for (int64_t d = 0; d < op.getBatchRank(); ++d)
-    if (sizes.isSame(tensor, dim, op.getQuery(), d))
+    if (is(op.getQuery(), d))
       return op.getBatchRank() == 1 ? "B" : "B" + std::to_string(d);
-  if (op.hasHeads() && sizes.isSame(tensor, dim, op.getQuery(), rank - 3))
+  if (op.hasHeads() && is(op.getQuery(), rank - 3))
     return "H";
-  if (op.hasHeads() && sizes.isSame(tensor, dim, op.getKey(), rank - 3))
+  if (op.hasHeads() && is(op.getKey(), rank - 3))
     return "G";
   return nameOf(tensor) + "." + std::to_string(dim);
 }
@@ -123,8 +129,7 @@ void Explainer::explainPairs(AttentionOp op) {
   };
   PairsAttr mask = op.getMaskSet();
   report.line("pairs", describePairs(mask, operand));
-  report.text("i: position of a query, j: of a key. " +
-              std::string(op.getPositionsStart() || op.getQStart()
+  report.text(std::string(op.getPositionsStart() || op.getQStart()
                               ? "The first query is at position " +
                                     (op.getQStart() ? nameOf(op.getQStart())
                                                     : std::string("0"))
@@ -173,16 +178,18 @@ void Explainer::explainScore(AttentionOp op) {
 }
 
 void Explainer::explainMeaning(AttentionOp op) {
-  auto shape = [&](Value value) {
+  auto shape = [&](const char *role, Value value) {
     auto type = cast<RankedTensorType>(value.getType());
     SmallVector<std::string> dims;
     for (int64_t d = 0; d < type.getRank(); ++d)
       dims.push_back(dimName(op, value, d));
-    return nameOf(value) + " [" + llvm::join(dims, ", ") + "]";
+    std::string name = nameOf(value);
+    return (name == role ? name : role + (" = " + name)) + " [" +
+           llvm::join(dims, ", ") + "]";
   };
-  report.line("reads", "q = " + shape(op.getQuery()) +
-                           ", k = " + shape(op.getKey()) +
-                           ", v = " + shape(op.getValue()));
+  report.line("reads", shape("q", op.getQuery()) + ", " +
+                           shape("k", op.getKey()) + ", " +
+                           shape("v", op.getValue()));
   int64_t heads = op.getQueryHeads(), keyHeads = op.getKeyHeads();
   if (op.hasHeads() && heads > 0 && keyHeads > 0 && heads != keyHeads)
     report.text(std::to_string(heads / keyHeads) +
@@ -224,39 +231,102 @@ Explainer::planSymbols(AttentionOp op, PlanAttr plan, const Extents &e) {
 /// Every operand read once and the result written once.
 std::string Explainer::bytesFormula(AttentionOp op,
                                     std::optional<double> &bytes) {
-  SmallVector<std::string> terms;
   bytes = 0;
-  SmallVector<Value> values(op->getOperands());
-  llvm::append_range(values, op->getResults());
-  SmallVector<Value> seen;
+  SmallVector<Value> values;
+  for (ValueRange range :
+       {ValueRange(op->getOperands()), ValueRange(op->getResults())})
+    for (Value value : range)
+      if (isa<RankedTensorType>(value.getType()) &&
+          !llvm::is_contained(values, value))
+        values.push_back(value);
+  // Terms with the same symbols add up.
+  llvm::MapVector<StringRef, int64_t> terms;
+  llvm::StringSet<> texts;
   for (Value value : values) {
-    auto type = dyn_cast<RankedTensorType>(value.getType());
-    if (!type || llvm::is_contained(seen, value))
-      continue;
-    seen.push_back(value);
-    int64_t width = attnc_dtype_size(elementDtype(type.getElementType()));
-    SmallVector<std::string> factors{std::to_string(width)};
-    double size = width;
+    auto type = cast<RankedTensorType>(value.getType());
+    int64_t factor = attnc_dtype_size(elementDtype(type.getElementType()));
+    double size = static_cast<double>(factor);
+    std::string symbols;
     for (int64_t d = 0; d < type.getRank(); ++d) {
-      factors.push_back(dimName(op, value, d));
+      if (type.isDynamicDim(d))
+        symbols += "*" + dimName(op, value, d);
+      else
+        factor *= type.getDimSize(d);
       std::optional<int64_t> known = sizes.getSize(value, d);
       if (!known)
         bytes = std::nullopt;
       size *= known.value_or(0);
     }
-    terms.push_back(llvm::join(factors, " "));
+    terms[texts.insert(symbols).first->getKey()] += factor;
     if (bytes)
       *bytes += size;
   }
-  // Equal terms are counted, not repeated.
   SmallVector<std::string> sum;
-  for (size_t i = 0; i < terms.size(); ++i) {
-    if (llvm::is_contained(ArrayRef(terms).take_front(i), terms[i]))
-      continue;
-    int64_t times = llvm::count(terms, terms[i]);
-    sum.push_back((times > 1 ? std::to_string(times) + " x " : "") + terms[i]);
-  }
+  for (auto [symbols, factor] : terms)
+    sum.push_back(std::to_string(factor) + symbols.str());
   return llvm::join(sum, " + ");
+}
+
+/// An affine map's results as people write them: d0 is the query's position i,
+/// the symbols have the names of a plan's.
+static std::string boundText(AffineMap map, StringRef combine,
+                             function_ref<std::string(unsigned)> parameter) {
+  static constexpr StringLiteral names[] = {"k_begin", "k_end", "q_begin",
+                                            "q_end"};
+  SmallVector<std::string> results;
+  for (AffineExpr expr : map.getResults()) {
+    std::string raw, text;
+    llvm::raw_string_ostream(raw) << expr;
+    for (size_t at = 0; at < raw.size();) {
+      size_t end = at + 1;
+      while (end < raw.size() && llvm::isDigit(raw[end]))
+        ++end;
+      unsigned number = 0;
+      StringRef token = StringRef(raw).slice(at, end);
+      bool isName = token.size() > 1 && !llvm::isDigit(token[0]) &&
+                    !token.drop_front().getAsInteger(10, number);
+      if (isName && token[0] == 'd')
+        text += "i";
+      else if (isName && token[0] == 's')
+        text += number < FirstParameter ? names[number].str()
+                                        : parameter(number - FirstParameter);
+      else
+        text += token;
+      at = end;
+    }
+    results.push_back(std::move(text));
+  }
+  std::string joined = llvm::join(results, ", ");
+  return results.size() == 1 ? joined : combine.str() + "(" + joined + ")";
+}
+
+void Explainer::explainComponents(AttentionOp planned) {
+  PlanAttr plan = planned.getPlanAttr();
+  auto operand = [&](int64_t number) {
+    return nameOf(planned.getSetOperands()[number]);
+  };
+  auto parameter = [&](unsigned number) {
+    return number < plan.getParameters().size()
+               ? operand(plan.getParameters()[number])
+               : std::string("?");
+  };
+  size_t count = plan.getComponents().size();
+  if (count == 0)
+    report.line("parts", "no pair is kept");
+  for (auto [number, c] : llvm::enumerate(plan.getComponents())) {
+    std::string text = count > 1 ? std::to_string(number + 1) + ": " : "";
+    text += boundText(c.getLower(), "max", parameter) +
+            " <= j <= " + boundText(c.getUpper(), "min", parameter);
+    std::string first = boundText(c.getRowLower(), "max", parameter);
+    std::string last = boundText(c.getRowUpper(), "min", parameter);
+    if (first != "q_begin" || last != "q_end - 1")
+      text += ", for " + first + " <= i <= " + last;
+    if (c.getTests())
+      for (int64_t test : c.getTests().asArrayRef())
+        text += (test < 0 ? ", but not " : ", testing ") +
+                describePairs(plan.getAtoms()[std::abs(test) - 1], operand);
+    report.line(number ? "" : "parts", text);
+  }
 }
 
 void Explainer::explainTiles(AttentionOp op, AttentionOp planned,
@@ -327,6 +397,8 @@ void Explainer::explainLimit(AttentionOp op, double flops, bool estimated) {
 
 void Explainer::explainWork(AttentionOp op, unsigned number) {
   AttentionOp planned = plannedOp(number);
+  if (planned && planned.getPlanAttr())
+    explainComponents(planned);
   if (planned && planned.getPlanAttr())
     report.line("work", "kept pairs of a head: " +
                             keptPairsFormula(planned, [&](int64_t operand) {

@@ -236,12 +236,13 @@ static std::optional<std::string> fillNumbers(Tensor &tensor,
   }
   if (tensor.dtype != ATTNC_DTYPE_I8 && tensor.dtype != ATTNC_DTYPE_U8)
     return std::nullopt;
-  // Quantised data: symmetric, as quantisers make it.
-  int64_t smallest = tensor.dtype == ATTNC_DTYPE_I8 ? -127 : 0;
+  // Quantised data. Small, because its scale is likely random too, and scores
+  // in the hundreds would make a softmax of one key.
+  int64_t smallest = tensor.dtype == ATTNC_DTYPE_I8 ? -8 : 0;
   for (int64_t i = 0; i < size; ++i)
-    tensor.setInteger(i, smallest + random.below(i, 255));
+    tensor.setInteger(i, smallest + random.below(i, 17));
   return "random in " + std::to_string(smallest) + ".." +
-         std::to_string(smallest + 254);
+         std::to_string(smallest + 16);
 }
 
 static llvm::Error unknownMeaning() {

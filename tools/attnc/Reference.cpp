@@ -220,12 +220,14 @@ void Reference::setPositions(func::FuncOp clone, IRMapping &mapping,
                                    : RankedTensorType::get(batchShape, integer);
     auto copy =
         cast<AttentionOp>(mapping.lookup(op.getResult(0)).getDefiningOp());
-    for (auto [values, operand] :
-         {std::pair(&qStart, copy.getQStartMutable()),
-          std::pair(&qLengths, copy.getQLengthsMutable())}) {
+    auto addOperand = [&](MutableOperandRange operand,
+                          const std::vector<int64_t> &values) {
       operand.assign(entry.addArgument(type, op.getLoc()));
-      args.push_back(HostTensor::fromInts(integer, batchShape, *values));
-    }
+      args.push_back(HostTensor::fromInts(integer, batchShape, values));
+    };
+    // One after the other: an assignment moves the ranges behind it.
+    addOperand(copy.getQStartMutable(), qStart);
+    addOperand(copy.getQLengthsMutable(), qLengths);
     copy.setPositionsStart(false);
   }
 }

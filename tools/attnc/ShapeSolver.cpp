@@ -97,6 +97,13 @@ std::optional<int64_t> ShapeSolver::getSize(Value tensor, unsigned dim) {
   return classes[find(node(tensor, dim))].size;
 }
 
+bool ShapeSolver::broadcastsTo(Value a, unsigned aDim, Value b, unsigned bDim) {
+  unsigned from = find(node(a, aDim)), to = find(node(b, bDim));
+  return from == to || llvm::any_of(broadcasts, [&](auto pair) {
+           return find(pair.first) == from && find(pair.second) == to;
+         });
+}
+
 //===----------------------------------------------------------------------===//
 // What ties sizes
 //===----------------------------------------------------------------------===//

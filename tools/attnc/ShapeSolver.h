@@ -36,6 +36,8 @@ public:
   bool isSame(mlir::Value a, unsigned aDim, mlir::Value b, unsigned bDim) {
     return find(node(a, aDim)) == find(node(b, bDim));
   }
+  /// Whether the first size is the second or 1.
+  bool broadcastsTo(mlir::Value a, unsigned aDim, mlir::Value b, unsigned bDim);
 
 private:
   struct Class {

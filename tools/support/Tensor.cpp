@@ -37,8 +37,8 @@ llvm::Expected<Tensor> Tensor::create(attnc_dtype dtype,
     return createStringError("%s has more bytes than 64 bits can count",
                              typeText(dtype, shape).c_str());
   // Memory is promised lightly and taken back by ending the process.
-  int64_t present = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) *
-                    sysconf(_SC_PAGESIZE);
+  int64_t present =
+      static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
   if (present > 0 && *bytes > present)
     return createStringError("%s has %lld bytes, more than this machine's "
                              "memory",

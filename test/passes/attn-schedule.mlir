@@ -1,0 +1,92 @@
+// RUN: attnc-opt %s --split-input-file --attn-expand --attn-schedule | FileCheck %s
+// RUN: attnc-opt %s --split-input-file --attn-expand \
+// RUN:   '--attn-schedule=vector-bytes=64 vector-registers=32' | FileCheck %s --check-prefix=WIDE
+// RUN: attnc-opt %s --split-input-file --attn-expand --attn-schedule=micro=row | FileCheck %s --check-prefix=ROW
+// RUN: attnc-opt %s --split-input-file --attn-expand --attn-schedule=producers=materialize | FileCheck %s --check-prefix=MAT
+
+// CHECK-LABEL: @dynamic_rows_take_the_block_kernel
+// CHECK: schedule = #attn.schedule<micro = block, query_tile = 96, heads = 1, key_block = 128, lanes = 8, register_keys = 4, register_vectors = 3, q = direct, k = direct, v = direct
+// WIDE-LABEL: @dynamic_rows_take_the_block_kernel
+// WIDE: micro = block, query_tile = 96, heads = 1, key_block = 128, lanes = 16, register_keys = 8, register_vectors = 3
+// ROW-LABEL: @dynamic_rows_take_the_block_kernel
+// ROW: micro = row, query_tile = 1, heads = 4
+func.func @dynamic_rows_take_the_block_kernel(%q: tensor<8x?x64xf32>, %k: tensor<2x?x64xf32>, %v: tensor<2x?x64xf32>) -> tensor<8x?x64xf32> {
+  %o = attn.attention %q, %k, %v : tensor<8x?x64xf32>, tensor<2x?x64xf32>, tensor<2x?x64xf32> -> tensor<8x?x64xf32>
+  return %o : tensor<8x?x64xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @f64_has_half_the_lanes
+// CHECK: lanes = 4
+func.func @f64_has_half_the_lanes(%q: tensor<?x64xf64>, %k: tensor<?x64xf64>, %v: tensor<?x64xf64>) -> tensor<?x64xf64> {
+  %o = attn.attention %q, %k, %v : tensor<?x64xf64>, tensor<?x64xf64>, tensor<?x64xf64> -> tensor<?x64xf64>
+  return %o : tensor<?x64xf64>
+}
+
+// -----
+
+// One query and four heads a key head: each key row is read once for all four.
+// CHECK-LABEL: @decode_takes_the_row_kernel
+// CHECK: micro = row, query_tile = 1, heads = 4
+// CHECK-SAME: row micro-kernel: 1 query rows
+func.func @decode_takes_the_row_kernel(%q: tensor<8x1x64xf32>, %k: tensor<2x?x64xf32>, %v: tensor<2x?x64xf32>) -> tensor<8x1x64xf32> {
+  %o = attn.attention %q, %k, %v : tensor<8x1x64xf32>, tensor<2x?x64xf32>, tensor<2x?x64xf32> -> tensor<8x1x64xf32>
+  return %o : tensor<8x1x64xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @few_static_keys_shrink_the_block
+// CHECK: query_tile = 24, heads = 1, key_block = 32
+func.func @few_static_keys_shrink_the_block(%q: tensor<20x64xf32>, %k: tensor<20x64xf32>, %v: tensor<20x64xf32>) -> tensor<20x64xf32> {
+  %o = attn.attention %q, %k, %v : tensor<20x64xf32>, tensor<20x64xf32>, tensor<20x64xf32> -> tensor<20x64xf32>
+  return %o : tensor<20x64xf32>
+}
+
+// -----
+
+// A cast is cheaper than a buffer; the square root of a norm is not.
+// CHECK-LABEL: @casts_fuse_and_norms_materialize
+// CHECK: q = direct, k = materialize, v = fuse
+// CHECK-SAME: k: 1 producer(s) materialized once in O(m d)
+// CHECK-SAME: v: 1 producer(s) fused into the loader
+// MAT-LABEL: @casts_fuse_and_norms_materialize
+// MAT: q = direct, k = materialize, v = materialize
+func.func @casts_fuse_and_norms_materialize(%q: tensor<?x64xf32>, %k: tensor<?x64xf32>, %v: tensor<?x64xf16>, %n: index) -> tensor<?x64xf32> {
+  %e = tensor.empty(%n) : tensor<?x64xf32>
+  %k1 = linalg.generic {indexing_maps = [affine_map<(r, c) -> (r, c)>, affine_map<(r, c) -> (r, c)>], iterator_types = ["parallel", "parallel"]}
+      ins(%k : tensor<?x64xf32>) outs(%e : tensor<?x64xf32>) {
+  ^bb0(%x: f32, %o: f32):
+    %a = math.absf %x : f32
+    %b = math.sqrt %a : f32
+    %c = math.exp %b : f32
+    %d = arith.addf %c, %x : f32
+    %f = arith.mulf %d, %d : f32
+    linalg.yield %f : f32
+  } -> tensor<?x64xf32>
+  %v1 = arith.extf %v : tensor<?x64xf16> to tensor<?x64xf32>
+  %o = attn.attention %q, %k1, %v1 : tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32> -> tensor<?x64xf32>
+  return %o : tensor<?x64xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @one_query_tile_fuses_everything
+// CHECK: q = direct, k = fuse
+// CHECK-SAME: k: 1 producer(s) fused into the loader: one query tile reads each row once
+func.func @one_query_tile_fuses_everything(%q: tensor<64x64xf32>, %k: tensor<?x64xf32>, %v: tensor<?x64xf32>) -> tensor<64x64xf32> {
+  %k1 = math.tanh %k : tensor<?x64xf32>
+  %o = attn.attention %q, %k1, %v : tensor<64x64xf32>, tensor<?x64xf32>, tensor<?x64xf32> -> tensor<64x64xf32>
+  return %o : tensor<64x64xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @a_written_schedule_stays
+// CHECK: query_tile = 48
+func.func @a_written_schedule_stays(%q: tensor<?x64xf32>, %k: tensor<?x64xf32>, %v: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  %o = attn.attention %q, %k, %v schedule = #attn.schedule<micro = block, query_tile = 48, heads = 1, key_block = 64, lanes = 8, register_keys = 4, register_vectors = 3, q = direct, k = direct, v = direct>
+      : tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32> -> tensor<?x64xf32>
+  return %o : tensor<?x64xf32>
+}

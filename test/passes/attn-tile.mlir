@@ -1,0 +1,90 @@
+// RUN: attnc-opt %s --split-input-file --attn-expand --attn-plan-pairs --attn-schedule --attn-tile --canonicalize --cse | FileCheck %s
+
+// CHECK-LABEL: @grid_of_heads_and_query_tiles
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<2x8x?x64xf32>, %[[K:[a-z0-9]+]]: tensor<2x2x?x64xf32>
+// CHECK: %[[TILES:[a-z0-9_]+]] = affine.apply #{{.*}}()[%{{.*}}]
+// CHECK: scf.forall (%[[B:[a-z0-9]+]], %[[H:[a-z0-9]+]], %[[T:[a-z0-9]+]]) in (2, 8, %[[TILES]])
+// CHECK: %[[KH:[a-z0-9_]+]] = arith.divui %[[H]], %c4
+// CHECK: attn.fold head(%[[H]])
+// CHECK: load_q
+// CHECK: ^bb0(%[[HQ:[a-z0-9]+]]: index, %[[R:[a-z0-9]+]]: index):
+// CHECK: tensor.extract_slice %[[Q]][%[[B]], %[[HQ]], %[[R]], 0] [1, 1, 1, 64]
+// CHECK: load_k
+// CHECK: ^bb0(%[[C:[a-z0-9]+]]: index):
+// CHECK: tensor.extract_slice %[[K]][%[[B]], %[[KH]], %[[C]], 0] [1, 1, 1, 64]
+// CHECK-NOT: score
+// CHECK: tensor.parallel_insert_slice
+func.func @grid_of_heads_and_query_tiles(%q: tensor<2x8x?x64xf32>, %k: tensor<2x2x?x64xf32>, %v: tensor<2x2x?x64xf32>) -> tensor<2x8x?x64xf32> {
+  %o = attn.attention %q, %k, %v : tensor<2x8x?x64xf32>, tensor<2x2x?x64xf32>, tensor<2x2x?x64xf32> -> tensor<2x8x?x64xf32>
+  return %o : tensor<2x8x?x64xf32>
+}
+
+// -----
+
+// The sizes that the verifier cannot see are checked at launch.
+// CHECK-LABEL: @dynamic_sizes_become_constraints
+// CHECK-SAME: attn.constraints = [
+// CHECK-SAME: (C3) q, k and v need the same batch dim 0
+// CHECK-SAME: (C4) key heads must divide query heads
+// CHECK-SAME: (C6) k and v need the same rows
+func.func @dynamic_sizes_become_constraints(%q: tensor<?x?x?x8xf32>, %k: tensor<?x?x?x8xf32>, %v: tensor<?x?x?x8xf32>) -> tensor<?x?x?x8xf32> {
+  %o = attn.attention %q, %k, %v : tensor<?x?x?x8xf32>, tensor<?x?x?x8xf32>, tensor<?x?x?x8xf32> -> tensor<?x?x?x8xf32>
+  return %o : tensor<?x?x?x8xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @lengths_are_checked_and_place_the_queries
+// CHECK-SAME: %[[LEN:[a-z0-9]+]]: tensor<2xi32>
+// CHECK: %[[X:[a-z0-9_]+]] = tensor.extract %[[LEN]][%[[B:[a-z0-9]+]]]
+// CHECK: %[[I:[a-z0-9_]+]] = arith.index_cast %[[X]]
+// CHECK: %[[L:[a-z0-9_]+]] = attn.checked %[[I]] in(%c0, %{{.*}}) status length
+// CHECK: %[[START:[a-z0-9_]+]] = arith.subi %[[L]], %{{.*}}
+// CHECK: keys(%[[L]]) symbols(%c0, %[[L]], %[[START]], %[[L]])
+func.func @lengths_are_checked_and_place_the_queries(%q: tensor<2x1x?x8xf32>, %k: tensor<2x1x?x8xf32>, %v: tensor<2x1x?x8xf32>, %len: tensor<2xi32>) -> tensor<2x1x?x8xf32> {
+  %o = attn.attention %q, %k, %v lengths(%len) : tensor<2x1x?x8xf32>, tensor<2x1x?x8xf32>, tensor<2x1x?x8xf32>, tensor<2xi32> -> tensor<2x1x?x8xf32>
+  return %o : tensor<2x1x?x8xf32>
+}
+
+// -----
+
+// softcap, then bias, then score_mod.
+// CHECK-LABEL: @score_region_in_order
+// CHECK: score {
+// CHECK: arith.divf
+// CHECK: math.tanh
+// CHECK: arith.mulf
+// CHECK: %[[B:[a-z0-9_]+]] = tensor.extract
+// CHECK: arith.addf %{{.*}}, %[[B]]
+// CHECK: arith.negf
+func.func @score_region_in_order(%q: tensor<?x8xf32>, %k: tensor<?x8xf32>, %v: tensor<?x8xf32>, %bias: tensor<?x?xf32>) -> tensor<?x8xf32> {
+  %o = attn.attention %q, %k, %v bias(%bias) kernel = #attn.softmax<softcap = 5.0>
+    score_mod { ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index): %t = arith.negf %s : f32 attn.yield %t : f32 }
+    : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x?xf32> -> tensor<?x8xf32>
+  return %o : tensor<?x8xf32>
+}
+
+// -----
+
+// No n x m tensor exists at any launch: masks and scores are regions.
+// CHECK-LABEL: @masks_are_tests_not_tensors
+// CHECK-SAME: %[[KEYS:[a-z0-9]+]]: tensor<3x?xi1>, %[[DENSE:[a-z0-9]+]]: tensor<3x2x?x?xi1>
+// CHECK-NOT: tensor.empty{{.*}} : tensor<{{.*}}?x?x
+// CHECK: tests {
+// CHECK: tensor.extract %[[KEYS]]
+// CHECK: tensor.extract %[[DENSE]]
+// CHECK: attn.yield %{{.*}}, %{{.*}} : i1, i1
+func.func @masks_are_tests_not_tensors(%q: tensor<3x2x?x8xf32>, %k: tensor<3x2x?x8xf32>, %v: tensor<3x2x?x8xf32>, %keys: tensor<3x?xi1>, %dense: tensor<3x2x?x?xi1>) -> tensor<3x2x?x8xf32> {
+  %o = attn.attention %q, %k, %v mask = #attn.pairs<keys(%keys) & dense(%dense)> : tensor<3x2x?x8xf32>, tensor<3x2x?x8xf32>, tensor<3x2x?x8xf32>, tensor<3x?xi1>, tensor<3x2x?x?xi1> -> tensor<3x2x?x8xf32>
+  return %o : tensor<3x2x?x8xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @rank_two_collapses_the_head
+// CHECK: scf.forall (%{{.*}}) in
+// CHECK: tensor.collapse_shape %{{.*}} {{\[\[}}0, 1], [2]] : tensor<1x?x8xf32> into tensor<?x8xf32>
+func.func @rank_two_collapses_the_head(%q: tensor<?x8xf32>, %k: tensor<?x8xf32>, %v: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %o = attn.attention %q, %k, %v : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  return %o : tensor<?x8xf32>
+}
