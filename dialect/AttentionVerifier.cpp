@@ -171,6 +171,10 @@ static LogicalResult verifyPages(AttentionOp op) {
            << type;
   if (!op.getLengths())
     return op.emitOpError("(C9) pages need lengths");
+  if (differ(op.getKeyType().getDimSize(0), op.getValueType().getDimSize(0)))
+    return op.emitOpError("(C9) k has ")
+           << op.getKeyType().getDimSize(0) << " pages and v "
+           << op.getValueType().getDimSize(0);
   if (ShapedType::isDynamic(op.getPageSize()) || op.getPageSize() < 1)
     return op.emitOpError("(C9) the page size (rows of a page of k) must be "
                           "static and at least 1");
@@ -280,6 +284,8 @@ public:
     for (PairsAttr set : {op.getMaskSet(), op.getSparsityAttr()})
       if (set && failed(verifySet(set, Scope{})))
         return failure();
+    if (PlanAttr plan = op.getPlanAttr(); plan && failed(verifyPlan(plan)))
+      return failure();
     for (auto [n, isUsed] : llvm::enumerate(used))
       if (!isUsed)
         return op.emitOpError("(C15) set operand ")
@@ -295,6 +301,36 @@ private:
   };
   AttentionOp op;
   SmallVector<bool> used;
+
+  /// C23. Atoms and parameters are no use of a set operand: only the sets are.
+  LogicalResult verifyPlan(PlanAttr plan) {
+    SmallVector<bool> usedBySets = used;
+    for (PairsAttr atom : plan.getAtoms())
+      if (failed(verifySet(atom, Scope{})))
+        return failure();
+    used = usedBySets;
+    int64_t operands = op.getSetOperands().size();
+    for (int64_t n : plan.getParameters())
+      if (n < 0 || n >= operands ||
+          !isPerBatch(op, op.getSetOperands()[n].getType()))
+        return op.emitOpError("(C23) set operand ")
+               << n << " cannot be a parameter of the plan";
+    int64_t symbols = FirstParameter + plan.getParameters().size();
+    int64_t atoms = plan.getAtoms().size();
+    for (ComponentAttr component : plan.getComponents()) {
+      if (component.getLower().getNumSymbols() > symbols)
+        return op.emitOpError("(C23) a component takes ")
+               << component.getLower().getNumSymbols() << " symbols, but "
+               << symbols << " exist";
+      if (!component.getTests())
+        continue;
+      for (int64_t test : component.getTests().asArrayRef())
+        if (test < -atoms || test > atoms)
+          return op.emitOpError("(C23) a component tests atom ")
+                 << test << " of " << atoms;
+    }
+    return success();
+  }
 
   InFlightDiagnostic error(StringRef constraint, PairsAttr set) {
     return op.emitOpError() << '(' << constraint << ") '"
@@ -497,14 +533,23 @@ static LogicalResult verifyAccumulator(AttentionOp op) {
 }
 
 static LogicalResult verifyLinearOperands(AttentionOp op) {
-  if (!op.getDecay() && !op.getState())
+  auto linear = dyn_cast<LinearAttr>(op.getAccumulator());
+  if (linear && (op.getBias() || !op.getScoreMod().empty()))
+    return op.emitOpError("(C17) a linear kernel takes no bias and no "
+                          "score_mod: its scores are products of features");
+  bool returnsState =
+      llvm::is_contained(op.getReturns(), int32_t(ResultKind::State));
+  if (!op.getDecay() && !op.getState() && !(linear && returnsState))
     return success();
-  if (!isa<LinearAttr>(op.getAccumulator()))
+  if (!linear)
     return op.emitOpError("(C17) decay and state need #attn.linear");
   if (op.getSparsityAttr() || !isOrdered(op.getMaskSet()))
     return op.emitOpError("(C17) decay and state compose in order: the mask "
                           "must be causal, alone or inside per_document, and "
                           "sparsity absent");
+  if (op.getState() && linear.getNorm() != Norm::None)
+    return op.emitOpError("(C17) state needs norm = none: it does not hold the "
+                          "normaliser's sum");
   int64_t heads = op.getQueryHeads(), m = op.getKeyRows();
   if (op.getDecay()) {
     Type type = op.getDecay().getType();

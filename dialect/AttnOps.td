@@ -94,7 +94,7 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     * (C6) k and v have the same key rows.
     * (C7) the first result is [batch..., heads, n, dv].
     * (C8) lengths, q_lengths, q_start, k_start are integers or index, one value or one a batch.
-    * (C9) pages is an integer tensor [batch, max pages] and needs lengths.
+    * (C9) pages is an integer tensor [batch, max pages] and needs lengths; k and v have the same pages.
     * (C10) bias is a float tensor broadcastable to [batch..., heads, n, m] from the right.
     * (C11) score_mod and prob_mod take (float, index, index, index, index) and yield that float.
     * (C12) each predicate takes four indices and yields i1; `predicate<r>` names an existing one.
@@ -102,12 +102,13 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     * (C14) set parameters are in range (strides, blocks, chunks, documents >= 1; extents >= 0; ...).
     * (C15) set operands fit their set in number, element type and shape; every one is used.
     * (C16) softcap > 0; sink needs softmax and is a float tensor [heads].
-    * (C17) decay and state need a linear kernel; these take ordered sets: causal, alone or inside per_document.
+    * (C17) decay and state (operand or result) need a linear kernel and ordered sets: causal, alone or inside per_document. A state operand needs `norm = none`. A linear kernel takes no bias and no score_mod.
     * (C18) returns are distinct and in result order, with the shapes above; lse, probs, column_sums, statistics need softmax; state needs linear.
     * (C19) scale is finite.
     * (C20) prob_mod needs softmax.
     * (C21) `positions = start` and q_start exclude each other.
     * (C22) static lengths agree with static shapes: axes<...> covers the positions, dense is [n, m].
+    * (C23) a plan's atoms fit as sets do, its parameters are per-batch set operands, its components take no other symbols and test no other atoms.
   }];
 
   let arguments = (ins

@@ -76,7 +76,7 @@ LogicalResult FoldOp::verify() {
       return emitOpError("(F3) a component takes more symbols than are given");
     if (component.getTests())
       for (int64_t test : component.getTests().asArrayRef())
-        if (std::abs(test) > atoms)
+        if (test < -atoms || test > atoms)
           return emitOpError("(F4) a component tests atom ")
                  << test << " of " << atoms;
   }
@@ -86,6 +86,15 @@ LogicalResult FoldOp::verify() {
           getKernel()))
     return emitOpError("kernel is not an accumulator: ") << getKernel();
   return success();
+}
+
+/// F1: the tile's last dim is the size of the rows stored.
+static LogicalResult verifyTileRow(FoldOp op, int64_t size) {
+  auto tile = cast<RankedTensorType>(op.getTile().getType());
+  if (tile.getShape().back() == size)
+    return success();
+  return op.emitOpError("(F1) the tile stores rows of ")
+         << size << " elements, got " << tile;
 }
 
 LogicalResult FoldOp::verifyRegions() {
@@ -121,7 +130,7 @@ LogicalResult FoldOp::verifyRegions() {
              << bits.size() << " atoms";
   }
   if (getEpilogue().empty())
-    return success();
+    return verifyTileRow(*this, getRowType(getLoadV()).getShape().back());
   Block &block = getEpilogue().front();
   auto row = block.getNumArguments() == 3
                  ? dyn_cast<RankedTensorType>(block.getArgument(0).getType())
@@ -130,7 +139,16 @@ LogicalResult FoldOp::verifyRegions() {
       !block.getArgument(2).getType().isIndex() || !isRow(getRowType(getEpilogue())))
     return emitOpError("(F2) epilogue must take (row, index, index) and yield "
                        "one row");
-  return success();
+  if (row.getShape().back() != getValueDim())
+    return emitOpError("(F2) epilogue must take a row of ")
+           << getValueDim() << " elements, as load_v yields, got " << row;
+  RankedTensorType finished = getRowType(getEpilogue());
+  if (finished.getElementType() !=
+      cast<RankedTensorType>(getTile().getType()).getElementType())
+    return emitOpError("(F2) epilogue must yield rows of the tile's element "
+                       "type, got ")
+           << finished;
+  return verifyTileRow(*this, finished.getShape().back());
 }
 
 LogicalResult RowsOp::verify() {

@@ -274,25 +274,33 @@ void PairAlgebra::coalesce(Disjunction &set) const {
   }
 }
 
-std::optional<Disjunction> PairAlgebra::makeDisjoint(Disjunction set) const {
-  coalesce(set);
-  for (Conjunction &part : set)
-    removeRedundant(part);
-  // Tests last, so that what is sure is taken out of what must be tested;
-  // among the rest large parts first, so that small ones lose pieces.
+/// Tests last, so that what is sure is taken out of what must be tested; among
+/// the rest large parts first, so that small ones lose pieces.
+static void sortParts(Disjunction &set) {
   auto rank = [&](size_t n) {
     return std::make_tuple(set[n].tests.size(), set[n].bounds.size(), n);
   };
   SmallVector<size_t> order =
       llvm::to_vector(llvm::seq<size_t>(0, set.size()));
   llvm::sort(order, [&](size_t a, size_t b) { return rank(a) < rank(b); });
+  Disjunction sorted;
+  for (size_t n : order)
+    sorted.push_back(std::move(set[n]));
+  set = std::move(sorted);
+}
+
+std::optional<Disjunction> PairAlgebra::makeDisjoint(Disjunction set) const {
+  coalesce(set);
+  for (Conjunction &part : set)
+    removeRedundant(part);
+  sortParts(set);
   Disjunction result;
   for (size_t n = 0; n < set.size(); ++n) {
-    Disjunction pieces{set[order[n]]};
+    Disjunction pieces{set[n]};
     for (size_t earlier = 0; earlier < n; ++earlier) {
       Disjunction next;
       for (const Conjunction &piece : pieces)
-        llvm::append_range(next, subtract(piece, set[order[earlier]]));
+        llvm::append_range(next, subtract(piece, set[earlier]));
       pieces = std::move(next);
       if (!isWithinLimits(pieces.size()))
         return std::nullopt;
@@ -304,6 +312,7 @@ std::optional<Disjunction> PairAlgebra::makeDisjoint(Disjunction set) const {
   coalesce(result);
   for (Conjunction &part : result)
     removeRedundant(part);
+  sortParts(result);
   if (!isWithinLimits(result.size()))
     return std::nullopt;
   return result;

@@ -115,9 +115,8 @@ FailureOr<Value> FoldLowering::emitScore(const PairLanes &pair) {
     return pair.score;
   Block &block = op.getScore().front();
   LaneEmitter region(e, lanes, context.outer);
-  for (auto [argument, value] : llvm::zip(
-           block.getArguments(), ArrayRef<Value>{pair.score, pair.head, pair.i,
-                                                 pair.j, pair.r, pair.c}))
+  Value inputs[] = {pair.score, pair.head, pair.i, pair.j, pair.r, pair.c};
+  for (auto [argument, value] : llvm::zip(block.getArguments(), inputs))
     region.bind(argument, value);
   if (failed(region.emit(block)))
     return failure();
@@ -131,9 +130,8 @@ FailureOr<Value> FoldLowering::emitTests(ComponentAttr component,
     return Value();
   Block &block = op.getTests().front();
   LaneEmitter region(e, lanes, context.outer);
-  for (auto [argument, value] :
-       llvm::zip(block.getArguments(), ArrayRef<Value>{pair.head, pair.i,
-                                                       pair.j, pair.r, pair.c}))
+  Value inputs[] = {pair.head, pair.i, pair.j, pair.r, pair.c};
+  for (auto [argument, value] : llvm::zip(block.getArguments(), inputs))
     region.bind(argument, value);
   if (failed(region.emit(block)))
     return failure();

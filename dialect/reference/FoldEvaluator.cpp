@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// attn.fold and attn.rows: tiles of rows, their loaders run through the
-// interpreter.
+// attn.fold, attn.rows and attn.checked: tiles of rows, their loaders run
+// through the interpreter.
 
 #include "dialect/reference/AttentionBinding.h"
 #include "dialect/reference/RowFold.h"
@@ -299,8 +299,24 @@ static LogicalResult runRows(Interpreter &interpreter, const Instruction &ins) {
   return interpreter.setResult(ins, 0, std::move(*tile));
 }
 
+/// A kernel would go on with the clamped value and report; evaluation stops.
+static LogicalResult runChecked(Interpreter &interpreter,
+                                const Instruction &ins) {
+  auto op = cast<CheckedOp>(ins.op);
+  int64_t value = interpreter.getInt(op.getValue());
+  int64_t lower = interpreter.getInt(op.getLower());
+  int64_t upper = interpreter.getInt(op.getUpper());
+  if (value < lower || value > upper)
+    return op.emitOpError("value ")
+           << value << " is out of range: it must lie between " << lower
+           << " and " << upper;
+  interpreter.scalar(ins.out[0]).i = value;
+  return success();
+}
+
 void reference::registerAttnHandlers(HandlerTable &table) {
   table["attn.attention"] = runAttention;
+  table["attn.checked"] = runChecked;
   table["attn.fold"] = runFold;
   table["attn.rows"] = runRows;
 }

@@ -80,9 +80,10 @@ private:
 
 /// The argument's name, or what a value is.
 std::string Explainer::nameOf(Value value) {
-  if (auto argument = dyn_cast<BlockArgument>(value);
-      argument && argument.getOwner() == &spec.getFunction().getBody().front())
-    return spec.getSignature().inputs[argument.getArgNumber()].name;
+  // In a lowered copy of the function, too.
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    if (isa<func::FuncOp>(argument.getOwner()->getParentOp()))
+      return spec.getSignature().inputs[argument.getArgNumber()].name;
   Operation *op = value.getDefiningOp();
   if (auto linalgOp = dyn_cast_or_null<linalg::LinalgOp>(op))
     if (linalgOp.getNumDpsInputs() > 0)

@@ -31,31 +31,39 @@ static PairsAttr drawLeaf(mlir::MLIRContext *context, Random &random) {
                   llvm::ArrayRef<int64_t> operands = {}) {
     return PairsAttr::get(context, kind, params, operands);
   };
-  switch (draw(random, 0, 12)) {
+  switch (draw(random, 0, 24)) {
   case 0:
+    return make(chance(random, 50) ? PairKind::Full : PairKind::Empty);
   case 1:
-    return make(PairKind::Causal);
   case 2:
+    return make(PairKind::Keys, {}, {KeysMask});
   case 3:
+  case 4:
+    return make(PairKind::Dense, {}, {DenseMask});
+  case 5:
+  case 6:
+    return make(PairKind::Prefix, drawParam(random, 20));
+  case 7:
+  case 8:
+    return make(PairKind::First, drawParam(random, 8));
+  case 9:
+  case 10:
+    return make(PairKind::Last, drawParam(random, 8));
+  case 11:
+  case 12:
+    return make(PairKind::Local, drawParam(random, 10));
+  case 13:
+  case 14:
+  case 15:
+    return make(PairKind::Global, drawParam(random, 8));
+  case 16:
+  case 17:
+  case 18:
+  case 19:
+    return make(PairKind::Causal);
+  default:
     return make(PairKind::Window, {drawParam(random, 12), drawParam(random, 12),
                                    PairParam::constant(0)});
-  case 4:
-    return make(PairKind::Local, drawParam(random, 10));
-  case 5:
-    return make(PairKind::Prefix, drawParam(random, 20));
-  case 6:
-    return make(PairKind::First, drawParam(random, 8));
-  case 7:
-    return make(PairKind::Last, drawParam(random, 8));
-  case 8:
-  case 9:
-    return make(PairKind::Global, drawParam(random, 8));
-  case 10:
-    return make(chance(random, 50) ? PairKind::Full : PairKind::Empty);
-  case 11:
-    return make(PairKind::Keys, {}, {KeysMask});
-  default:
-    return make(PairKind::Dense, {}, {DenseMask});
   }
 }
 

@@ -79,9 +79,9 @@ TEST_F(Cost, TestsLeaveNoTileFull) {
 
 TEST_F(Cost, NothingAtAll) {
   PlanAttr full = plan("(s0)", "(s1 - 1)");
-  for (ArrayRef<int64_t> symbols :
-       {ArrayRef<int64_t>({0, 0, 0, 7}), ArrayRef<int64_t>({5, 9, 3, 3}),
-        ArrayRef<int64_t>({9, 5, 3, 1})}) {
+  const std::vector<int64_t> runs[] = {
+      {0, 0, 0, 7}, {5, 9, 3, 3}, {9, 5, 3, 1}};
+  for (const std::vector<int64_t> &symbols : runs) {
     std::optional<PlanCost> cost = costOf(full, symbols, {});
     ASSERT_TRUE(cost);
     EXPECT_EQ(cost->visitedPairs, 0);

@@ -158,8 +158,8 @@ static std::vector<int> definePairs(PairsAttr mask, PairsAttr sparsity,
 }
 
 TEST_F(PlanDifferential, PlansKeepEachPairOnce) {
-  int configurations = 0, components = 0, largest = 0;
-  for (int round = 0; round < 400; ++round) {
+  int configurations = 0, telling = 0, components = 0, largest = 0;
+  for (int round = 0; round < 600; ++round) {
     Shape shape = drawShape(random);
     PairsAttr mask = drawSet(&context, random, draw(random, 0, 3));
     PairsAttr sparsity;
@@ -182,15 +182,21 @@ TEST_F(PlanDifferential, PlansKeepEachPairOnce) {
     largest = std::max<int>(largest, op.getPlanAttr().getComponents().size());
     for (int run = 0; run < 4; ++run, ++configurations) {
       Values values = drawValues(shape, random);
-      ASSERT_EQ(countPairs(op.getPlanAttr(), shape, values, numbers),
-                definePairs(mask, sparsity, shape, values))
+      std::vector<int> defined = definePairs(mask, sparsity, shape, values);
+      ASSERT_EQ(countPairs(op.getPlanAttr(), shape, values, numbers), defined)
           << "k_begin " << values.kBegin << " k_end " << values.kEnd
           << " q_begin " << values.qBegin << " q_end " << values.qEnd;
+      // Some pairs kept and some not: what a wrong bound would show in.
+      int64_t kept = llvm::count(defined, 1);
+      telling += kept > 0 && kept < (values.kEnd - values.kBegin) *
+                                        (values.qEnd - values.qBegin);
     }
   }
-  EXPECT_GE(configurations, 1000);
-  std::printf("%d configurations, %d components, at most %d a plan\n",
-              configurations, components, largest);
+  EXPECT_GE(configurations, 2000);
+  EXPECT_GE(telling, 1000);
+  std::printf("%d configurations, %d of them keep some pairs and not others; "
+              "%d components, at most %d a plan\n",
+              configurations, telling, components, largest);
 }
 
 TEST_F(PlanDifferential, SimplifiedSetsKeepTheSamePairs) {

@@ -16,11 +16,11 @@ constexpr StringLiteral kTiled = R"(
   key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1,
   q = direct, k = fuse, v = direct>
 #plan = #attn.plan<components = [#attn.component<
-  lower = affine_map<(d0)[s0, s1, s2, s3, s4] -> (d0 - s4, s0)>,
-  upper = affine_map<(d0)[s0, s1, s2, s3, s4] -> (d0, s1 - 1)>,
-  row_lower = affine_map<()[s0, s1, s2, s3, s4] -> (s2)>,
-  row_upper = affine_map<()[s0, s1, s2, s3, s4] -> (s3 - 1)>,
-  tests = array<i64: 1>>], atoms = [#attn.pairs<keys($0)>], parameters = [1]>
+  lower = (d0)[s0, s1, s2, s3, s4] -> (d0 - s4, s0),
+  upper = (d0)[s0, s1, s2, s3, s4] -> (d0, s1 - 1),
+  row_lower = ()[s0, s1, s2, s3, s4] -> (s2),
+  row_upper = ()[s0, s1, s2, s3, s4] -> (s3 - 1),
+  tests = [1]>], atoms = [#attn.pairs<keys($0)>], parameters = [1]>
 func.func @f(%q: tensor<4x10x8xf32>, %k: tensor<2x12x8xf32>,
              %v: tensor<2x12x3xf32>, %m: tensor<12xi1>)
     -> (tensor<4x10x3xf32>, tensor<4x10xf32>) {

@@ -32,14 +32,14 @@ protected:
       symbols += ", s" + std::to_string(4 + e);
     symbols += "]";
     auto map = [&](StringRef dims, StringRef results) {
-      return "affine_map<(" + dims + ")" + symbols + " -> (" + results + ")>";
+      return ("(" + dims + ")" + symbols + " -> (" + results + ")").str();
     };
-    std::string text = ("#attn.component<lower = " + map("d0", lower) +
-                        ", upper = " + map("d0", upper) + ", row_lower = " +
-                        map("", rowLower) + ", row_upper = " +
-                        map("", rowUpper)).str();
+    std::string text = "#attn.component<lower = " + map("d0", lower) +
+                       ", upper = " + map("d0", upper) + ", row_lower = " +
+                       map("", rowLower) + ", row_upper = " +
+                       map("", rowUpper);
     if (!tests.empty())
-      text += ", tests = array<i64: " + tests.str() + ">";
+      text += ", tests = [" + tests.str() + "]";
     return text + ">";
   }
 

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The error promise of the design, section 8:
+//
+//   f32, f64      error <= 2 e0 + 4 ulp of the largest |v|
+//   16-bit        error <= 1.1 e0 + one rounding of the largest |result|
+//
+// e0 is the error of the naive evaluation at the operands' precision; for f64,
+// whose naive evaluation is the reference itself, sqrt(keys) / 2 ulp.
+
+#include "Harness.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+using namespace attnc::test;
+
+/// The distance of neighbouring numbers of a type around a magnitude.
+static double ulpOf(attnc_dtype dtype, double magnitude) {
+  int digits = 53;
+  if (dtype == ATTNC_DTYPE_F32)
+    digits = 24;
+  else if (dtype == ATTNC_DTYPE_F16)
+    digits = 11;
+  else if (dtype == ATTNC_DTYPE_BF16)
+    digits = 8;
+  int exponent = magnitude > 0 ? std::ilogb(magnitude) : -20;
+  if (dtype == ATTNC_DTYPE_F16)
+    exponent = std::max(exponent, -14);
+  return std::ldexp(1.0, exponent - digits + 1);
+}
+
+static bool isHalf(attnc_dtype dtype) {
+  return dtype == ATTNC_DTYPE_F16 || dtype == ATTNC_DTYPE_BF16;
+}
+
+/// NaN meets NaN and infinities their like; anything else that is not finite is
+/// infinitely wrong.
+static double difference(double a, double b) {
+  if (a == b || (std::isnan(a) && std::isnan(b)))
+    return 0;
+  double d = std::abs(a - b);
+  return std::isnan(d) ? std::numeric_limits<double>::infinity() : d;
+}
+
+static double boundOf(const Problem &problem, const TensorSpec &output,
+                      double naive, double largest) {
+  attnc_dtype type = problem.operand;
+  double bound;
+  if (isHalf(type)) {
+    bound = 1.1 * naive +
+            0.5 * ulpOf(type, largest) * (1 + problem.extraRoundings);
+  } else {
+    double scale = std::max(problem.largestValue, largest);
+    if (type == ATTNC_DTYPE_F64)
+      naive = 0.5 * std::sqrt(static_cast<double>(problem.keys)) *
+              ulpOf(type, scale);
+    bound = 2 * naive + 4 * ulpOf(type, scale);
+  }
+  if (attnc_dtype_size(output.dtype) < attnc_dtype_size(type))
+    bound += 0.5 * ulpOf(output.dtype, largest);
+  return bound;
+}
+
+Comparison attnc::test::compare(const Problem &problem, const Values &results,
+                                const Values &exact, const Values &naive) {
+  Comparison worst;
+  for (size_t r = 0; r < results.size(); ++r) {
+    double e0 = 0, largest = 0;
+    for (size_t i = 0; i < exact[r].size(); ++i) {
+      double d = difference(naive[r][i], exact[r][i]);
+      e0 = std::isfinite(d) ? std::max(e0, d) : e0;
+      if (std::isfinite(exact[r][i]))
+        largest = std::max(largest, std::abs(exact[r][i]));
+    }
+    double bound = boundOf(problem, problem.outputs[r], e0, largest);
+    for (size_t i = 0; i < exact[r].size(); ++i) {
+      double error = difference(results[r][i], exact[r][i]);
+      if (error / bound > worst.error / (worst.bound ? worst.bound : 1)) {
+        worst.error = error;
+        worst.bound = bound;
+      }
+      if (!(error <= bound) && worst.failure.empty()) {
+        std::string at;
+        int64_t rest = static_cast<int64_t>(i);
+        const std::vector<int64_t> &shape = problem.outputs[r].shape;
+        for (size_t d = shape.size(); d-- > 0; rest /= shape[d])
+          at = std::to_string(rest % shape[d]) + (at.empty() ? "" : ", ") + at;
+        char text[256];
+        std::snprintf(text, sizeof text,
+                      "result %zu[%s] is %.9g, expected %.9g (naive %.9g): off "
+                      "by %.3g, allowed %.3g",
+                      r, at.c_str(), results[r][i], exact[r][i], naive[r][i],
+                      error, bound);
+        worst.failure = text;
+      }
+    }
+  }
+  return worst;
+}
+
+bool attnc::test::sameBits(const Values &a, const Values &b) {
+  if (a.size() != b.size())
+    return false;
+  for (size_t r = 0; r < a.size(); ++r) {
+    if (a[r].size() != b[r].size())
+      return false;
+    for (size_t i = 0; i < a[r].size(); ++i) {
+      // A NaN's payload may be anything.
+      bool nan = std::isnan(a[r][i]) && std::isnan(b[r][i]);
+      if (!nan && std::memcmp(&a[r][i], &b[r][i], sizeof(double)) != 0)
+        return false;
+    }
+  }
+  return true;
+}

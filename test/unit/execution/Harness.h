@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Compiles, evaluates and launches problems, with operands at guard pages.
+
+#ifndef ATTNC_TEST_UNIT_EXECUTION_HARNESS_H
+#define ATTNC_TEST_UNIT_EXECUTION_HARNESS_H
+
+#include "Problem.h"
+#include "attnc/runtime.h"
+#include "codegen/kernelfile/KernelDesc.h"
+
+#include <memory>
+#include <optional>
+
+namespace attnc::test {
+
+struct CompileChoices {
+  std::string micro = "auto";
+  std::string producers = "auto";
+};
+
+using Kernel = std::shared_ptr<attnc_kernel>;
+/// One vector of row-major values for each result.
+using Values = std::vector<std::vector<double>>;
+
+/// What a launch did.
+struct RunResult {
+  attnc_error error = ATTNC_ERROR_INIT;
+  uint32_t status = 0;
+  Values outputs;
+  /// Set when bytes were written that are no element of an output.
+  std::string damage;
+
+  bool ok() const { return error.code == ATTNC_OK && damage.empty(); }
+  std::string message() const {
+    return damage.empty() ? std::string(error.message) : damage;
+  }
+};
+
+/// Where operands lie between their two guard pages.
+enum class Place { AtEnd, AtBegin };
+
+/// A compiler and an evaluator with a context of their own, for one thread.
+class Engine {
+public:
+  Engine();
+  ~Engine();
+
+  /// A kernel in this process for this machine; null on errors.
+  Kernel jit(const Problem &problem, const CompileChoices &choices = {});
+  /// A kernel description with one image for each target ("native", ...).
+  std::optional<KernelDesc> compile(const Problem &problem,
+                                    const std::vector<std::string> &targets,
+                                    const CompileChoices &choices = {});
+  /// The reference: exact, or naive at the operands' precision.
+  std::optional<Values> evaluate(const Problem &problem, bool exact);
+
+  RunResult run(const Kernel &kernel, const Problem &problem, Place place,
+                uint32_t threads);
+  /// Bytes of workspace for the problem's shapes; nothing if it is refused.
+  std::optional<size_t> workspace(const Kernel &kernel, const Problem &problem);
+
+  /// Diagnostics since the last call.
+  std::string takeDiagnostics();
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl;
+};
+
+/// Target names that this machine runs.
+std::vector<std::string> runnableLevels();
+
+/// A fault at a guard page prints this problem before the process dies.
+void setFaultReport(const Problem *problem, const std::string *title);
+
+struct Comparison {
+  std::string failure; ///< empty if the promise is kept
+  double error = 0;    ///< largest |result - exact|
+  double bound = 0;
+};
+
+/// The error promise, for each result.
+Comparison compare(const Problem &problem, const Values &results,
+                   const Values &exact, const Values &naive);
+
+/// The same bits in every element.
+bool sameBits(const Values &a, const Values &b);
+
+} // namespace attnc::test
+
+#endif // ATTNC_TEST_UNIT_EXECUTION_HARNESS_H
