@@ -24,9 +24,12 @@ static LogicalResult planPairs(AttentionOp op) {
   std::optional<attnc::Disjunction> set = translator.translate(op.getPairs());
   if (set)
     set = algebra.makeDisjoint(std::move(*set));
-  if (!set || set->size() > kMaxComponents)
-    return op.emitError() << "the pair set needs more than " << kMaxComponents
-                          << " disjoint components";
+  if (!set)
+    return op.emitError("the pair set is too complex to be planned");
+  if (set->size() > kMaxComponents)
+    return op.emitError() << "the pair set needs " << set->size()
+                          << " disjoint components, at most "
+                          << kMaxComponents << " are compiled";
   op.setPlanAttr(attnc::buildPlan(op.getContext(), *set, translator.getAtoms(),
                                   translator.getParameters()));
   return success();

@@ -14,7 +14,8 @@
 namespace attnc {
 
 /// Elementary functions (f32 and f64) as arithmetic. On machines without fused
-/// multiply-add `math.fma` rounds twice.
+/// multiply-add `math.fma` on f64 rounds twice, and so does `vector.fma`, which
+/// is for speed.
 void populateMathExpansionPatterns(mlir::RewritePatternSet &patterns,
                                    const Target &target);
 

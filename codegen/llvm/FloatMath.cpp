@@ -341,6 +341,37 @@ Value FloatMath::sin(Value x) { return sinShifted(x, 0); }
 Value FloatMath::cos(Value x) { return sinShifted(x, 1); }
 Value FloatMath::tan(Value x) { return div(sin(x), cos(x)); }
 
+/// Two reductions bring the argument below tan(pi/8); then a series.
+Value FloatMath::atan(Value x) {
+  Value one = constant(1);
+  Value magnitude = abs(x);
+  Value isLarge = less(one, magnitude);
+  Value t = select(isLarge, div(one, magnitude), magnitude);
+  Value isMiddle = less(constant(0.41421356237309504880), t);
+  t = select(isMiddle, div(sub(t, one), add(t, one)), t);
+  SmallVector<double> series; // -1/3, 1/5, ...
+  for (int n = 3; n < 45; n += 2)
+    series.push_back((n % 4 == 3 ? -1.0 : 1.0) / n);
+  Value t2 = mul(t, t);
+  Value angle = fma(mul(polynomial(t2, series), t2), t, t);
+  Value quarter = add(angle, constant(0.78539816339744830962));
+  angle = select(isMiddle, quarter, angle);
+  Value rest = sub(constant(1.57079632679489661923), angle);
+  return copySign(select(isLarge, rest, angle), x);
+}
+
+Value FloatMath::atan2(Value y, Value x) {
+  Value height = abs(y), width = abs(x), zero = constant(0);
+  Value ratio = select(equal(height, width), constant(1), div(height, width));
+  Value isZero = arith::AndIOp::create(b, loc, equal(height, zero),
+                                       equal(width, width));
+  Value angle = atan(select(isZero, zero, ratio));
+  Value isLeft = arith::CmpIOp::create(
+      b, loc, arith::CmpIPredicate::slt, toBits(x), integer(0));
+  Value mirrored = sub(constant(3.14159265358979323846), angle);
+  return copySign(select(isLeft, mirrored, angle), y);
+}
+
 //===----------------------------------------------------------------------===//
 // Powers
 //===----------------------------------------------------------------------===//
@@ -370,4 +401,8 @@ Value FloatMath::pow(Value x, Value y) {
   // 1^y is 1 and x^0 is 1 whatever the other is, NaN included.
   result = select(equal(x, one), one, result);
   return select(equal(y, zero), one, result);
+}
+
+Value FloatMath::cbrt(Value x) {
+  return copySign(exp2(mul(log2(abs(x)), constant(1.0 / 3))), x);
 }

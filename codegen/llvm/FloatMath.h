@@ -43,8 +43,11 @@ public:
   mlir::Value tanh(mlir::Value x);
   mlir::Value sinh(mlir::Value x);
   mlir::Value cosh(mlir::Value x);
-  /// Of f32 accuracy.
+  mlir::Value atan(mlir::Value x);
+  mlir::Value atan2(mlir::Value y, mlir::Value x);
+  // f64 operations of f32 accuracy.
   mlir::Value pow(mlir::Value x, mlir::Value y);
+  mlir::Value cbrt(mlir::Value x);
 
 private:
   mlir::OpBuilder &b;

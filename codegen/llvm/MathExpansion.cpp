@@ -70,10 +70,14 @@ template <typename Op> struct ThroughDouble : OpRewritePattern<Op> {
   UnaryFunction function;
 };
 
-struct PowerThroughDouble : OpRewritePattern<math::PowFOp> {
-  using OpRewritePattern::OpRewritePattern;
+using BinaryFunction = Value (FloatMath::*)(Value, Value);
 
-  LogicalResult matchAndRewrite(math::PowFOp op,
+/// Computes an f32 operation of two operands in f64.
+template <typename Op> struct BinaryThroughDouble : OpRewritePattern<Op> {
+  BinaryThroughDouble(MLIRContext *context, BinaryFunction function)
+      : OpRewritePattern<Op>(context, /*benefit=*/2), function(function) {}
+
+  LogicalResult matchAndRewrite(Op op,
                                 PatternRewriter &rewriter) const override {
     if (!elementOf(op).isF32())
       return failure();
@@ -82,20 +86,36 @@ struct PowerThroughDouble : OpRewritePattern<math::PowFOp> {
       return arith::ExtFOp::create(rewriter, op.getLoc(), wide, x);
     };
     FloatMath math(rewriter, op.getLoc(), wide);
-    Value result = math.pow(extend(op.getLhs()), extend(op.getRhs()));
+    Value result =
+        (math.*function)(extend(op->getOperand(0)), extend(op->getOperand(1)));
     rewriter.replaceOpWithNewOp<arith::TruncFOp>(op, op.getType(), result);
     return success();
   }
+
+  BinaryFunction function;
 };
 
-struct UnfuseMultiplyAdd : OpRewritePattern<math::FmaOp> {
+/// Multiply-add for machines without the instruction: in f64 the product of f32
+/// values is exact, which the approximations rely on. In f64 there is no room,
+/// and it rounds twice.
+struct ExpandMultiplyAdd : OpRewritePattern<math::FmaOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(math::FmaOp op,
                                 PatternRewriter &rewriter) const override {
-    Value product =
-        arith::MulFOp::create(rewriter, op.getLoc(), op.getA(), op.getB());
-    rewriter.replaceOpWithNewOp<arith::AddFOp>(op, product, op.getC());
+    Location loc = op.getLoc();
+    Value a = op.getA(), b = op.getB(), c = op.getC();
+    bool isSingle = elementOf(op).isF32();
+    if (isSingle)
+      for (Value *x : {&a, &b, &c})
+        *x = arith::ExtFOp::create(
+            rewriter, loc, withElement(op.getType(), rewriter.getF64Type()),
+            *x);
+    Value product = arith::MulFOp::create(rewriter, loc, a, b);
+    Value sum = arith::AddFOp::create(rewriter, loc, product, c);
+    if (isSingle)
+      sum = arith::TruncFOp::create(rewriter, loc, op.getType(), sum);
+    rewriter.replaceOp(op, sum);
     return success();
   }
 };
@@ -118,9 +138,8 @@ void addThroughDouble(RewritePatternSet &patterns, UnaryFunction function) {
 /// MLIR's own approximations, for f32.
 bool isUpstreamPolynomial(StringRef name) {
   static constexpr StringLiteral names[] = {
-      "math.acos", "math.asin", "math.atan", "math.atan2", "math.cbrt",
-      "math.erf",  "math.erfc", "math.exp",  "math.expm1", "math.log",
-      "math.log1p", "math.log2", "math.tanh"};
+      "math.acos",  "math.asin", "math.erf",   "math.erfc", "math.exp",
+      "math.expm1", "math.log",  "math.log1p", "math.log2", "math.tanh"};
   return llvm::is_contained(names, name);
 }
 
@@ -138,16 +157,23 @@ bool isInstruction(Operation *op, const Target &target) {
   return false;
 }
 
+/// "f64", without the quotes that diagnostics put around types.
+std::string nameOf(Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
 LogicalResult checkOp(Operation *op, const Target &target) {
   auto element = [&] { return elementOf(op); };
   if (isa<math::MathDialect>(op->getDialect())) {
     if (isInstruction(op, target))
       return success();
-    return op->emitError() << op->getName() << " on " << element()
+    return op->emitError() << op->getName() << " on " << nameOf(element())
                            << " has no vector implementation";
   }
   if (isa<arith::RemFOp>(op))
-    return op->emitError() << op->getName() << " on " << element()
+    return op->emitError() << op->getName() << " on " << nameOf(element())
                            << " has no vector implementation";
   if (auto rounding = dyn_cast<arith::ArithRoundingModeInterface>(op)) {
     arith::RoundingModeAttr mode = rounding.getRoundingModeAttr();
@@ -158,7 +184,7 @@ LogicalResult checkOp(Operation *op, const Target &target) {
   if (auto truncate = dyn_cast<arith::TruncFOp>(op)) {
     Type to = getElementTypeOrSelf(truncate.getType());
     if (element().isF64() && (to.isF16() || to.isBF16()))
-      return op->emitError() << op->getName() << " from f64 to " << to
+      return op->emitError() << op->getName() << " from f64 to " << nameOf(to)
                              << " has no vector implementation";
   }
   return success();
@@ -183,7 +209,11 @@ void attnc::populateMathExpansionPatterns(RewritePatternSet &patterns,
   addThroughDouble<math::TanOp>(patterns, &FloatMath::tan);
   addThroughDouble<math::SinhOp>(patterns, &FloatMath::sinh);
   addThroughDouble<math::CoshOp>(patterns, &FloatMath::cosh);
-  patterns.add<PowerThroughDouble>(patterns.getContext());
+  addThroughDouble<math::AtanOp>(patterns, &FloatMath::atan);
+  MLIRContext *context = patterns.getContext();
+  patterns.add<ThroughDouble<math::CbrtOp>>(context, &FloatMath::cbrt);
+  patterns.add<BinaryThroughDouble<math::Atan2Op>>(context, &FloatMath::atan2);
+  patterns.add<BinaryThroughDouble<math::PowFOp>>(context, &FloatMath::pow);
   if (!target.hasSse41) {
     addDirect<math::FloorOp>(patterns, &FloatMath::floor, true, true);
     addDirect<math::CeilOp>(patterns, &FloatMath::ceil, true, true);
@@ -192,7 +222,7 @@ void attnc::populateMathExpansionPatterns(RewritePatternSet &patterns,
     addDirect<math::RoundEvenOp>(patterns, &FloatMath::roundEven, true, true);
   }
   if (!target.hasFma)
-    patterns.add<UnfuseMultiplyAdd>(patterns.getContext());
+    patterns.add<ExpandMultiplyAdd>(context);
 }
 
 LogicalResult attnc::checkNoLibraryCalls(ModuleOp module,

@@ -12,6 +12,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/Parser/Parser.h"
 
+#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <unistd.h>
