@@ -1,0 +1,42 @@
+#map = affine_map<()[s0] -> (s0 ceildiv 96)>
+#map1 = affine_map<()[s0] -> (s0 * 96)>
+module {
+  func.func @gqa_window(%arg0: tensor<?x8x?x128xbf16> {attn.name = "q"}, %arg1: tensor<?x2x?x128xbf16> {attn.name = "k"}, %arg2: tensor<?x2x?x128xbf16> {attn.name = "v"}, %arg3: tensor<?xi32> {attn.name = "len"}) -> (tensor<?x8x?x128xbf16> {attn.name = "out"}) attributes {attn.constraints = [{formula = #attn.formula<map = ()[s0, s1] -> (s0 - s1), dims = [1, 0, 0, 0]>, message = "(C3) q, k and v need the same batch dim 0"}, {formula = #attn.formula<map = ()[s0, s1] -> (s0 - s1), dims = [2, 0, 0, 0]>, message = "(C3) q, k and v need the same batch dim 0"}, {formula = #attn.formula<map = ()[s0, s1] -> (s0 - s1), dims = [1, 2, 2, 2]>, message = "(C6) k and v need the same rows"}, {formula = #attn.formula<map = ()[s0, s1] -> (s0 - s1), dims = [3, 0, 0, 0]>, message = "(C8) a per-batch operand needs the batch dims of q"}]} {
+    %c4 = arith.constant 4 : index
+    %c96 = arith.constant 96 : index
+    %c2 = arith.constant 2 : index
+    %c0 = arith.constant 0 : index
+    %dim = tensor.dim %arg0, %c0 : tensor<?x8x?x128xbf16>
+    %dim_0 = tensor.dim %arg0, %c2 : tensor<?x8x?x128xbf16>
+    %0 = affine.apply #map()[%dim_0]
+    %1 = tensor.empty(%dim, %dim_0) : tensor<?x8x?x128xbf16>
+    %2 = scf.forall (%arg4, %arg5, %arg6) in (%dim, 8, %0) shared_outs(%arg7 = %1) -> (tensor<?x8x?x128xbf16>) {
+      %3 = affine.apply #map1()[%arg6]
+      %4 = arith.subi %dim_0, %3 : index
+      %5 = arith.minsi %4, %c96 : index
+      %6 = arith.divui %arg5, %c4 : index
+      %dim_1 = tensor.dim %arg1, %c2 : tensor<?x2x?x128xbf16>
+      %extracted = tensor.extract %arg3[%arg4] : tensor<?xi32>
+      %7 = arith.index_cast %extracted : i32 to index
+      %8 = attn.checked %7 in(%c0, %dim_1) status  length
+      %9 = arith.subi %8, %dim_0 : index
+      %tile = attn.fold head(%arg5) rows(%3, %5) keys(%8) symbols(%c0, %8, %9, %8) plan = <components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (d0 - 255, s0), upper = (d0)[s0, s1, s2, s3] -> (d0, s1 - 1), row_lower = ()[s0, s1, s2, s3] -> (s2), row_upper = ()[s0, s1, s2, s3] -> (s3 - 1)>]> kernel = #attn.softmax scale = 0.088388347648318433 schedule = <micro = block, query_tile = 96, heads = 1, key_block = 128, lanes = 8, register_keys = 4, register_vectors = 3, q = direct, k = direct, v = direct, why = ["block micro-kernel: queries in lanes, keys and values read as broadcasts in place", "register tile 4 keys x 24 queries: 12 of 16 vector registers accumulate", "tiles of 96 query rows, keys in blocks of 128: scores and sums stay in the first-level cache"]> load_q {
+      ^bb0(%arg8: index, %arg9: index):
+        %extracted_slice = tensor.extract_slice %arg0[%arg4, %arg8, %arg9, 0] [1, 1, 1, 128] [1, 1, 1, 1] : tensor<?x8x?x128xbf16> to tensor<1x1x1x128xbf16>
+        attn.yield %extracted_slice : tensor<1x1x1x128xbf16>
+      } load_k {
+      ^bb0(%arg8: index):
+        %extracted_slice = tensor.extract_slice %arg1[%arg4, %6, %arg8, 0] [1, 1, 1, 128] [1, 1, 1, 1] : tensor<?x2x?x128xbf16> to tensor<1x1x1x128xbf16>
+        attn.yield %extracted_slice : tensor<1x1x1x128xbf16>
+      } load_v {
+      ^bb0(%arg8: index):
+        %extracted_slice = tensor.extract_slice %arg2[%arg4, %6, %arg8, 0] [1, 1, 1, 128] [1, 1, 1, 1] : tensor<?x2x?x128xbf16> to tensor<1x1x1x128xbf16>
+        attn.yield %extracted_slice : tensor<1x1x1x128xbf16>
+      } : tensor<1x?x128xbf16>
+      scf.forall.in_parallel {
+        tensor.parallel_insert_slice %tile into %arg7[%arg4, %arg5, %3, 0] [1, 1, %5, 128] [1, 1, 1, 1] : tensor<1x?x128xbf16> into tensor<?x8x?x128xbf16>
+      }
+    }
+    return %2 : tensor<?x8x?x128xbf16>
+  }
+}
