@@ -106,7 +106,7 @@ private:
       return parseAttnAttribute(props.schedule);
     if (keyword == "returns")
       return parseReturns();
-    if (parser.parseKeyword("start", "after `positions =`"))
+    if (parser.parseKeyword("start", " after `positions =`"))
       return failure();
     props.positions_start = parser.getBuilder().getUnitAttr();
     return success();

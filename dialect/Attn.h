@@ -6,6 +6,7 @@
 
 #include "dialect/PairSet.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/Dialect/SCF/IR/DeviceMappingInterface.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"
@@ -24,6 +25,9 @@
 #include "dialect/AttnOps.h.inc"
 
 namespace mlir::attn {
+
+/// The mapping of an scf.forall with `rank` loops that is a launch's grid.
+ArrayAttr getGridMapping(MLIRContext *context, int64_t rank);
 
 /// `set` with every operand number n replaced by `numbers[n]`.
 PairsAttr renumberOperands(PairsAttr set, llvm::ArrayRef<int64_t> numbers);

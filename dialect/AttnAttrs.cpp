@@ -61,6 +61,17 @@ void AttnDialect::printAttribute(Attribute attr, DialectAsmPrinter &os) const {
   (void)generatedAttributePrinter(attr, os);
 }
 
+ArrayAttr attn::getGridMapping(MLIRContext *context, int64_t rank) {
+  SmallVector<Attribute> dims;
+  for (int64_t dim = 0; dim < rank; ++dim)
+    dims.push_back(GridAttr::get(context, dim));
+  return ArrayAttr::get(context, dims);
+}
+
+int64_t GridAttr::getMappingId() const { return getDim(); }
+bool GridAttr::isLinearMapping() const { return false; }
+int64_t GridAttr::getRelativeIndex() const { return getDim(); }
+
 PairsAttr PairsAttr::get(MLIRContext *context, PairKind kind,
                          ArrayRef<PairParam> params, ArrayRef<int64_t> operands,
                          ArrayRef<PairsAttr> children, IntegerSetAttr set) {

@@ -5,10 +5,12 @@
 #define ATTN_ATTRS
 
 include "AttnBase.td"
+include "mlir/Dialect/SCF/IR/DeviceMappingInterface.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 
-class Attn_Attr<string name, string attrMnemonic> : AttrDef<Attn_Dialect, name> {
+class Attn_Attr<string name, string attrMnemonic, list<Trait> traits = []>
+    : AttrDef<Attn_Dialect, name, traits> {
   let mnemonic = attrMnemonic;
 }
 
@@ -227,6 +229,27 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     OptionalParameter<"::mlir::ArrayAttr">:$why);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Grid: what an scf.forall of stage 4 is
+//===----------------------------------------------------------------------===//
+
+def Attn_GridAttr : Attn_Attr<"Grid", "grid",
+    [DeclareAttrInterfaceMethods<DeviceMappingAttrInterface>]> {
+  let summary = "a loop of scf.forall that is dimension `dim` of a launch's grid";
+  let description = [{
+    The `mapping` of the grids that attn-tile and attn-fuse make. It keeps
+    canonicalization from inlining a grid of one workgroup, which would leave a
+    kernel without a launch.
+
+    ```mlir
+    scf.forall (%b, %t) in (2, 1) ... {
+    } {mapping = [#attn.grid<0>, #attn.grid<1>]}
+    ```
+  }];
+  let parameters = (ins "int64_t":$dim);
+  let assemblyFormat = "`<` $dim `>`";
 }
 
 //===----------------------------------------------------------------------===//

@@ -27,7 +27,9 @@ FloatType FoldOp::getComputeType() {
   return Float32Type::get(getContext());
 }
 
-int64_t FoldOp::getHeadDim() { return getRowType(getLoadQ()).getShape().back(); }
+int64_t FoldOp::getHeadDim() {
+  return getRowType(getLoadQ()).getShape().back();
+}
 int64_t FoldOp::getValueDim() {
   return getRowType(getLoadV()).getShape().back();
 }
@@ -43,12 +45,10 @@ static bool isRow(RankedTensorType type) {
 static LogicalResult verifyArguments(Operation *op, Region &region,
                                      ArrayRef<Type> types, StringRef name,
                                      StringRef constraint) {
-  if (region.front().getArgumentTypes() == TypeRange(types) &&
-      getYield(region))
+  if (region.front().getArgumentTypes() == TypeRange(types) && getYield(region))
     return success();
-  InFlightDiagnostic diag = op->emitOpError()
-                            << '(' << constraint << ") " << name
-                            << " must take (";
+  InFlightDiagnostic diag = op->emitOpError() << '(' << constraint << ") "
+                                              << name << " must take (";
   llvm::interleaveComma(types, diag);
   return diag << ") and end with attn.yield";
 }
@@ -99,8 +99,8 @@ static LogicalResult verifyTileRow(FoldOp op, int64_t size) {
 
 LogicalResult FoldOp::verifyRegions() {
   Type index = IndexType::get(getContext());
-  if (failed(verifyArguments(*this, getLoadQ(), {index, index}, "load_q",
-                             "F2")) ||
+  if (failed(
+          verifyArguments(*this, getLoadQ(), {index, index}, "load_q", "F2")) ||
       failed(verifyArguments(*this, getLoadK(), {index}, "load_k", "F2")) ||
       failed(verifyArguments(*this, getLoadV(), {index}, "load_v", "F2")))
     return failure();
@@ -136,7 +136,8 @@ LogicalResult FoldOp::verifyRegions() {
                  ? dyn_cast<RankedTensorType>(block.getArgument(0).getType())
                  : RankedTensorType();
   if (!isRow(row) || !block.getArgument(1).getType().isIndex() ||
-      !block.getArgument(2).getType().isIndex() || !isRow(getRowType(getEpilogue())))
+      !block.getArgument(2).getType().isIndex() ||
+      !isRow(getRowType(getEpilogue())))
     return emitOpError("(F2) epilogue must take (row, index, index) and yield "
                        "one row");
   if (row.getShape().back() != getValueDim())

@@ -322,21 +322,23 @@ private:
     // The nested parser reports to the context; its message alone would have
     // no place in this file, so it is passed on with the location here.
     std::string reason;
-    IntegerSet set;
+    IntegerSetAttr attr;
     {
       ScopedDiagnosticHandler handler(context, [&](Diagnostic &diag) {
         if (reason.empty())
           reason = diag.str();
         return success();
       });
-      set = parseIntegerSet(text, context);
+      attr = dyn_cast_or_null<IntegerSetAttr>(
+          parseAttribute(("affine_set<" + text + ">").str(), context));
     }
-    if (!set)
+    if (!attr)
       return errorAt(begin, "invalid affine set: " + reason);
+    IntegerSet set = attr.getValue();
     if (set.getNumDims() != 2 || set.getNumSymbols() > 2)
       return errorAt(begin, "an affine pair set has two dims (i, j) and at "
                             "most two symbols [n, m]");
-    affineSet = IntegerSetAttr::get(set);
+    affineSet = attr;
     return expect('>', "after the affine set");
   }
 

@@ -85,8 +85,8 @@ bool ConstraintSystem::isEmpty(int64_t &work) const {
   DifferenceBounds differences(numVariables);
   bool all = true;
   for (ArrayRef<int64_t> row : rows) {
-    bool isConstant = llvm::all_of(row.drop_back(),
-                                   [](int64_t c) { return c == 0; });
+    bool isConstant =
+        llvm::all_of(row.drop_back(), [](int64_t c) { return c == 0; });
     if (isConstant && row.back() < 0)
       return true;
     all &= isConstant || differences.add(row);

@@ -75,8 +75,8 @@ private:
       text = "keys from " + count(set, 0, "position") +
              " before the query up to it";
     else if (isConstant(set, 0, 0))
-      text = "keys from the query to " + count(set, 1, "position") +
-             " after it";
+      text =
+          "keys from the query to " + count(set, 1, "position") + " after it";
     else
       text = "keys from " + count(set, 0, "position") +
              " before the query to " + param(set, 1) + " after it";
@@ -133,9 +133,9 @@ private:
              " (every key for queries there)";
     case PairKind::Chunk:
       return "keys in the query's chunk of " + count(set, 0, "position") +
-             (isConstant(set, 1, 0) ? ""
-                                    : " (chunks shifted by " + param(set, 1) +
-                                          ")");
+             (isConstant(set, 1, 0)
+                  ? ""
+                  : " (chunks shifted by " + param(set, 1) + ")");
     case PairKind::Strided:
       return "keys a multiple of " + count(set, 0, "position") + " away";
     case PairKind::Columns:
@@ -164,16 +164,15 @@ private:
     case PairKind::Documents:
       return "keys in the query's document (" + operand(set, 0) + ")";
     case PairKind::Ranges:
-      return (set.getParams()[0].value
-                  ? "keys in the query's range, "
-                  : "keys whose range holds the query, ") +
+      return (set.getParams()[0].value ? "keys in the query's range, "
+                                       : "keys whose range holds the query, ") +
              operand(set, 0) + " to " + operand(set, 1);
     case PairKind::Csr:
       return "the keys that the query's row of " + operand(set, 1) +
              " lists (rows by " + operand(set, 0) + ")";
     case PairKind::Bsr:
-      return "the key blocks that the query's block row of " +
-             operand(set, 1) + " lists (rows by " + operand(set, 0) + ")";
+      return "the key blocks that the query's block row of " + operand(set, 1) +
+             " lists (rows by " + operand(set, 0) + ")";
     case PairKind::TopK:
       return "the keys that the query's row of " + operand(set, 0) + " lists";
     case PairKind::Predicate:

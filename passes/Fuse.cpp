@@ -181,7 +181,8 @@ private:
         {sizes[rank - 2]}));
     Value out = tensor::EmptyOp::create(b, loc, sizes, type.getElementType());
     auto forall =
-        scf::ForallOp::create(b, loc, bounds, ValueRange(out), std::nullopt);
+        scf::ForallOp::create(b, loc, bounds, ValueRange(out),
+                              getGridMapping(b.getContext(), bounds.size()));
     fillBuffer(forall, value, sizes[rank - 2]);
     Value buffer = forall.getResult(0);
     if (buffer.getType() != type)

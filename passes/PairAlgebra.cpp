@@ -199,8 +199,8 @@ Disjunction PairAlgebra::subtract(const Conjunction &set,
   return parts;
 }
 
-std::optional<Disjunction>
-PairAlgebra::intersect(const Disjunction &a, const Disjunction &b) const {
+std::optional<Disjunction> PairAlgebra::intersect(const Disjunction &a,
+                                                  const Disjunction &b) const {
   Disjunction result;
   for (const Conjunction &x : a) {
     for (const Conjunction &y : b) {
@@ -280,8 +280,7 @@ static void sortParts(Disjunction &set) {
   auto rank = [&](size_t n) {
     return std::make_tuple(set[n].tests.size(), set[n].bounds.size(), n);
   };
-  SmallVector<size_t> order =
-      llvm::to_vector(llvm::seq<size_t>(0, set.size()));
+  SmallVector<size_t> order = llvm::to_vector(llvm::seq<size_t>(0, set.size()));
   llvm::sort(order, [&](size_t a, size_t b) { return rank(a) < rank(b); });
   Disjunction sorted;
   for (size_t n : order)

@@ -72,13 +72,11 @@ std::optional<SmallVector<HalfSpace>> PairTranslator::boundsOf(PairsAttr set) {
   case PairKind::Window:
     if (params[2].value)
       return std::nullopt; // clamped
-    return SmallBounds{
-        HalfSpace::atLeast(PairAxis::Distance, -form(params[0])),
-        HalfSpace::atMost(PairAxis::Distance, form(params[1]))};
+    return SmallBounds{HalfSpace::atLeast(PairAxis::Distance, -form(params[0])),
+                       HalfSpace::atMost(PairAxis::Distance, form(params[1]))};
   case PairKind::Local:
-    return SmallBounds{
-        HalfSpace::atLeast(PairAxis::Distance, -form(params[0])),
-        HalfSpace::atMost(PairAxis::Distance, form(params[0]))};
+    return SmallBounds{HalfSpace::atLeast(PairAxis::Distance, -form(params[0])),
+                       HalfSpace::atMost(PairAxis::Distance, form(params[0]))};
   case PairKind::Prefix:
   case PairKind::First:
     return SmallBounds{
@@ -121,13 +119,12 @@ std::optional<Disjunction> PairTranslator::translate(PairsAttr set,
     return negate ? Disjunction{Conjunction()} : Disjunction();
   case PairKind::Global: {
     LinearForm last = form(set.getParams()[0]) - LinearForm(1);
-    Disjunction rows = unionOf(
-        negate ? HalfSpace::atMost(PairAxis::Query, last).negated()
-               : HalfSpace::atMost(PairAxis::Query, last));
-    Disjunction keys = unionOf(negate
-                                   ? HalfSpace::atMost(PairAxis::Key, last)
-                                         .negated()
-                                   : HalfSpace::atMost(PairAxis::Key, last));
+    Disjunction rows =
+        unionOf(negate ? HalfSpace::atMost(PairAxis::Query, last).negated()
+                       : HalfSpace::atMost(PairAxis::Query, last));
+    Disjunction keys =
+        unionOf(negate ? HalfSpace::atMost(PairAxis::Key, last).negated()
+                       : HalfSpace::atMost(PairAxis::Key, last));
     if (negate)
       return algebra.intersect(rows, keys);
     llvm::append_range(rows, keys);
@@ -150,8 +147,7 @@ std::optional<Disjunction> PairTranslator::translate(PairsAttr set,
   }
   Disjunction inside{Conjunction()};
   for (const HalfSpace &bound : *bounds) {
-    std::optional<Disjunction> both =
-        algebra.intersect(inside, unionOf(bound));
+    std::optional<Disjunction> both = algebra.intersect(inside, unionOf(bound));
     if (!both)
       return std::nullopt;
     inside = std::move(*both);
@@ -269,12 +265,12 @@ PlanAttr attnc::buildPlan(MLIRContext *context,
     for (HalfSpace &half : set.bounds) {
       LinearForm bound(half.bound.getConstant());
       for (unsigned s = 0; s < half.bound.getNumSymbols(); ++s)
-        bound = bound + LinearForm::symbol(newSymbol[s],
-                                           half.bound.getCoefficient(s));
+        bound = bound +
+                LinearForm::symbol(newSymbol[s], half.bound.getCoefficient(s));
       half.bound = bound;
     }
-    attrs.push_back(buildComponent(context, set,
-                                   FirstParameter + keptParameters.size()));
+    attrs.push_back(
+        buildComponent(context, set, FirstParameter + keptParameters.size()));
   }
   return PlanAttr::get(context, attrs, keptAtoms, keptParameters);
 }

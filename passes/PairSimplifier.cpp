@@ -149,10 +149,10 @@ static void mergeWindows(PairKind kind, SmallVectorImpl<PairsAttr> &children) {
       kept.push_back(child);
     }
   }
-  kept[place] = PairsAttr::get(children[0].getContext(), PairKind::Window,
-                               {PairParam::constant(left),
-                                PairParam::constant(right),
-                                PairParam::constant(0)});
+  kept[place] =
+      PairsAttr::get(children[0].getContext(), PairKind::Window,
+                     {PairParam::constant(left), PairParam::constant(right),
+                      PairParam::constant(0)});
   children.assign(kept);
 }
 
@@ -173,8 +173,7 @@ void PairSimplifier::dropImplied(PairKind kind,
   }
 }
 
-PairsAttr PairSimplifier::makeChain(PairKind kind,
-                                    ArrayRef<PairsAttr> parts) {
+PairsAttr PairSimplifier::makeChain(PairKind kind, ArrayRef<PairsAttr> parts) {
   bool isUnion = kind == PairKind::Or;
   PairsAttr neutral =
       make(parts[0], isUnion ? PairKind::Empty : PairKind::Full);

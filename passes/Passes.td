@@ -6,9 +6,7 @@
 
 include "mlir/Pass/PassBase.td"
 
-class AttnPass<string argument> : Pass<argument, "::mlir::func::FuncOp">;
-
-def ExpandPass : AttnPass<"attn-expand"> {
+def ExpandPass : Pass<"attn-expand", "::mlir::func::FuncOp"> {
   let summary = "writes defaults out and removes sugar (stage 1 to 2)";
   let description = [{
     Afterwards every attention has its `scale` and `kernel` written, `local<w>`
@@ -45,7 +43,7 @@ def ExpandPass : AttnPass<"attn-expand"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
-def SimplifyPairsPass : AttnPass<"attn-simplify-pairs"> {
+def SimplifyPairsPass : Pass<"attn-simplify-pairs", "::mlir::func::FuncOp"> {
   let summary = "simplifies mask and sparsity without changing a pair";
   let description = [{
     Chains of `&` and `|` become flat, `!` moves onto single sets, constant
@@ -79,7 +77,7 @@ def SimplifyPairsPass : AttnPass<"attn-simplify-pairs"> {
   }];
 }
 
-def PlanPairsPass : AttnPass<"attn-plan-pairs"> {
+def PlanPairsPass : Pass<"attn-plan-pairs", "::mlir::func::FuncOp"> {
   let summary = "splits mask & sparsity into disjoint components with monotone bounds";
   let description = [{
     Attaches `plan = #attn.plan<...>`: disjoint components, in each of which a
@@ -124,7 +122,7 @@ def PlanPairsPass : AttnPass<"attn-plan-pairs"> {
   }];
 }
 
-def SchedulePass : AttnPass<"attn-schedule"> {
+def SchedulePass : Pass<"attn-schedule", "::mlir::func::FuncOp"> {
   let summary = "chooses the micro-kernel, tiles and what is fused, with reasons";
   let description = [{
     The only home of heuristics. Attaches `schedule = #attn.schedule<...>` with
@@ -161,7 +159,7 @@ def SchedulePass : AttnPass<"attn-schedule"> {
   ];
 }
 
-def TilePass : AttnPass<"attn-tile"> {
+def TilePass : Pass<"attn-tile", "::mlir::func::FuncOp"> {
   let summary = "turns attention into a grid of query tiles, each one attn.fold (stage 3 to 4)";
   let description = [{
     Every attention becomes one `scf.forall` over batch, groups of heads and
@@ -193,7 +191,7 @@ def TilePass : AttnPass<"attn-tile"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
-def FusePass : AttnPass<"attn-fuse"> {
+def FusePass : Pass<"attn-fuse", "::mlir::func::FuncOp"> {
   let summary = "moves producers into loaders or launches, consumers into the epilogue";
   let description = [{
     Does what the schedules say. Producers marked `fuse` are tiled to one row

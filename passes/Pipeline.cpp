@@ -2,7 +2,6 @@
 // The only order of passes, and why it is this one.
 
 #include "passes/Pipeline.h"
-#include "passes/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -12,6 +11,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/Passes.h"
 
 using namespace mlir;
 
@@ -29,8 +29,8 @@ void attnc::buildStage2Pipeline(OpPassManager &pm) {
   func.addPass(createSimplifyPairsPass());
   // Operands and constants that only the sugar or a dropped set used go away,
   // and equal producers of K and V become one.
-  func.addPass(createCSEPass());
   func.addPass(createCanonicalizerPass());
+  func.addPass(createCSEPass());
 }
 
 void attnc::buildStage3Pipeline(OpPassManager &pm,

@@ -4,8 +4,8 @@
 #ifndef ATTNC_PASSES_PIPELINE_H
 #define ATTNC_PASSES_PIPELINE_H
 
-#include "passes/MachineModel.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/MachineModel.h"
 #include <string>
 
 namespace attnc {

@@ -25,8 +25,8 @@ int64_t BoundComponent::saturatingAdd(int64_t a, int64_t b) {
 // Bounds at given sizes
 //===----------------------------------------------------------------------===//
 
-std::optional<BoundComponent>
-BoundComponent::bind(ComponentAttr component, ArrayRef<int64_t> symbols) {
+std::optional<BoundComponent> BoundComponent::bind(ComponentAttr component,
+                                                   ArrayRef<int64_t> symbols) {
   BoundComponent bound;
   unsigned numSymbols = component.getLower().getNumSymbols();
   if (symbols.size() < numSymbols ||
@@ -63,8 +63,7 @@ BoundComponent::bind(ComponentAttr component, ArrayRef<int64_t> symbols) {
   int64_t none = 0;
   if (!bindMap(component.getLower(), false, bound.lowerOffset,
                bound.lowerKey) ||
-      !bindMap(component.getUpper(), true, bound.upperOffset,
-               bound.upperKey) ||
+      !bindMap(component.getUpper(), true, bound.upperOffset, bound.upperKey) ||
       !bindMap(component.getRowLower(), false, none, bound.rowFirst) ||
       !bindMap(component.getRowUpper(), true, none, bound.rowLast))
     return std::nullopt;
@@ -106,8 +105,8 @@ int64_t BoundComponent::countPairs() const {
     bool upperMoves = first < upperTurn, lowerMoves = first >= lowerTurn;
     Wide constant = Wide(upperMoves ? upperOffset : upperKey) -
                     (lowerMoves ? lowerOffset : lowerKey) + 1;
-    sum += sumPositive(first, last, int(upperMoves) - int(lowerMoves),
-                       constant);
+    sum +=
+        sumPositive(first, last, int(upperMoves) - int(lowerMoves), constant);
   }
   return saturate(sum);
 }
@@ -187,8 +186,7 @@ std::optional<PlanCost> attnc::costOf(PlanAttr plan, ArrayRef<int64_t> symbols,
       PlanCost part;
       part.fullTiles = visit.fullTiles;
       part.partialTiles = visit.partialTiles;
-      part.visitedPairs =
-          saturate(Wide(visit.getNumKeys()) * (last - row + 1));
+      part.visitedPairs = saturate(Wide(visit.getNumKeys()) * (last - row + 1));
       tile += part;
     }
     tile.emptyTiles =

@@ -17,8 +17,8 @@ class BoundComponent {
 public:
   /// Nothing when a bound does not rise by 0 or 1 with the query (`verifyPlan`
   /// tells why).
-  static std::optional<BoundComponent>
-  bind(mlir::attn::ComponentAttr component, llvm::ArrayRef<int64_t> symbols);
+  static std::optional<BoundComponent> bind(mlir::attn::ComponentAttr component,
+                                            llvm::ArrayRef<int64_t> symbols);
 
   int64_t lower(int64_t i) const {
     return std::max(saturatingAdd(i, lowerOffset), lowerKey);
@@ -52,11 +52,14 @@ struct TileShape {
 /// What one query tile does for one component. Its key tiles begin at
 /// `keyFirst` and are `keyTile` keys each, the last one shorter.
 struct TileVisit {
-  int64_t keyFirst = 0, keyLast = -1; // the keys visited; none when last < first
+  int64_t keyFirst = 0,
+          keyLast = -1; // the keys visited; none when last < first
   int64_t fullFirst = 0, fullLast = -1; // keys that every row of the tile keeps
   int64_t fullTiles = 0, partialTiles = 0;
 
-  int64_t getNumKeys() const { return std::max<int64_t>(keyLast - keyFirst + 1, 0); }
+  int64_t getNumKeys() const {
+    return std::max<int64_t>(keyLast - keyFirst + 1, 0);
+  }
 };
 
 /// The visit of the rows at positions first <= i <= last.

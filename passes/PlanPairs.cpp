@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // attn-plan-pairs: mask & sparsity become disjoint components.
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
 #include "passes/Compilable.h"
 #include "passes/PairNormalForm.h"
 #include "passes/Passes.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Pass/Pass.h"
 
 namespace attnc {
 #define GEN_PASS_DEF_PLANPAIRSPASS
@@ -28,8 +28,8 @@ static LogicalResult planPairs(AttentionOp op) {
     return op.emitError("the pair set is too complex to be planned");
   if (set->size() > kMaxComponents)
     return op.emitError() << "the pair set needs " << set->size()
-                          << " disjoint components, at most "
-                          << kMaxComponents << " are compiled";
+                          << " disjoint components, at most " << kMaxComponents
+                          << " are compiled";
   op.setPlanAttr(attnc::buildPlan(op.getContext(), *set, translator.getAtoms(),
                                   translator.getParameters()));
   return success();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // attn-simplify-pairs: the pass around PairSimplifier.
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
 #include "passes/PairNormalForm.h"
 #include "passes/PairSimplifier.h"
 #include "passes/Passes.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Pass/Pass.h"
 
 namespace attnc {
 #define GEN_PASS_DEF_SIMPLIFYPAIRSPASS
@@ -93,9 +93,8 @@ static void dropUnusedPredicates(AttentionOp op) {
   Builder b(op.getContext());
   props.mask = renumberPredicates(op.getMaskAttr(), numbers);
   props.sparsity = renumberPredicates(op.getSparsityAttr(), numbers);
-  props.capture_counts =
-      b.getDenseI32ArrayAttr(captures.empty() ? ArrayRef<int32_t>()
-                                              : captureCounts);
+  props.capture_counts = b.getDenseI32ArrayAttr(
+      captures.empty() ? ArrayRef<int32_t>() : captureCounts);
   props.operandSegmentSizes.back() = captures.size();
   state.addOperands(op->getOperands().drop_back(op.getCaptures().size()));
   state.addOperands(captures);

@@ -91,7 +91,8 @@ private:
     if (hasLse())
       outs.push_back(
           emptyLike(lead, cast<RankedTensorType>(op.getResult(1).getType())));
-    forall = scf::ForallOp::create(b, loc, bounds, outs, std::nullopt);
+    forall = scf::ForallOp::create(
+        b, loc, bounds, outs, getGridMapping(b.getContext(), bounds.size()));
   }
 
   /// A new tensor of `type`; a result type that is more dynamic than the sizes

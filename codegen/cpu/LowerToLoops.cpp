@@ -276,7 +276,7 @@ private:
         result = emitRows(forall, rows);
       else if (auto checked = dyn_cast<CheckedOp>(op))
         emitChecked(checked, body);
-      else if (isa<tensor::CollapseShapeOp>(op))
+      else if (isa<tensor::CollapseShapeOp, tensor::CastOp>(op))
         continue; // seen through by destinationOf
       else if (op.getNumResults() == 1 &&
                !isa<ShapedType>(op.getResult(0).getType())) {
@@ -314,9 +314,9 @@ private:
   FailureOr<Value> destinationOf(scf::ForallOp forall, Value tile) {
     for (Operation &op : forall.getTerminator().getYieldingOps()) {
       auto insert = cast<tensor::ParallelInsertSliceOp>(op);
-      Value inserted = insert.getSource();
+      Value inserted = KernelTensors::strip(insert.getSource());
       if (auto collapse = inserted.getDefiningOp<tensor::CollapseShapeOp>())
-        inserted = collapse.getSrc();
+        inserted = KernelTensors::strip(collapse.getSrc());
       if (inserted == tile)
         return viewOf(insert, cast<RankedTensorType>(tile.getType()));
     }

@@ -36,7 +36,6 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
 #include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
-#include "mlir/Pass/Pass.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Transforms/DialectConversion.h"
@@ -186,43 +185,3 @@ LogicalResult attnc::lowerToLLVMDialect(ModuleOp module, const Target &target) {
   makeInternal(module);
   return addLaunchWrappers(module, launches);
 }
-
-//===----------------------------------------------------------------------===//
-// The pass
-//===----------------------------------------------------------------------===//
-
-namespace {
-
-struct CpuToLLVMPass : PassWrapper<CpuToLLVMPass, OperationPass<ModuleOp>> {
-  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(CpuToLLVMPass)
-
-  CpuToLLVMPass() = default;
-  CpuToLLVMPass(const CpuToLLVMPass &other) : PassWrapper(other) {}
-
-  StringRef getArgument() const override { return "attn-cpu-to-llvm"; }
-  StringRef getDescription() const override {
-    return "lowers a stage-5 kernel to the LLVM dialect";
-  }
-  void getDependentDialects(DialectRegistry &registry) const override {
-    registerCodegenDialects(registry);
-  }
-
-  void runOnOperation() override {
-    llvm::Expected<Target> parsed = Target::parse(target);
-    if (!parsed) {
-      getOperation().emitError() << llvm::toString(parsed.takeError());
-      return signalPassFailure();
-    }
-    if (failed(verifyStage5(getOperation())) ||
-        failed(lowerToLLVMDialect(getOperation(), *parsed)))
-      signalPassFailure();
-  }
-
-  Option<std::string> target{*this, "target",
-                             llvm::cl::desc("machine to generate code for"),
-                             llvm::cl::init("native")};
-};
-
-} // namespace
-
-void attnc::registerCodegenPasses() { PassRegistration<CpuToLLVMPass>(); }

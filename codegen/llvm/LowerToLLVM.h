@@ -21,10 +21,6 @@ void registerCodegenDialects(mlir::DialectRegistry &registry);
 mlir::LogicalResult lowerToLLVMDialect(mlir::ModuleOp module,
                                        const Target &target);
 
-/// Makes attn-cpu-to-llvm{target=NAME} available to command lines: verifies
-/// stage 5, then does the above.
-void registerCodegenPasses();
-
 } // namespace attnc
 
 #endif // ATTNC_CODEGEN_LLVM_LOWERTOLLVM_H

@@ -228,9 +228,9 @@ LogicalResult SignatureVerifier::verifyArgTensor(func::FuncOp func,
     element = IntegerType::get(type.getContext(), integer.getWidth());
   bool bothIndex = element.isIndex() && type.getElementType().isInteger(64);
   if (type.getElementType() != element && !bothIndex)
-    return argError(func, number) << "holds " << type.getElementType()
-                                  << ", but '" << arg.name << "' holds "
-                                  << arg.type.getElementType();
+    return argError(func, number)
+           << "holds " << type.getElementType() << " instead of " << element
+           << ", which '" << arg.name << "' has in memory";
   if (type.getRank() != arg.type.getRank())
     return argError(func, number)
            << "has " << type.getRank() << " dimensions, but '" << arg.name

@@ -119,10 +119,9 @@ LogicalResult AttentionBinding::bindLengths() {
     entry.tensor = interpreter.asTensor(entry.value);
     if (entry.tensor.getNumElements() != 1 &&
         entry.tensor.getShape() != ArrayRef<int64_t>(sizes.batchShape))
-      return op.emitOpError()
-             << entry.name << " has shape "
-             << shapeText(entry.tensor.getShape()) << " for batches "
-             << shapeText(sizes.batchShape);
+      return op.emitOpError() << entry.name << " has shape "
+                              << shapeText(entry.tensor.getShape())
+                              << " for batches " << shapeText(sizes.batchShape);
   }
   return checkLengths();
 }
@@ -134,10 +133,9 @@ LogicalResult AttentionBinding::checkLengths() {
       return success();
     for (int64_t e = 0, count = tensor.getNumElements(); e < count; ++e)
       if (tensor.getInt(e) < low || tensor.getInt(e) > high)
-        return op.emitOpError()
-               << name << " " << tensor.getInt(e)
-               << " is out of range: it must lie between " << low << " and "
-               << high;
+        return op.emitOpError() << name << " " << tensor.getInt(e)
+                                << " is out of range: it must lie between "
+                                << low << " and " << high;
     return success();
   };
   return success(
@@ -183,7 +181,7 @@ void AttentionBinding::setBatchAndHead(int64_t batch, int64_t head) {
   context.kBegin = keyStart ? perBatch(keyStart, batch) : 0;
   context.kEnd = context.kBegin + keyLength;
   // The last valid query sits on the last key, unless told otherwise.
-  context.qBegin = queryStart             ? perBatch(queryStart, batch)
+  context.qBegin = queryStart               ? perBatch(queryStart, batch)
                    : op.getPositionsStart() ? 0
                                             : context.kEnd - queryLength;
   context.qEnd = context.qBegin + queryLength;
@@ -200,8 +198,8 @@ void AttentionBinding::setBatchAndHead(int64_t batch, int64_t head) {
 bool AttentionBinding::hasPage(int64_t c) const {
   if (!sizes.pageSize)
     return true;
-  int64_t page = pages.getInt(context.batch * pages.getDimSize(1) +
-                              c / sizes.pageSize);
+  int64_t page =
+      pages.getInt(context.batch * pages.getDimSize(1) + c / sizes.pageSize);
   return page >= 0 && page < sizes.pages;
 }
 
@@ -209,8 +207,8 @@ int64_t AttentionBinding::keyOffset(int64_t keyHead, int64_t c,
                                     int64_t rowSize) const {
   int64_t outer = context.batch, row = c, rows = sizes.m;
   if (sizes.pageSize) {
-    outer = pages.getInt(context.batch * pages.getDimSize(1) +
-                         c / sizes.pageSize);
+    outer =
+        pages.getInt(context.batch * pages.getDimSize(1) + c / sizes.pageSize);
     row = c % sizes.pageSize;
     rows = sizes.pageSize;
   }
@@ -219,11 +217,13 @@ int64_t AttentionBinding::keyOffset(int64_t keyHead, int64_t c,
 
 Intervals AttentionBinding::existingKeys() const {
   Intervals keys;
-  int64_t run = sizes.pageSize ? sizes.pageSize : std::max<int64_t>(keyLength, 1);
+  int64_t run =
+      sizes.pageSize ? sizes.pageSize : std::max<int64_t>(keyLength, 1);
   for (int64_t c = 0; c < keyLength; c += run) {
     if (!hasPage(c))
       continue;
-    int64_t begin = keyPosition(c), end = keyPosition(std::min(c + run, keyLength));
+    int64_t begin = keyPosition(c),
+            end = keyPosition(std::min(c + run, keyLength));
     if (!keys.empty() && keys.back().end == begin)
       keys.back().end = end;
     else

@@ -34,9 +34,9 @@ public:
   /// component keeps. `test(atom, i, j)` decides an atom; nothing is an error
   /// that it has reported. Two components with one key are an error, and so is
   /// a bound that decreases from one row to the next.
-  mlir::LogicalResult
-  keysOf(int64_t i, llvm::ArrayRef<Interval> universe, KeyRows &keys,
-         llvm::function_ref<std::optional<bool>(int64_t, int64_t, int64_t)> test);
+  mlir::LogicalResult keysOf(
+      int64_t i, llvm::ArrayRef<Interval> universe, KeyRows &keys,
+      llvm::function_ref<std::optional<bool>(int64_t, int64_t, int64_t)> test);
 
 private:
   mlir::attn::PlanAttr plan;
@@ -49,10 +49,10 @@ private:
   };
   llvm::SmallVector<std::optional<LastRow>> last;
 
-  mlir::FailureOr<llvm::SmallVector<int64_t>> bounds(mlir::AffineMap map,
-                                                     llvm::ArrayRef<int64_t> dims);
-  mlir::FailureOr<std::optional<Interval>>
-  componentKeys(unsigned number, int64_t i);
+  mlir::FailureOr<llvm::SmallVector<int64_t>>
+  bounds(mlir::AffineMap map, llvm::ArrayRef<int64_t> dims);
+  mlir::FailureOr<std::optional<Interval>> componentKeys(unsigned number,
+                                                         int64_t i);
 };
 
 class AttentionBinding {

@@ -33,8 +33,8 @@ LogicalResult AttentionEvaluator::checkShape(StringRef name,
 }
 
 /// [batch..., heads, tail...] as the operation's rank has it.
-static SmallVector<int64_t> withLead(AttentionOp op, const AttentionSizes &sizes,
-                                     ArrayRef<int64_t> tail) {
+static SmallVector<int64_t>
+withLead(AttentionOp op, const AttentionSizes &sizes, ArrayRef<int64_t> tail) {
   SmallVector<int64_t> shape(sizes.batchShape);
   if (op.hasHeads())
     shape.push_back(sizes.heads);
@@ -89,8 +89,7 @@ LogicalResult AttentionEvaluator::bindOperands() {
   if (decay.getShape() == ArrayRef<int64_t>{sizes.heads} ||
       decay.getShape() == ArrayRef<int64_t>(perKey))
     return success();
-  return checkShape("decay", decay,
-                    withLead(op, sizes, {sizes.m, sizes.d}));
+  return checkShape("decay", decay, withLead(op, sizes, {sizes.m, sizes.d}));
 }
 
 HostTensor *AttentionEvaluator::optionalResult(ResultKind kind) {
@@ -267,8 +266,8 @@ LogicalResult AttentionEvaluator::runPairRow() {
         return failure();
       weight = *modified;
     }
-  combineValues(math, row.weights, [&](size_t n) { return valueRow(keys[n]); },
-                out);
+  combineValues(
+      math, row.weights, [&](size_t n) { return valueRow(keys[n]); }, out);
   MutableArrayRef<Scalar> values =
       output.mutableValues().slice(queryOffset() * sizes.dv, sizes.dv);
   for (auto [to, from] : llvm::zip(values, out))

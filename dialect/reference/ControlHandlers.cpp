@@ -16,11 +16,10 @@ static void moveYields(Interpreter &interpreter, Block &block, ValueRange to) {
   // All are read before one is written: a yield may permute loop arguments.
   SmallVector<std::pair<Scalar, HostTensor>> values;
   for (Value value : terminator->getOperands())
-    values.push_back(isa<RankedTensorType>(value.getType())
-                         ? std::make_pair(Scalar(), interpreter.take(
-                                                        value, terminator))
-                         : std::make_pair(interpreter.scalar(value),
-                                          HostTensor()));
+    values.push_back(
+        isa<RankedTensorType>(value.getType())
+            ? std::make_pair(Scalar(), interpreter.take(value, terminator))
+            : std::make_pair(interpreter.scalar(value), HostTensor()));
   for (auto [value, target] : llvm::zip(values, to)) {
     if (value.second)
       interpreter.tensor(target) = std::move(value.second);

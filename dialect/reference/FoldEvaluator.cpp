@@ -17,9 +17,8 @@ class FoldEvaluator {
 public:
   FoldEvaluator(Interpreter &interpreter, const Instruction &ins)
       : interpreter(interpreter), ins(ins), op(cast<FoldOp>(ins.op)),
-        math(FoldMath::get(
-            FoldOp::getRowType(op.getLoadQ()).getElementType(),
-            interpreter.getOptions().precision)),
+        math(FoldMath::get(FoldOp::getRowType(op.getLoadQ()).getElementType(),
+                           interpreter.getOptions().precision)),
         loadQ(interpreter, op.getLoadQ()), loadK(interpreter, op.getLoadK()),
         loadV(interpreter, op.getLoadV()), plan(op.getPlan(), op) {}
 
@@ -90,9 +89,9 @@ LogicalResult FoldEvaluator::bind() {
   if (!op.getEpilogue().empty())
     epilogue.emplace(interpreter, op.getEpilogue());
   auto type = cast<RankedTensorType>(op.getTile().getType());
-  FailureOr<HostTensor> made = interpreter.allocate(
-      op.getLoc(), type.getElementType(),
-      {type.getDimSize(0), rows, type.getDimSize(2)});
+  FailureOr<HostTensor> made =
+      interpreter.allocate(op.getLoc(), type.getElementType(),
+                           {type.getDimSize(0), rows, type.getDimSize(2)});
   if (failed(made))
     return failure();
   tile = std::move(*made);
@@ -282,8 +281,8 @@ static LogicalResult runRows(Interpreter &interpreter, const Instruction &ins) {
   int64_t first = interpreter.getInt(op.getRow());
   int64_t rows = interpreter.getInt(op.getRows()), size = type.getDimSize(1);
   if (first < -kMaxPosition || first > kMaxPosition || rows < 0)
-    return op.emitOpError("row ") << first << " or number of rows " << rows
-                                  << " is out of range";
+    return op.emitOpError("row ")
+           << first << " or number of rows " << rows << " is out of range";
   FailureOr<HostTensor> tile =
       interpreter.allocate(op.getLoc(), type.getElementType(), {rows, size});
   if (failed(tile))

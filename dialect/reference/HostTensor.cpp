@@ -269,8 +269,8 @@ std::optional<HostTensor> HostTensor::fromBytes(Type elementType,
   HostTensor tensor(elementType, shape);
   MutableArrayRef<Scalar> values = tensor.mutableValues();
   const char *base = static_cast<const char *>(data);
-  forEachElement(shape, byteStridesOr(byteStrides, shape, bytes),
-                 values.size(), [&](int64_t linear, int64_t offset) {
+  forEachElement(shape, byteStridesOr(byteStrides, shape, bytes), values.size(),
+                 [&](int64_t linear, int64_t offset) {
                    values[linear] = loadElement(elementType, base + offset);
                  });
   return tensor;

@@ -36,7 +36,8 @@ inline Scalar intScalar(int64_t i) {
 /// f16, bf16). Overflow gives infinity.
 double roundToType(double value, mlir::Type floatType);
 
-/// `value` wrapped to the width of an integer type: sign-extended, i1 as 0 or 1.
+/// `value` wrapped to the width of an integer type: sign-extended, i1 as 0
+/// or 1.
 int64_t wrapToType(int64_t value, mlir::Type intType);
 
 /// A row-major tensor that shares its values until it is written to, so that

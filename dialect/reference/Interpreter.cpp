@@ -180,9 +180,8 @@ static const HandlerTable &getHandlers() {
     registerLinalgHandlers(t);
     registerAttnHandlers(t);
     // What these hand on is fetched by the operation around them.
-    for (StringRef name :
-         {"func.return", "scf.yield", "scf.forall.in_parallel", "linalg.yield",
-          "tensor.yield", "attn.yield"})
+    for (StringRef name : {"func.return", "scf.yield", "scf.forall.in_parallel",
+                           "linalg.yield", "tensor.yield", "attn.yield"})
       t[name] = runNothing;
     return t;
   }();
@@ -274,8 +273,7 @@ LogicalResult Interpreter::bindArguments(ArrayRef<HostTensor> args) {
   return success();
 }
 
-FailureOr<SmallVector<HostTensor>>
-Interpreter::run(ArrayRef<HostTensor> args) {
+FailureOr<SmallVector<HostTensor>> Interpreter::run(ArrayRef<HostTensor> args) {
   if (function.isExternal())
     return function.emitError("function '")
            << function.getName() << "' has no body to evaluate";
@@ -299,7 +297,9 @@ LogicalResult Interpreter::evaluateSlice(ArrayRef<Value> values) {
     op = op ? entry.findAncestorOpInBlock(*op) : nullptr;
     if (!op || !needed.insert(op).second)
       continue;
-    op->walk([&](Operation *inner) { llvm::append_range(work, inner->getOperands()); });
+    op->walk([&](Operation *inner) {
+      llvm::append_range(work, inner->getOperands());
+    });
   }
   for (const Instruction &ins : getCode(entry))
     if (needed.contains(ins.op) && failed(ins.handler(*this, ins)))

@@ -41,9 +41,9 @@ LogicalResult AttentionEvaluator::runLinearRow() {
   computeFeatures();
   SmallVector<double> query;
   for (int64_t x = 0; x < sizes.d; ++x)
-    query.push_back(math.feature(
-        linear.getFeature(),
-        math.toOperand(queryRow()[x].f * math.toSum(scale))));
+    query.push_back(
+        math.feature(linear.getFeature(),
+                     math.toOperand(queryRow()[x].f * math.toSum(scale))));
   auto key = [&](size_t n) { return features.data() + keys[n] * sizes.d; };
   auto value = [&](size_t n) { return valueRow(keys[n]); };
   auto decayOf = [&](size_t n, int64_t x) { return decayAt(keys[n], x); };

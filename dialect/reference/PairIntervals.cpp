@@ -288,9 +288,10 @@ Intervals RowKeys::ofSet(PairsAttr set) {
     return interval(begin, begin + size);
   }
   case PairKind::Strided:
-    return progression(Wide(i) - (Wide(i) - scope.kBegin) / param(set, 0) *
-                                     param(set, 0) - param(set, 0),
-                       scope.kEnd, param(set, 0), 1);
+    return progression(
+        Wide(i) - (Wide(i) - scope.kBegin) / param(set, 0) * param(set, 0) -
+            param(set, 0),
+        scope.kEnd, param(set, 0), 1);
   case PairKind::Columns: {
     Wide period = param(set, 0), count = param(set, 1);
     Wide begin = floorDiv(Wide(scope.kBegin), period) * period;

@@ -46,14 +46,13 @@ int64_t reference::paramValue(PairParam param, const PairContext &context,
   const HostTensor &tensor = context.operands[param.value];
   if (tensor.getNumElements() == 1)
     return tensor.getInt(0);
-  int64_t index = scope.document && tensor.getRank() == 1 ? *scope.document
-                                                          : context.batch;
+  int64_t index =
+      scope.document && tensor.getRank() == 1 ? *scope.document : context.batch;
   if (index < tensor.getNumElements())
     return tensor.getInt(index);
-  context.problem = "a parameter has " +
-                    std::to_string(tensor.getNumElements()) +
-                    " values, but number " + std::to_string(index) +
-                    " is needed";
+  context.problem =
+      "a parameter has " + std::to_string(tensor.getNumElements()) +
+      " values, but number " + std::to_string(index) + " is needed";
   return 0;
 }
 

@@ -87,7 +87,8 @@ int64_t paramValue(mlir::attn::PairParam param, const PairContext &context,
 /// The number d with cu[d] <= x < cu[d + 1], if any.
 std::optional<int64_t> documentOf(const OperandView &cu, int64_t x);
 
-/// Key `t` (of 0 .. c - 1) of row (head h, position i) of `random<c, seed = s>`:
+/// Key `t` (of 0 .. c - 1) of row (head h, position i) of `random<c, seed =
+/// s>`:
 ///
 ///     j = k_begin + mix(mix(mix(mix(s) ^ h) ^ i) ^ t) mod (k_end - k_begin)
 ///
@@ -109,9 +110,10 @@ std::optional<int64_t> bsrBlock(mlir::attn::PairsAttr set,
                                 const PairContext &context);
 /// The range idx[first, second) of row `row`; nothing (and context.problem)
 /// when ptr leaves idx or row leaves ptr.
-std::optional<std::pair<int64_t, int64_t>>
-csrRange(const PairContext &context, const OperandView &ptr,
-         const OperandView &idx, int64_t row);
+std::optional<std::pair<int64_t, int64_t>> csrRange(const PairContext &context,
+                                                    const OperandView &ptr,
+                                                    const OperandView &idx,
+                                                    int64_t row);
 
 /// Compares the shapes of the set's operands with the context's and looks at
 /// what must hold of their values; the problem in words, or nothing.

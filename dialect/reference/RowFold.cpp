@@ -126,8 +126,8 @@ std::array<double, 5> reference::computeStatistics(const FoldMath &math,
   std::array<double, 5> result = {};
   auto add = [&](double &to, double x) { to = math.toSum(to + math.toSum(x)); };
   for (auto [p, c] : llvm::zip_equal(probs, keyRows)) {
-    double distance = std::abs(static_cast<double>(i) -
-                               (static_cast<double>(kBegin) + c));
+    double distance =
+        std::abs(static_cast<double>(i) - (static_cast<double>(kBegin) + c));
     if (p != 0)
       add(result[0], -p * std::log(p));
     result[1] = p <= result[1] ? result[1] : p;
@@ -166,7 +166,7 @@ void LinearRow::run(size_t keys, MutableArrayRef<double> out) {
       add(e[x], state + x * out.size());
   bool divides = kernel.getNorm() == Norm::Sum && keys > 0;
   for (double &x : out)
-    x = divides ? math.toOperand(math.toOperand(x) /
-                                 math.toOperand(denominator))
-                : math.toOperand(x);
+    x = divides
+            ? math.toOperand(math.toOperand(x) / math.toOperand(denominator))
+            : math.toOperand(x);
 }

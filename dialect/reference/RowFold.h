@@ -16,8 +16,8 @@ struct FoldMath {
   bool rounds = false;
 
   static FoldMath get(mlir::Type operandType, Precision precision) {
-    return {operandType, precision == Precision::Operand &&
-                             !operandType.isF64()};
+    return {operandType,
+            precision == Precision::Operand && !operandType.isF64()};
   }
   /// Rounds to the operands' type T.
   double toOperand(double x) const {
@@ -64,8 +64,8 @@ std::array<double, 5> computeStatistics(const FoldMath &math,
 struct LinearRow {
   mlir::attn::LinearAttr kernel;
   const FoldMath &math;
-  llvm::ArrayRef<double> query;                    // f(scale q)
-  llvm::function_ref<const double *(size_t)> key;  // f(k) of kept key number
+  llvm::ArrayRef<double> query;                   // f(scale q)
+  llvm::function_ref<const double *(size_t)> key; // f(k) of kept key number
   llvm::function_ref<const Scalar *(size_t)> value;
   /// Decay of a kept key's channel; null: none.
   llvm::function_ref<double(size_t, int64_t)> decay;

@@ -114,8 +114,7 @@ static LogicalResult runConstant(Interpreter &interpreter,
   if (failed(tensor))
     return failure();
   MutableArrayRef<Scalar> values = tensor->mutableValues();
-  for (auto [to, from] :
-       llvm::zip(values, elements.getValues<Attribute>()))
+  for (auto [to, from] : llvm::zip(values, elements.getValues<Attribute>()))
     to = scalarOf(from);
   return interpreter.setResult(ins, 0, *tensor);
 }

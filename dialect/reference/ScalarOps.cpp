@@ -408,7 +408,8 @@ static const char *runBits(const ScalarOp &op, const Scalar *in, Scalar *out) {
 }
 
 static const char *runIpowi(const ScalarOp &op, const Scalar *in, Scalar *out) {
-  int64_t base = asSigned(in[0].i, op.width), power = asSigned(in[1].i, op.width);
+  int64_t base = asSigned(in[0].i, op.width),
+          power = asSigned(in[1].i, op.width);
   if (power < 0) {
     if (base == 0)
       return "zero to a negative power";
@@ -522,8 +523,8 @@ static const NamedFn kOthers[] = {
 
 template <typename Table>
 static auto *findNamed(const Table &table, StringRef name) {
-  const auto *it =
-      llvm::find_if(table, [&](const auto &entry) { return entry.name == name; });
+  const auto *it = llvm::find_if(
+      table, [&](const auto &entry) { return entry.name == name; });
   return it == std::end(table) ? nullptr : it;
 }
 

@@ -22,8 +22,8 @@ struct ScalarOp {
     bool (*test)(double);
     int64_t (*i2)(int64_t, int64_t, unsigned width);
   };
-  mlir::Type from; // element type of the first operand
-  mlir::Type to;   // element type of the first result
+  mlir::Type from;       // element type of the first operand
+  mlir::Type to;         // element type of the first result
   unsigned width = 64;   // bits of integer operands
   bool rounds = false;   // results are rounded to `to`
   int64_t attribute = 0; // predicate
@@ -43,9 +43,9 @@ inline int64_t asSigned(int64_t value, unsigned width) {
   return width == 1 ? -(value & 1) : value;
 }
 inline uint64_t asUnsigned(int64_t value, unsigned width) {
-  return width >= 64 ? static_cast<uint64_t>(value)
-                     : static_cast<uint64_t>(value) &
-                           ((uint64_t(1) << width) - 1);
+  return width >= 64
+             ? static_cast<uint64_t>(value)
+             : static_cast<uint64_t>(value) & ((uint64_t(1) << width) - 1);
 }
 /// Bits of an integer or index type.
 inline unsigned integerWidth(mlir::Type type) {

@@ -14,17 +14,17 @@ struct Slice {
   llvm::SmallVector<int64_t> offsets, sizes, strides;
 
   /// The sizes without the dropped dims.
-  llvm::SmallVector<int64_t> reducedShape(const llvm::SmallBitVector &dropped) const;
+  llvm::SmallVector<int64_t>
+  reducedShape(const llvm::SmallBitVector &dropped) const;
   /// Calls fn(element number in the slice, linear index in the whole tensor).
   void forEach(llvm::ArrayRef<int64_t> shape,
                llvm::function_ref<void(int64_t, int64_t)> fn) const;
 };
 
 /// The slice an operation names, checked against the shape it is taken from.
-mlir::FailureOr<Slice>
-evaluateSliceOf(Interpreter &interpreter,
-                mlir::OffsetSizeAndStrideOpInterface op,
-                llvm::ArrayRef<int64_t> shape);
+mlir::FailureOr<Slice> evaluateSliceOf(Interpreter &interpreter,
+                                       mlir::OffsetSizeAndStrideOpInterface op,
+                                       llvm::ArrayRef<int64_t> shape);
 
 /// Copies `source` into the slice of `dest`. The source may lack dropped dims.
 mlir::LogicalResult insertSlice(mlir::Operation *op, const HostTensor &source,

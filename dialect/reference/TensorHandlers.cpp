@@ -44,10 +44,9 @@ void Slice::forEach(ArrayRef<int64_t> shape,
   }
 }
 
-FailureOr<Slice>
-reference::evaluateSliceOf(Interpreter &interpreter,
-                           OffsetSizeAndStrideOpInterface op,
-                           ArrayRef<int64_t> shape) {
+FailureOr<Slice> reference::evaluateSliceOf(Interpreter &interpreter,
+                                            OffsetSizeAndStrideOpInterface op,
+                                            ArrayRef<int64_t> shape) {
   Slice slice{interpreter.getInts(op.getMixedOffsets()),
               interpreter.getInts(op.getMixedSizes()),
               interpreter.getInts(op.getMixedStrides())};
@@ -61,9 +60,8 @@ reference::evaluateSliceOf(Interpreter &interpreter,
       inside = offset < size && (extent - 1) <= (size - 1 - offset) / stride;
     if (!inside)
       return op->emitOpError("slice of dim ")
-             << d << " (offset " << offset << ", size " << extent
-             << ", stride " << stride << ") leaves its " << size
-             << " elements";
+             << d << " (offset " << offset << ", size " << extent << ", stride "
+             << stride << ") leaves its " << size << " elements";
   }
   return slice;
 }
@@ -266,8 +264,8 @@ static LogicalResult runPad(Interpreter &interpreter, const Instruction &ins) {
   for (auto [size, l, h] : llvm::zip(source.getShape(), low, high)) {
     int64_t limit = interpreter.getOptions().maxElements;
     if (l < 0 || h < 0 || l > limit || h > limit)
-      return op.emitOpError("padding of ") << l << " and " << h
-                                           << " elements is out of range";
+      return op.emitOpError("padding of ")
+             << l << " and " << h << " elements is out of range";
     shape.push_back(size + l + h);
   }
   FailureOr<HostTensor> result =

@@ -22,6 +22,8 @@ using namespace mlir;
 
 /// Multiply-adds of a whole evaluation that nobody minds waiting for.
 static constexpr double wholeBudget = 1.5e9;
+/// What would take hours.
+static constexpr double hopelessCost = 1e12;
 /// Blocks of rows that are evaluated where the whole is too much.
 static constexpr int64_t sampledBlocks = 8;
 
@@ -53,7 +55,7 @@ private:
   void compare(size_t number, const HostTensor &exact, const HostTensor &naive,
                const HostTensor *dense, RowBlock block);
   double bound(size_t number);
-  bool isHalf() const;
+  bool isHalf();
 
   Spec &spec;
   const std::vector<Tensor> &inputs;
@@ -110,6 +112,12 @@ void Checker::chooseBlocks() {
 
 LogicalResult Checker::run() {
   chooseBlocks();
+  if (sampledRows == 0 && reference.getCost() > hopelessCost) {
+    printError("--check would take too long at these sizes, and rows cannot be "
+               "sampled: " +
+               reference.whyNotSampled());
+    return failure();
+  }
   Progress progress("checking");
   for (auto [number, block] : llvm::enumerate(blocks)) {
     if (failed(compareBlock(block)))
@@ -181,9 +189,16 @@ void Checker::compare(size_t number, const HostTensor &exact,
 // Verdict
 //===----------------------------------------------------------------------===//
 
-bool Checker::isHalf() const {
-  return llvm::any_of(spec.getSignature().inputs, [](const Argument &a) {
-    return a.dtype == ATTNC_DTYPE_F16 || a.dtype == ATTNC_DTYPE_BF16;
+/// Whether attention works on 16-bit operands.
+bool Checker::isHalf() {
+  std::optional<bool> half;
+  spec.getFunction().walk([&](attn::AttentionOp op) {
+    half = half.value_or(false) ||
+           op.getQueryType().getElementTypeBitWidth() == 16;
+  });
+  // Stage 4 has no attention any more.
+  return half ? *half : llvm::any_of(inputs, [](const Tensor &input) {
+    return input.dtype == ATTNC_DTYPE_F16 || input.dtype == ATTNC_DTYPE_BF16;
   });
 }
 

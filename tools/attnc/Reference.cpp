@@ -5,6 +5,7 @@
 // with explicit q_start and q_lengths that put them where they were.
 
 #include "tools/attnc/Reference.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 
 #include <cmath>
@@ -38,6 +39,7 @@ Reference::Reference(Spec &spec, const std::vector<Tensor> &inputs)
     for (auto [dim, size] : llvm::enumerate(tensor.shape))
       llvm::consumeError(sizes.bind(argument, dim, size, ""));
   sizes.applyDefaults();
+  sizes.tieEqualBroadcasts();
   function.walk([&](AttentionOp op) { ops.push_back(op); });
   findRows();
   whole.resize(inputs.size());
@@ -81,6 +83,40 @@ void Reference::findRows() {
   }
   if (ops.empty())
     notSampled = "there is no attention in the function";
+  spec.getFunction().walk([&](Operation *op) {
+    if (notSampled.empty())
+      notSampled = whyNotSampled(op);
+  });
+}
+
+bool Reference::hasRowDim(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  for (int64_t dim = 0; type && dim < type.getRank(); ++dim)
+    if (isRowDim(value, dim))
+      return true;
+  return false;
+}
+
+/// Only what surely means the same on a part of the rows is let through.
+std::string Reference::whyNotSampled(Operation *op) {
+  if (auto index = dyn_cast<linalg::IndexOp>(op)) {
+    auto loops = index->getParentOfType<linalg::LinalgOp>();
+    Value q = ops.front().getQuery();
+    if (sizes.isSameLoop(loops, index.getDim(), q,
+                         ops.front().getQueryType().getRank() - 2))
+      return "something is computed from row numbers";
+    return "";
+  }
+  if (isa<tensor::DimOp>(op)) {
+    if (llvm::all_of(op->getUsers(), llvm::IsaPred<tensor::EmptyOp>))
+      return "";
+  } else if (isa<AttentionOp, linalg::LinalgOp, tensor::EmptyOp, tensor::CastOp,
+                 func::ReturnOp>(op)) {
+    return "";
+  }
+  if (llvm::any_of(op->getOperands(), [&](Value v) { return hasRowDim(v); }))
+    return "query rows go through " + op->getName().getStringRef().str();
+  return "";
 }
 
 std::string Reference::whyNotSampled(AttentionOp op) {

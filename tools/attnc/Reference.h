@@ -56,8 +56,10 @@ public:
 
 private:
   void findRows();
-  /// Why this operation cannot be evaluated for a part of its rows.
+  /// Why an operation cannot be evaluated for a part of its rows.
   std::string whyNotSampled(mlir::attn::AttentionOp op);
+  std::string whyNotSampled(mlir::Operation *op);
+  bool hasRowDim(mlir::Value value);
   bool isRowDim(mlir::Value value, int64_t dim);
   /// Shrinks the clone's types to `count` rows.
   mlir::LogicalResult shrinkTypes(mlir::IRMapping &mapping, int64_t count);

@@ -155,6 +155,10 @@ int Runner::openOutputs() {
     files.emplace_back();
     if (!path)
       continue;
+    if (llvm::count(paths, path) > 1) {
+      printError("--output " + *path + ": two results in one file");
+      return ExitUsage;
+    }
     llvm::Expected<OutputFile> file = OutputFile::open(*path);
     if (!file)
       return fail(file.takeError());
@@ -279,10 +283,10 @@ int Runner::report() {
     std::optional<PairWork> work;
     if (spec)
       work = countWork(*spec, inputs.inputs);
-    attnc_dtype computeType = signature.inputs.empty()
-                                  ? ATTNC_DTYPE_F32
-                                  : signature.inputs.front().dtype;
-    printTiming(*timing, work ? &*work : nullptr, computeType, options.timing,
+    bool isDouble = llvm::any_of(inputs.inputs, [](const Tensor &input) {
+      return input.dtype == ATTNC_DTYPE_F64;
+    });
+    printTiming(*timing, work ? &*work : nullptr, isDouble, options.timing,
                 llvm::outs());
   } else if (options.timing != TimingFormat::None) {
     llvm::errs() << "attnc: no timing: stages 1 to 4 are evaluated, not run\n";

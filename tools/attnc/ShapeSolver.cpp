@@ -97,6 +97,14 @@ std::optional<int64_t> ShapeSolver::getSize(Value tensor, unsigned dim) {
   return classes[find(node(tensor, dim))].size;
 }
 
+void ShapeSolver::tieEqualBroadcasts() {
+  for (auto [from, to] : broadcasts) {
+    std::optional<int64_t> size = classes[find(from)].size;
+    if (size && *size != 1 && size == classes[find(to)].size)
+      unite(from, to);
+  }
+}
+
 bool ShapeSolver::broadcastsTo(Value a, unsigned aDim, Value b, unsigned bDim) {
   unsigned from = find(node(a, aDim)), to = find(node(b, bDim));
   return from == to || llvm::any_of(broadcasts, [&](auto pair) {
@@ -114,7 +122,7 @@ void ShapeSolver::tieBroadcast(Value from, ArrayRef<unsigned> to) {
     return;
   int64_t skip = static_cast<int64_t>(to.size()) - type.getRank();
   for (int64_t d = 0; d < type.getRank(); ++d)
-    if (type.isDynamicDim(d) && skip + d >= 0)
+    if (skip + d >= 0)
       broadcasts.emplace_back(node(from, d), to[skip + d]);
 }
 

@@ -36,6 +36,14 @@ public:
   bool isSame(mlir::Value a, unsigned aDim, mlir::Value b, unsigned bDim) {
     return find(node(a, aDim)) == find(node(b, bDim));
   }
+  /// The same of a loop of a linalg operation.
+  bool isSameLoop(mlir::linalg::LinalgOp op, unsigned loop, mlir::Value tensor,
+                  unsigned dim) {
+    return find(node(Key(op.getOperation(), loop))) == find(node(tensor, dim));
+  }
+  /// Sizes that broadcast become the same where, as known now, they are equal
+  /// and not 1.
+  void tieEqualBroadcasts();
   /// Whether the first size is the second or 1.
   bool broadcastsTo(mlir::Value a, unsigned aDim, mlir::Value b, unsigned bDim);
 

@@ -162,7 +162,8 @@ static void printJson(const Timing &timing, const PairWork *work,
                             {"runs", static_cast<int64_t>(timing.runs)},
                             {"threads", static_cast<int64_t>(timing.threads)},
                             {"fma_peak_flops", peak.flops},
-                            {"fma_peak_vectors", peak.vectors}};
+                            {"fma_peak_vectors", peak.vectors},
+                            {"fma_peak_type", peak.type}};
   if (timing.extraBytes) {
     object["peak_extra_bytes"] = *timing.extraBytes;
     object["peak_extra_is_exact"] = timing.extraIsExact;
@@ -193,10 +194,11 @@ static void printText(const Timing &timing, const PairWork *work,
     os << "pairs    " << (work->exact ? "" : "about ") << countText(work->pairs)
        << " kept of " << countText(work->allPairs)
        << llvm::format(" (%.1f%%)\n", 100.0 * work->pairs / work->allPairs)
-       << llvm::format("speed    %.1f GFLOP/s at kept pairs: %.1f%% of the FMA "
-                       "peak,\n         %.1f GFLOP/s measured here (%s)\n",
-                       rate / 1e9, 100 * rate / peak.flops, peak.flops / 1e9,
-                       peak.vectors);
+       << llvm::format(
+              "speed    %.1f GFLOP/s at kept pairs: %.1f%% of the %s FMA "
+              "peak,\n         %.1f GFLOP/s measured here (%s)\n",
+              rate / 1e9, 100 * rate / peak.flops, peak.type, peak.flops / 1e9,
+              peak.vectors);
   }
   if (timing.extraBytes)
     os << "memory   " << (timing.extraIsExact ? "" : "at most ")
@@ -214,10 +216,9 @@ static void printText(const Timing &timing, const PairWork *work,
 }
 
 void attnc::printTiming(const Timing &timing, const PairWork *work,
-                        attnc_dtype computeType, TimingFormat format,
+                        bool isDouble, TimingFormat format,
                         llvm::raw_ostream &os) {
-  MachinePeak peak =
-      measureFmaPeak(computeType == ATTNC_DTYPE_F64, timing.threads);
+  MachinePeak peak = measureFmaPeak(isDouble, timing.threads);
   if (format == TimingFormat::Json)
     printJson(timing, work, peak, os);
   else

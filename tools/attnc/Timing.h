@@ -47,9 +47,8 @@ llvm::Expected<Timing> timeKernel(const Kernel &kernel,
                                   const RunOptions &options);
 
 /// Prints what was measured; `work` may be null where no spec tells it.
-void printTiming(const Timing &timing, const PairWork *work,
-                 attnc_dtype computeType, TimingFormat format,
-                 llvm::raw_ostream &os);
+void printTiming(const Timing &timing, const PairWork *work, bool isDouble,
+                 TimingFormat format, llvm::raw_ostream &os);
 
 } // namespace attnc
 

@@ -205,6 +205,12 @@ int RunArguments::run() {
     printError("--stage=" + llvm::Twine(stage) + ": 1 to 5 expected");
     return ExitUsage;
   }
+  constexpr unsigned mostThreads = 1024;
+  if (threads > mostThreads) {
+    printError("--threads=" + llvm::Twine(threads) + ": at most " +
+               llvm::Twine(mostThreads));
+    return ExitUsage;
+  }
   return runCommand(options);
 }
 

@@ -152,7 +152,7 @@ MachinePeak attnc::measureFmaPeak(bool doublePrecision, unsigned threads) {
     double rate = measureRate(std::max(threads, 1u), flops, 0.02,
                               [&](unsigned) { loop.run(); });
     if (rate > best.flops)
-      best = {rate, loop.vectors};
+      best = {rate, loop.vectors, doublePrecision ? "f64" : "f32"};
   }
   return best;
 }

@@ -11,6 +11,7 @@ struct MachinePeak {
   double flops = 0;
   /// The vectors that reached it: "avx512f", "avx2", "sse2", "vector".
   const char *vectors = "";
+  const char *type = "f32"; ///< or "f64"
 };
 
 /// The better of the vector widths that the CPU has, all threads together.

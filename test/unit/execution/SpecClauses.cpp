@@ -125,8 +125,8 @@ std::string SpecWriter::addMask() {
   case Mask::Prefix:
     return pairs("prefix<20>");
   case Mask::PrefixOperand:
-    set("p", perBatch(), ATTNC_DTYPE_I64, integers(perBatch(), 0, c.m));
-    return pairs("prefix(%p)");
+    set("pre", perBatch(), ATTNC_DTYPE_I64, integers(perBatch(), 0, c.m));
+    return pairs("prefix(%pre)");
   case Mask::First:
     return pairs("first<3>");
   case Mask::Last:
@@ -136,8 +136,8 @@ std::string SpecWriter::addMask() {
   case Mask::FirstOrWindow:
     return pairs("first<4> | window<16, 0>");
   case Mask::PrefixOrCausal:
-    set("p", perBatch(), ATTNC_DTYPE_I32, integers(perBatch(), 0, c.m));
-    return pairs("prefix(%p) | causal");
+    set("pre", perBatch(), ATTNC_DTYPE_I32, integers(perBatch(), 0, c.m));
+    return pairs("prefix(%pre) | causal");
   case Mask::CausalNotWindow:
     return pairs("causal & !window<7, 0>");
   case Mask::CausalAndSinks:

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Words and formulas for people.
 
-#include "passes/DescribePairs.h"
-#include "passes/Passes.h"
-#include "passes/PlanCost.h"
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/DescribePairs.h"
+#include "passes/Passes.h"
+#include "passes/PlanCost.h"
 #include "gtest/gtest.h"
 
 using namespace attnc;
@@ -43,8 +43,8 @@ protected:
     std::string arguments;
     for (size_t at = operands.find('%'); at != std::string::npos;
          at = operands.find('%', at + 1))
-      arguments += ", " + operands.substr(at, operands.find(' ', at) - at) +
-                   ": i64";
+      arguments +=
+          ", " + operands.substr(at, operands.find(' ', at) - at) + ": i64";
     std::string text =
         "func.func @f(%q: tensor<?x8xf32>, %k: tensor<?x8xf32>" + arguments +
         ") -> tensor<?x8xf32> { %o = attn.attention %q, %k, %k " + clauses +
@@ -73,7 +73,8 @@ TEST_F(Describe, WindowsSayWhichSide) {
   EXPECT_EQ(words("causal"), "keys at or before the query");
   EXPECT_EQ(words("window<255, 0>"),
             "keys from 255 positions before the query up to it");
-  EXPECT_EQ(words("window<0, 1>"), "keys from the query to 1 position after it");
+  EXPECT_EQ(words("window<0, 1>"),
+            "keys from the query to 1 position after it");
   EXPECT_EQ(words("window<3, 5>"),
             "keys from 3 positions before the query to 5 after it");
   EXPECT_EQ(words("local<7>"), "keys within 7 positions of the query");
@@ -98,13 +99,26 @@ TEST_F(Describe, OperandsHaveTheirGivenNames) {
 }
 
 TEST_F(Describe, EverySetHasWords) {
-  const char *sets[] = {"full", "empty", "prefix<3>", "chunk<4, offset = 1>",
-                        "strided<4>", "columns<8, 2>", "last<1>", "global<2>",
-                        "dilated<3, 4>", "log", "random<3, seed = 7>",
-                        "affine<\"(i, j) : (i - j >= 0)\">", "predicate<0>",
-                        "documents($0)", "ranges($0, $1)",
-                        "ranges<by_query>($0, $1)", "csr($0, $1)",
-                        "bsr<4>($0, $1)", "topk($0)", "window<3, 3, clamped>",
+  const char *sets[] = {"full",
+                        "empty",
+                        "prefix<3>",
+                        "chunk<4, offset = 1>",
+                        "strided<4>",
+                        "columns<8, 2>",
+                        "last<1>",
+                        "global<2>",
+                        "dilated<3, 4>",
+                        "log",
+                        "random<3, seed = 7>",
+                        "affine<\"(i, j) : (i - j >= 0)\">",
+                        "predicate<0>",
+                        "documents($0)",
+                        "ranges($0, $1)",
+                        "ranges<by_query>($0, $1)",
+                        "csr($0, $1)",
+                        "bsr<4>($0, $1)",
+                        "topk($0)",
+                        "window<3, 3, clamped>",
                         "per_document($0) { causal }",
                         "axes<4 x 5> { local<1>, full }",
                         "blocks<8> { window<1, 1> }",

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The algebra of half spaces, case by case.
 
-#include "passes/ConstraintSystem.h"
 #include "passes/PairAlgebra.h"
 #include "mlir/IR/MLIRContext.h"
+#include "passes/ConstraintSystem.h"
 #include "gtest/gtest.h"
 
 using namespace attnc;
@@ -50,8 +50,7 @@ TEST(LinearForm, GoesToAffineExpressionsAndBack) {
   mlir::AffineExpr s0 = mlir::getAffineSymbolExpr(0, &context);
   EXPECT_FALSE(LinearForm::fromExpr(s0.floorDiv(2)));
   EXPECT_FALSE(LinearForm::fromExpr(s0 % 3 + 1));
-  EXPECT_FALSE(
-      LinearForm::fromExpr(mlir::getAffineDimExpr(0, &context) + s0));
+  EXPECT_FALSE(LinearForm::fromExpr(mlir::getAffineDimExpr(0, &context) + s0));
 }
 
 TEST(HalfSpace, NegationIsTheRestOfTheIntegers) {
@@ -215,8 +214,7 @@ TEST(PairAlgebra, DisjointPartsWithoutTestsComeFirst) {
     EXPECT_EQ((*set)[n].tests.size(), n < 2 ? 0u : 1u) << n;
   for (size_t a = 0; a < set->size(); ++a)
     for (size_t b = a + 1; b < set->size(); ++b)
-      EXPECT_TRUE(
-          algebra.intersect({(*set)[a]}, {(*set)[b]}).value().empty());
+      EXPECT_TRUE(algebra.intersect({(*set)[a]}, {(*set)[b]}).value().empty());
 }
 
 TEST(PairAlgebra, LimitsEndTheWork) {

@@ -149,8 +149,8 @@ bool attnc::test::contains(PairsAttr set, const Values &values, int64_t i,
   case PairKind::Keys:
     return values.keys[j - values.kBegin];
   case PairKind::Dense:
-    return values.dense[(i - values.qBegin) * values.denseWidth + j -
-                        values.kBegin];
+    return values
+        .dense[(i - values.qBegin) * values.denseWidth + j - values.kBegin];
   case PairKind::And:
     return llvm::all_of(set.getChildren(), inside);
   case PairKind::Or:
@@ -171,8 +171,8 @@ static bool uses(int64_t operand, PairsAttr set) {
   if (set)
     set.visit([&](PairsAttr part) {
       found |= llvm::is_contained(part.getOperands(), operand);
-      found |= llvm::is_contained(part.getParams(),
-                                  PairParam::operand(operand));
+      found |=
+          llvm::is_contained(part.getParams(), PairParam::operand(operand));
     });
   return found;
 }
@@ -212,8 +212,8 @@ std::string attnc::test::moduleText(const Shape &shape, PairsAttr mask,
     clauses += " positions = start";
   std::vector<int64_t> order;
   llvm::raw_string_ostream os(clauses);
-  for (auto [name, set] : {std::make_pair(" mask", mask),
-                           std::make_pair(" sparsity", sparsity)}) {
+  for (auto [name, set] :
+       {std::make_pair(" mask", mask), std::make_pair(" sparsity", sparsity)}) {
     if (!set)
       continue;
     addMentions(set, order);
@@ -223,10 +223,9 @@ std::string attnc::test::moduleText(const Shape &shape, PairsAttr mask,
   }
   for (int64_t operand : order) {
     assert(uses(operand, mask) || uses(operand, sparsity));
-    std::string type = operand == KeysMask ? "tensor<" + m + "xi1>"
-                       : operand == DenseMask
-                           ? "tensor<" + n + "x" + m + "xi1>"
-                           : "i64";
+    std::string type = operand == KeysMask    ? "tensor<" + m + "xi1>"
+                       : operand == DenseMask ? "tensor<" + n + "x" + m + "xi1>"
+                                              : "i64";
     arguments.push_back({"x" + std::to_string(operand), type});
   }
   std::string text = "func.func @f(", types;

@@ -20,10 +20,10 @@ protected:
   PlanAttr plan(const std::string &lower, const std::string &upper,
                 const std::string &more = "") {
     std::string symbols = "[s0, s1, s2, s3] -> ";
-    std::string text =
-        "#attn.plan<components = [#attn.component<lower = (d0)" + symbols +
-        lower + ", upper = (d0)" + symbols + upper + ", row_lower = ()" +
-        symbols + "(s2), row_upper = ()" + symbols + "(s3 - 1)" + more + ">]>";
+    std::string text = "#attn.plan<components = [#attn.component<lower = (d0)" +
+                       symbols + lower + ", upper = (d0)" + symbols + upper +
+                       ", row_lower = ()" + symbols + "(s2), row_upper = ()" +
+                       symbols + "(s3 - 1)" + more + ">]>";
     auto attr = dyn_cast_or_null<PlanAttr>(parseAttribute(text, &context));
     EXPECT_TRUE(attr) << text;
     return attr;
@@ -68,9 +68,8 @@ TEST_F(Cost, WindowIsLinearInTheSequence) {
 }
 
 TEST_F(Cost, TestsLeaveNoTileFull) {
-  std::optional<PlanCost> cost =
-      costOf(plan("(s0)", "(s1 - 1)", ", tests = [1]"), {0, 64, 0, 64},
-             {32, 32});
+  std::optional<PlanCost> cost = costOf(
+      plan("(s0)", "(s1 - 1)", ", tests = [1]"), {0, 64, 0, 64}, {32, 32});
   ASSERT_TRUE(cost);
   EXPECT_EQ(cost->fullTiles, 0);
   EXPECT_EQ(cost->partialTiles, 4);
@@ -97,8 +96,7 @@ TEST_F(Cost, NothingAtAll) {
 TEST_F(Cost, HugeSizesSaturateOrAreRefused) {
   PlanAttr full = plan("(s0)", "(s1 - 1)");
   int64_t big = int64_t(1) << 40;
-  std::optional<PlanCost> cost =
-      costOf(full, {0, big, 0, big}, {big / 4, 128});
+  std::optional<PlanCost> cost = costOf(full, {0, big, 0, big}, {big / 4, 128});
   ASSERT_TRUE(cost);
   EXPECT_EQ(cost->keptPairs, INT64_MAX);
   EXPECT_EQ(cost->visitedPairs, INT64_MAX);

@@ -3,13 +3,13 @@
 // pairs. ATTNC_TEST_SEED repeats a run.
 
 #include "PairSets.h"
-#include "passes/Passes.h"
-#include "passes/PlanCost.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/Passes.h"
+#include "passes/PlanCost.h"
 #include "gtest/gtest.h"
 #include <cstdlib>
 #include <set>

@@ -38,14 +38,16 @@ TEST_F(ClosedFormTest, ConstantValuesGiveThatConstant) {
         << set.str();
   }
   // Linear attention with a normaliser averages too.
-  EXPECT_TRUE(close(run(spec(5, 7, "mask = #attn.pairs<causal> kernel = "
-                                   "#attn.linear<feature = exp>"),
+  EXPECT_TRUE(close(run(spec(5, 7,
+                             "mask = #attn.pairs<causal> kernel = "
+                             "#attn.linear<feature = exp>"),
                         {q, k, v})[0],
                     std::vector<double>(15, 2.5)));
 }
 
 TEST_F(ClosedFormTest, OneKeyGivesItsValue) {
-  HostTensor q = random({3, 4}, 3), k = random({1, 4}, 4), v = random({1, 3}, 5);
+  HostTensor q = random({3, 4}, 3), k = random({1, 4}, 4),
+             v = random({1, 3}, 5);
   std::vector<double> row = valuesOf(v), rows;
   for (int r = 0; r < 3; ++r)
     rows.insert(rows.end(), row.begin(), row.end());
@@ -65,7 +67,8 @@ TEST_F(ClosedFormTest, ShiftedScoresAreTheSame) {
       %t = arith.addf %s, %c : f32
       attn.yield %t : f32
     })";
-  HostTensor q = random({5, 4}, 7), k = random({7, 4}, 8), v = random({7, 3}, 9);
+  HostTensor q = random({5, 4}, 7), k = random({7, 4}, 8),
+             v = random({7, 3}, 9);
   EXPECT_TRUE(close(run(spec(5, 7, ""), {q, k, v})[0],
                     run(spec(5, 7, shifted), {q, k, v})[0]));
 }
@@ -99,8 +102,8 @@ TEST_F(ClosedFormTest, RowsWithoutPairsGiveZeros) {
                           f32({3, 3}, {kNaN, kNaN, kNaN, 1, 2, 3, 4, 5, 6})});
   EXPECT_TRUE(close(results[0], {1, 2, 3, 4, 5, 6, 0, 0, 0}));
   EXPECT_TRUE(close(results[1], {2, 2, -kInf}));
-  EXPECT_TRUE(close(results[2], {-kInf, 2, -kInf, -kInf, -kInf, 2, -kInf, -kInf,
-                                 -kInf}));
+  EXPECT_TRUE(close(results[2],
+                    {-kInf, 2, -kInf, -kInf, -kInf, 2, -kInf, -kInf, -kInf}));
   EXPECT_TRUE(close(results[3], {0, 1, 0, 0, 0, 1, 0, 0, 0}));
   EXPECT_TRUE(close(results[4], {0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0}));
 }
@@ -114,10 +117,9 @@ TEST_F(ClosedFormTest, RowsOfMinusInfinityGiveZeros) {
           -> (tensor<2x3xf32>, tensor<2xf32>)
       return %o, %l : tensor<2x3xf32>, tensor<2xf32>
     })";
-  auto results =
-      run(ir, {random({2, 4}, 1), random({3, 4}, 2),
-               f32({3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9}),
-               f32({2, 3}, {-kInf, -kInf, -kInf, -kInf, 0, -kInf})});
+  auto results = run(ir, {random({2, 4}, 1), random({3, 4}, 2),
+                          f32({3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9}),
+                          f32({2, 3}, {-kInf, -kInf, -kInf, -kInf, 0, -kInf})});
   EXPECT_TRUE(close(results[0], {0, 0, 0, 4, 5, 6}));
   EXPECT_EQ(results[1].getFloat(0), -kInf);
 }
@@ -140,7 +142,9 @@ TEST_F(ClosedFormTest, MaskedKeysNeverReachARow) {
       std::string ir = spec(
           4, 6,
           ("mask = #attn.pairs<!affine<\"(i, j) : (j - 3 == 0)\"> & first<5>> "
-           "kernel = " + kernel).str());
+           "kernel = " +
+           kernel)
+              .str());
       EXPECT_TRUE(close(run(ir, {q, k, v})[0], run(ir, {q, badK, badV})[0]))
           << kernel.str();
     }
@@ -169,7 +173,8 @@ TEST_F(ClosedFormTest, GroupedHeadsAreRepeatedHeads) {
     std::string k = ("tensor<2x" + keyHeads + "x6x4xf32>").str();
     return "func.func @f(%q: tensor<2x6x5x4xf32>, %k: " + k + ", %v: " + k +
            ") -> tensor<2x6x5x4xf32> {\n %o = attn.attention %q, %k, %v mask = "
-           "#attn.pairs<causal> : tensor<2x6x5x4xf32>, " + k + ", " + k +
+           "#attn.pairs<causal> : tensor<2x6x5x4xf32>, " +
+           k + ", " + k +
            " -> tensor<2x6x5x4xf32>\n return %o : tensor<2x6x5x4xf32>\n}";
   };
   HostTensor q = random({2, 6, 5, 4}, 17), k = random({2, 2, 6, 4}, 18),
@@ -210,11 +215,9 @@ TEST_F(ClosedFormTest, SetIdentities) {
   HostTensor q = random({7, 4}, 20), k = random({7, 4}, 21),
              v = random({7, 3}, 22);
   for (auto [a, b] : identities)
-    EXPECT_TRUE(
-        close(run(spec(7, 7, ("mask = #attn.pairs<" + a + ">").str()),
-                  {q, k, v})[0],
-              run(spec(7, 7, ("mask = #attn.pairs<" + b + ">").str()),
-                  {q, k, v})[0]))
+    EXPECT_TRUE(close(
+        run(spec(7, 7, ("mask = #attn.pairs<" + a + ">").str()), {q, k, v})[0],
+        run(spec(7, 7, ("mask = #attn.pairs<" + b + ">").str()), {q, k, v})[0]))
         << a.str() << " and " << b.str();
 }
 
@@ -223,8 +226,9 @@ TEST_F(ClosedFormTest, MaskAndSparsityIntersect) {
   HostTensor q = random({7, 4}, 23), k = random({7, 4}, 24),
              v = random({7, 3}, 25);
   EXPECT_TRUE(close(
-      run(spec(7, 7, "mask = #attn.pairs<causal> "
-                     "sparsity = #attn.pairs<strided<3> | local<1>>"),
+      run(spec(7, 7,
+               "mask = #attn.pairs<causal> "
+               "sparsity = #attn.pairs<strided<3> | local<1>>"),
           {q, k, v})[0],
       run(spec(7, 7, "mask = #attn.pairs<causal & (strided<3> | local<1>)>"),
           {q, k, v})[0]));
@@ -238,9 +242,9 @@ TEST_F(ClosedFormTest, ChunkedLinearAttentionIsWhole) {
            ", %g: tensor<1xf32>, %s: tensor<1x3x3xf32>) -> (" + x +
            ", tensor<1x3x3xf32>) {\n %o, %t = attn.attention %q, %k, %v "
            "decay(%g) state(%s) mask = #attn.pairs<causal> kernel = "
-           "#attn.linear<feature = identity, norm = none> : " + x + ", " + x +
-           ", " + x + ", tensor<1xf32>, tensor<1x3x3xf32> -> (" + x +
-           ", tensor<1x3x3xf32>)\n return %o, %t : " + x +
+           "#attn.linear<feature = identity, norm = none> : " +
+           x + ", " + x + ", " + x + ", tensor<1xf32>, tensor<1x3x3xf32> -> (" +
+           x + ", tensor<1x3x3xf32>)\n return %o, %t : " + x +
            ", tensor<1x3x3xf32>\n}";
   };
   HostTensor q = random({1, 6, 3}, 26), k = random({1, 6, 3}, 27),
@@ -253,9 +257,10 @@ TEST_F(ClosedFormTest, ChunkedLinearAttentionIsWhole) {
     return result;
   };
   auto whole = run(spec(6), {q, k, v, g, s});
-  auto first = run(spec(4), {part(q, 0, 4), part(k, 0, 4), part(v, 0, 4), g, s});
-  auto second = run(spec(2), {part(q, 4, 2), part(k, 4, 2), part(v, 4, 2), g,
-                              first[1]});
+  auto first =
+      run(spec(4), {part(q, 0, 4), part(k, 0, 4), part(v, 0, 4), g, s});
+  auto second =
+      run(spec(2), {part(q, 4, 2), part(k, 4, 2), part(v, 4, 2), g, first[1]});
   EXPECT_TRUE(close(first[0], part(whole[0], 0, 4)));
   EXPECT_TRUE(close(second[0], part(whole[0], 4, 2)));
   EXPECT_TRUE(close(second[1], whole[1]));

@@ -62,8 +62,8 @@ TEST_F(CountTest, LongSequencesAreCheap) {
             8 * (n * (n + 1) / 2));
   EXPECT_EQ(count(spec("window<1023, 0>", 2, n, n), args(2, n, n)).pairs,
             2 * (1024 * n - 1023 * 1024 / 2));
-  PairCount sparse =
-      count(spec("causal & (local<64> | strided<256>)", 1, n, n), args(1, n, n));
+  PairCount sparse = count(spec("causal & (local<64> | strided<256>)", 1, n, n),
+                           args(1, n, n));
   EXPECT_TRUE(sparse.exact);
   EXPECT_LT(sparse.pairs, n * 400);
 }
@@ -73,7 +73,8 @@ TEST_F(CountTest, EstimatesWhatCostsTooMuch) {
   StringRef set = "affine<\"(i, j) : (i - j >= 0)\">";
   PairCount estimate = count(spec(set, 1, n, n), args(1, n, n), 200000);
   EXPECT_FALSE(estimate.exact);
-  EXPECT_NEAR(double(estimate.pairs), double(n * (n + 1) / 2), 0.02 * n * n / 2);
+  EXPECT_NEAR(double(estimate.pairs), double(n * (n + 1) / 2),
+              0.02 * n * n / 2);
   EXPECT_TRUE(count(spec(set, 1, n, n), args(1, n, n)).exact);
 }
 

@@ -169,7 +169,8 @@ TEST_F(FoldTest, ALoaderOutOfBoundsIsAnError) {
   text.replace(text.find("tensor.extract_slice %k[%g, %c, 0]"), 34,
                "tensor.extract_slice %k[%h, %c, 0]");
   std::string message = runFails(text, args());
-  EXPECT_NE(message.find("leaves its 2 elements"), std::string::npos) << message;
+  EXPECT_NE(message.find("leaves its 2 elements"), std::string::npos)
+      << message;
 }
 
 TEST_F(FoldTest, Rows) {

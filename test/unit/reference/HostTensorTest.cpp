@@ -59,10 +59,11 @@ TEST_F(HostTensorTest, RoundsAsSoftwareFloatsDo) {
     values.push_back(std::ldexp(double(splitMix(n) >> 52) + 0.5, -20));
   }
   for (double x : values) {
-    expectSame(roundToType(x, half), reference(x, llvm::APFloat::IEEEhalf()), x);
-    expectSame(roundToType(x, brain), reference(x, llvm::APFloat::BFloat()), x);
-    expectSame(roundToType(x, single), reference(x, llvm::APFloat::IEEEsingle()),
+    expectSame(roundToType(x, half), reference(x, llvm::APFloat::IEEEhalf()),
                x);
+    expectSame(roundToType(x, brain), reference(x, llvm::APFloat::BFloat()), x);
+    expectSame(roundToType(x, single),
+               reference(x, llvm::APFloat::IEEEsingle()), x);
     expectSame(roundToType(x, f64), x, x);
   }
 }
@@ -113,7 +114,8 @@ TEST_F(HostTensorTest, IntegersWrapToTheirWidth) {
 
 TEST_F(HostTensorTest, RefusesWhatHasNoForm) {
   int64_t data = 0;
-  EXPECT_FALSE(HostTensor::fromBytes(IntegerType::get(&context, 12), {1}, &data));
+  EXPECT_FALSE(
+      HostTensor::fromBytes(IntegerType::get(&context, 12), {1}, &data));
   EXPECT_FALSE(HostTensor::isSupported(IntegerType::get(&context, 128)));
   EXPECT_FALSE(HostTensor::isSupported(Float8E4M3FNType::get(&context)));
   EXPECT_FALSE(HostTensor::countElements({1ll << 40, 1ll << 40}));

@@ -77,12 +77,18 @@ TEST_F(InterpreterTest, Comparisons) {
   EXPECT_EQ(binary("arith.cmpi uge,", "i1", 1, 0, "i1"), 1);
   Type f64 = Float64Type::get(&context);
   for (auto [predicate, ordered, unordered] :
-       std::initializer_list<std::tuple<StringRef, int, int>>{
-           {"olt", 1, 0}, {"ult", 1, 1}, {"oeq", 0, 0}, {"une", 1, 1},
-           {"ord", 1, 0}, {"uno", 0, 1}, {"ogt", 0, 0}, {"uge", 0, 1}}) {
+       std::initializer_list<std::tuple<StringRef, int, int>>{{"olt", 1, 0},
+                                                              {"ult", 1, 1},
+                                                              {"oeq", 0, 0},
+                                                              {"une", 1, 1},
+                                                              {"ord", 1, 0},
+                                                              {"uno", 0, 1},
+                                                              {"ogt", 0, 0},
+                                                              {"uge", 0, 1}}) {
     std::string ir = llvm::formatv(
         "func.func @f(%a: f64, %b: f64) -> i1 {{\n %c = arith.cmpf {0}, %a, %b "
-        ": f64\n return %c : i1\n}", predicate);
+        ": f64\n return %c : i1\n}",
+        predicate);
     HostTensor one = HostTensor::fromFloats(f64, {}, {1}),
                two = HostTensor::fromFloats(f64, {}, {2}),
                nan = HostTensor::fromFloats(f64, {}, {NAN});
@@ -110,7 +116,8 @@ TEST_F(InterpreterTest, Floats) {
 }
 
 TEST_F(InterpreterTest, Conversions) {
-  auto results = run(R"(
+  auto results =
+      run(R"(
     func.func @f(%a: i8, %b: i1, %x: f32) -> (f32, f32, f32, i32, i32, i8, i8,
                                               i32, index) {
       %0 = arith.sitofp %a : i8 to f32
@@ -125,8 +132,7 @@ TEST_F(InterpreterTest, Conversions) {
       return %0, %1, %2, %3, %4, %5, %6, %7, %8 : f32, f32, f32, i32, i32, i8,
                                                   i8, i32, index
     })",
-                     {scalar(integer(8), -2), scalar(integer(1), 1),
-                      f32({}, {200.5})});
+          {scalar(integer(8), -2), scalar(integer(1), 1), f32({}, {200.5})});
   std::vector<double> values;
   for (const HostTensor &r : results)
     values.push_back(valuesOf(r)[0]);
@@ -226,7 +232,8 @@ TEST_F(InterpreterTest, InsertsDoNotTouchWhatOthersHold) {
 }
 
 TEST_F(InterpreterTest, Linalg) {
-  auto results = run(R"(
+  auto results =
+      run(R"(
     #ij = affine_map<(i, j) -> (i, j)>
     func.func @f(%a: tensor<2x3xf32>, %b: tensor<3x2xf32>) -> (tensor<2x2xf32>,
         tensor<3x2xf32>, tensor<2xf32>, tensor<2x3xf32>, tensor<2x3xi32>) {
@@ -263,8 +270,7 @@ TEST_F(InterpreterTest, Linalg) {
       return %mm, %t, %sum, %bc, %idx : tensor<2x2xf32>, tensor<3x2xf32>,
         tensor<2xf32>, tensor<2x3xf32>, tensor<2x3xi32>
     })",
-                     {f32({2, 3}, {1, 2, 3, 4, 5, 6}),
-                      f32({3, 2}, {1, 0, 0, 1, 1, 1})});
+          {f32({2, 3}, {1, 2, 3, 4, 5, 6}), f32({3, 2}, {1, 0, 0, 1, 1, 1})});
   EXPECT_TRUE(close(results[0], {4, 5, 10, 11}));
   EXPECT_TRUE(close(results[1], {1, 4, 2, 5, 3, 6}));
   EXPECT_TRUE(close(results[2], {6.5, 115}));
@@ -274,7 +280,8 @@ TEST_F(InterpreterTest, Linalg) {
 
 TEST_F(InterpreterTest, LinalgWithAffineSubscripts) {
   // A convolution's window.
-  auto results = run(R"(
+  auto results = run(
+      R"(
     func.func @f(%x: tensor<5xf32>, %w: tensor<2xf32>, %o: tensor<4xf32>) -> tensor<4xf32> {
       %r = linalg.generic {indexing_maps = [affine_map<(i, k) -> (i + k)>,
           affine_map<(i, k) -> (k)>, affine_map<(i, k) -> (i)>],
@@ -287,8 +294,7 @@ TEST_F(InterpreterTest, LinalgWithAffineSubscripts) {
         } -> tensor<4xf32>
       return %r : tensor<4xf32>
     })",
-                     {f32({5}, {1, 2, 3, 4, 5}), f32({2}, {10, 1}),
-                      f32({4}, {0, 0, 0, 0})});
+      {f32({5}, {1, 2, 3, 4, 5}), f32({2}, {10, 1}), f32({4}, {0, 0, 0, 0})});
   EXPECT_TRUE(close(results[0], {12, 23, 34, 45}));
 }
 

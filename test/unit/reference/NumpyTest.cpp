@@ -22,7 +22,8 @@ protected:
     llvm::Expected<llvm::json::Value> parsed = llvm::json::parse(text);
     ASSERT_TRUE(bool(parsed)) << llvm::toString(parsed.takeError());
     fixture = std::move(*parsed);
-    files["attention.mlir"] = parse(read("unit/reference/Inputs/attention.mlir"));
+    files["attention.mlir"] =
+        parse(read("unit/reference/Inputs/attention.mlir"));
     files["design-examples.mlir"] = parse(read("dialect/design-examples.mlir"));
   }
 
@@ -54,7 +55,7 @@ protected:
     std::vector<double> values;
     for (const llvm::json::Value &value : json) {
       std::optional<StringRef> word = value.getAsString();
-      values.push_back(!word           ? *value.getAsNumber()
+      values.push_back(!word            ? *value.getAsNumber()
                        : *word == "nan" ? NAN
                        : *word == "inf" ? INFINITY
                                         : -INFINITY);

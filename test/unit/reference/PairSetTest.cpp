@@ -30,8 +30,8 @@ protected:
       return "tensor<" + std::to_string(heads) + "x" + std::to_string(x) +
              "x1xf32>";
     };
-    os << "func.func @f(%q: " << rows(n) << ", %k: " << rows(m) << ", %v: "
-       << rows(m);
+    os << "func.func @f(%q: " << rows(n) << ", %k: " << rows(m)
+       << ", %v: " << rows(m);
     for (auto [i, operand] : llvm::enumerate(operands))
       os << ", %" << char('a' + i) << ": " << operand.type;
     os << ") -> " << rows(n) << " {\n %o = attn.attention %q, %k, %v "
@@ -49,11 +49,11 @@ protected:
     for (const SetOperand &operand : operands)
       args.push_back(operand.value);
     std::vector<std::string> result(heads * n, std::string(m, '.'));
-    LogicalResult done = forEachKeptPair(
-        attentionOf(function), args,
-        [&](int64_t, int64_t h, int64_t a, int64_t c) {
-          result[h * n + a][c] = 'x';
-        });
+    LogicalResult done =
+        forEachKeptPair(attentionOf(function), args,
+                        [&](int64_t, int64_t h, int64_t a, int64_t c) {
+                          result[h * n + a][c] = 'x';
+                        });
     EXPECT_TRUE(succeeded(done)) << messages << text;
     return result;
   }
@@ -84,8 +84,7 @@ TEST_F(PairSetTest, Window) {
             (Table{"xxx..", "xxx..", ".xxx.", "..xxx", "..xxx"}));
   EXPECT_EQ(table("window<3, 3, clamped>", 2, 3), (Table{"xxx", "xxx"}));
   EXPECT_EQ(table("local<1>", 3, 3), (Table{"xx.", "xxx", ".xx"}));
-  EXPECT_EQ(table("window<%a, 0>", 3, 3,
-                  {{"index", index(1)}}),
+  EXPECT_EQ(table("window<%a, 0>", 3, 3, {{"index", index(1)}}),
             (Table{"x..", "xx.", ".xx"}));
 }
 
@@ -120,12 +119,12 @@ TEST_F(PairSetTest, RandomFollowsItsDefinition) {
   for (int64_t i = 0; i < 40; ++i)
     for (int64_t h = 0; h < 3; ++h)
       for (int64_t t = 0; t < 4; ++t) {
-        uint64_t hash = splitMix(
-            splitMix(splitMix(splitMix(99) ^ h) ^ i) ^ t);
+        uint64_t hash = splitMix(splitMix(splitMix(splitMix(99) ^ h) ^ i) ^ t);
         EXPECT_EQ(randomKey(99, h, i, t, 5, 17), 5 + int64_t(hash % 12));
       }
   EXPECT_EQ(splitMix(0), 0xE220A8397B1DCDAFu); // SplitMix64's first output
-  std::vector<std::string> rows = table("random<3, seed = 1>", 6, 32, {}, "", 2);
+  std::vector<std::string> rows =
+      table("random<3, seed = 1>", 6, 32, {}, "", 2);
   for (const std::string &row : rows) {
     int64_t kept = llvm::count(row, 'x');
     EXPECT_TRUE(kept >= 1 && kept <= 3) << row;
@@ -144,22 +143,26 @@ TEST_F(PairSetTest, Affine) {
 TEST_F(PairSetTest, KeysAndDense) {
   EXPECT_EQ(table("keys(%a)", 2, 4, {{"tensor<4xi1>", i1({4}, {1, 0, 0, 1})}}),
             (Table{"x..x", "x..x"}));
-  EXPECT_EQ(table("dense(%a)", 2, 2,
-                  {{"tensor<2x2xi1>", i1({2, 2}, {0, 1, 1, 0})}}),
-            (Table{".x", "x."}));
+  EXPECT_EQ(
+      table("dense(%a)", 2, 2, {{"tensor<2x2xi1>", i1({2, 2}, {0, 1, 1, 0})}}),
+      (Table{".x", "x."}));
 }
 
 TEST_F(PairSetTest, Documents) {
   SetOperand cu{"tensor<4xi32>", i32({4}, {0, 2, 2, 5})};
-  EXPECT_EQ(table("documents(%a)", 6, 6, {cu}),
-            (Table{"xx....", "xx....", "..xxx.", "..xxx.", "..xxx.", "......"}));
-  EXPECT_EQ(table("per_document(%a) { causal }", 6, 6, {cu}),
-            (Table{"x.....", "xx....", "..x...", "..xx..", "..xxx.", "......"}));
-  EXPECT_EQ(table("per_document(%a) { first<1> | last<1> }", 6, 6, {cu}),
-            (Table{"xx....", "xx....", "..x.x.", "..x.x.", "..x.x.", "......"}));
-  EXPECT_EQ(table("per_document(%a) { prefix(%b) }", 6, 6,
-                  {cu, {"tensor<3xi32>", i32({3}, {1, 7, 2})}}),
-            (Table{"x.....", "x.....", "..xx..", "..xx..", "..xx..", "......"}));
+  EXPECT_EQ(
+      table("documents(%a)", 6, 6, {cu}),
+      (Table{"xx....", "xx....", "..xxx.", "..xxx.", "..xxx.", "......"}));
+  EXPECT_EQ(
+      table("per_document(%a) { causal }", 6, 6, {cu}),
+      (Table{"x.....", "xx....", "..x...", "..xx..", "..xxx.", "......"}));
+  EXPECT_EQ(
+      table("per_document(%a) { first<1> | last<1> }", 6, 6, {cu}),
+      (Table{"xx....", "xx....", "..x.x.", "..x.x.", "..x.x.", "......"}));
+  EXPECT_EQ(
+      table("per_document(%a) { prefix(%b) }", 6, 6,
+            {cu, {"tensor<3xi32>", i32({3}, {1, 7, 2})}}),
+      (Table{"x.....", "x.....", "..xx..", "..xx..", "..xx..", "......"}));
 }
 
 TEST_F(PairSetTest, Ranges) {
@@ -189,8 +192,9 @@ TEST_F(PairSetTest, SparseRows) {
 }
 
 TEST_F(PairSetTest, Scopes) {
-  EXPECT_EQ(table("axes<2 x 3> { full, window<0, 0> }", 6, 6),
-            (Table{"x..x..", ".x..x.", "..x..x", "x..x..", ".x..x.", "..x..x"}));
+  EXPECT_EQ(
+      table("axes<2 x 3> { full, window<0, 0> }", 6, 6),
+      (Table{"x..x..", ".x..x.", "..x..x", "x..x..", ".x..x.", "..x..x"}));
   EXPECT_EQ(table("axes<2 x 2> { causal, last<1> }", 4, 4),
             (Table{".x..", ".x..", ".x.x", ".x.x"}));
   EXPECT_EQ(table("blocks<2> { causal }", 5, 5),
@@ -237,10 +241,11 @@ TEST_F(PairSetTest, StartsMovePositions) {
                                HostTensor::fromScalar(i64, intScalar(1))};
   // Queries at 1, 2; keys at 1, 2, 3.
   ASSERT_TRUE(succeeded(forEachKeptPair(
-      attentionOf(function), args,
-      [&](int64_t, int64_t, int64_t a, int64_t c) { kept.push_back({a, c}); })));
-  EXPECT_EQ(kept, (std::vector<std::pair<int64_t, int64_t>>{
-                      {0, 0}, {1, 0}, {1, 1}}));
+      attentionOf(function), args, [&](int64_t, int64_t, int64_t a, int64_t c) {
+        kept.push_back({a, c});
+      })));
+  EXPECT_EQ(kept,
+            (std::vector<std::pair<int64_t, int64_t>>{{0, 0}, {1, 0}, {1, 1}}));
 }
 
 //===----------------------------------------------------------------------===//
@@ -271,8 +276,8 @@ protected:
     case 6:
       return "prefix<" + number(12) + ">";
     case 7:
-      return "chunk<" + std::to_string(1 + next(7)) + ", offset = " +
-             number(9) + ">";
+      return "chunk<" + std::to_string(1 + next(7)) +
+             ", offset = " + number(9) + ">";
     case 8:
       return "strided<" + std::to_string(1 + next(6)) + ">";
     case 9:
@@ -372,12 +377,18 @@ protected:
     HostTensor ptr = ascending(n + 1, 3);
     HostTensor blockPtr = ascending((n + 2) / 3 + 1, 2);
     int64_t last = ptr.getInt(n), lastBlock = blockPtr.getInt((n + 2) / 3);
-    c.operands = {ints({m}, 0, 1),          ints({n, m}, 0, 1),
-                  ascending(5, 6),          ints({m}, -2, 9),
-                  ints({m}, 0, 20),         ints({n}, -2, 9),
-                  ints({n}, 0, 20),         ptr,
-                  ints({last + 1}, -3, 20), blockPtr,
-                  ints({lastBlock + 1}, -2, 7), ints({n, 4}, -1, 20),
+    c.operands = {ints({m}, 0, 1),
+                  ints({n, m}, 0, 1),
+                  ascending(5, 6),
+                  ints({m}, -2, 9),
+                  ints({m}, 0, 20),
+                  ints({n}, -2, 9),
+                  ints({n}, 0, 20),
+                  ptr,
+                  ints({last + 1}, -3, 20),
+                  blockPtr,
+                  ints({lastBlock + 1}, -2, 7),
+                  ints({n, 4}, -1, 20),
                   ints({1}, 0, 6)};
     return c;
   }
@@ -402,9 +413,8 @@ TEST_F(RandomSets, IntervalsAgreeWithMembership) {
       ASSERT_FALSE(context.failed()) << text << " " << *context.problem;
       for (Interval interval : universe)
         for (int64_t j = interval.begin; j < interval.end; ++j) {
-          bool inside = llvm::any_of(kept, [&](Interval k) {
-            return k.begin <= j && j < k.end;
-          });
+          bool inside = llvm::any_of(
+              kept, [&](Interval k) { return k.begin <= j && j < k.end; });
           ASSERT_EQ(inside, contains(attribute, context, i, j))
               << text << " at i = " << i << ", j = " << j << ", keys "
               << context.kBegin << " to " << context.kEnd;

@@ -13,9 +13,11 @@ protected:
   static std::string spec(StringRef mask, StringRef plan,
                           StringRef operands = "", StringRef types = "") {
     std::string text = "func.func @f(%q: tensor<6x4xf32>, %k: tensor<6x4xf32>, "
-                       "%v: tensor<6x4xf32>" + operands.str() +
+                       "%v: tensor<6x4xf32>" +
+                       operands.str() +
                        ") -> tensor<6x4xf32> {\n %o = attn.attention %q, %k, "
-                       "%v mask = #attn.pairs<" + mask.str() + ">";
+                       "%v mask = #attn.pairs<" +
+                       mask.str() + ">";
     if (!plan.empty())
       text += " plan = #attn.plan<" + plan.str() + ">";
     return text + " : tensor<6x4xf32>, tensor<6x4xf32>, tensor<6x4xf32>" +
@@ -35,9 +37,9 @@ protected:
       return ("(" + dims + ")" + symbols + " -> (" + results + ")").str();
     };
     std::string text = "#attn.component<lower = " + map("d0", lower) +
-                       ", upper = " + map("d0", upper) + ", row_lower = " +
-                       map("", rowLower) + ", row_upper = " +
-                       map("", rowUpper);
+                       ", upper = " + map("d0", upper) +
+                       ", row_lower = " + map("", rowLower) +
+                       ", row_upper = " + map("", rowUpper);
     if (!tests.empty())
       text += ", tests = [" + tests.str() + "]";
     return text + ">";
@@ -49,24 +51,23 @@ protected:
 
 TEST_F(PlanTest, RightPlansAgree) {
   HostTensor causal = run(spec("causal", ""), args)[0];
-  EXPECT_TRUE(close(
-      run(spec("causal", "components = [" +
-                             component("s0", "d0, s1 - 1") + "]"),
-          args)[0],
-      causal));
+  EXPECT_TRUE(close(run(spec("causal", "components = [" +
+                                           component("s0", "d0, s1 - 1") + "]"),
+                        args)[0],
+                    causal));
   // Two components by rows, and two by keys.
   EXPECT_TRUE(close(
-      run(spec("causal",
-               "components = [" +
-                   component("s0", "d0", "s2", "s2 + 2") + ", " +
-                   component("s0", "d0", "s2 + 3", "s3 - 1") + "]"),
+      run(spec("causal", "components = [" +
+                             component("s0", "d0", "s2", "s2 + 2") + ", " +
+                             component("s0", "d0", "s2 + 3", "s3 - 1") + "]"),
           args)[0],
       causal));
-  EXPECT_TRUE(close(
-      run(spec("causal", "components = [" + component("s0", "d0 - 2, s1 - 1") +
-                             ", " + component("d0 - 1, s0", "d0, s1 - 1") + "]"),
-          args)[0],
-      causal));
+  EXPECT_TRUE(
+      close(run(spec("causal", "components = [" +
+                                   component("s0", "d0 - 2, s1 - 1") + ", " +
+                                   component("d0 - 1, s0", "d0, s1 - 1") + "]"),
+                args)[0],
+            causal));
 }
 
 TEST_F(PlanTest, AWrongPlanGivesAnotherResult) {
@@ -84,17 +85,17 @@ TEST_F(PlanTest, AtomsAndParameters) {
   all.push_back(i32({}, {2}));
   StringRef operands = ", %m: tensor<6xi1>, %l: tensor<i32>";
   StringRef types = ", tensor<6xi1>, tensor<i32>";
-  HostTensor wanted = run(spec("keys(%m) & window<%l, 0>", "", operands, types),
-                          all)[0];
-  EXPECT_TRUE(close(
-      run(spec("keys(%m) & window<%l, 0>",
-               "components = [" +
-                   component("s0, d0 - s4", "d0, s1 - 1", "s2", "s3 - 1", 1,
-                             "1") +
-                   "], atoms = [#attn.pairs<keys($0)>], parameters = [1]",
-               operands, types),
-          all)[0],
-      wanted));
+  HostTensor wanted =
+      run(spec("keys(%m) & window<%l, 0>", "", operands, types), all)[0];
+  EXPECT_TRUE(
+      close(run(spec("keys(%m) & window<%l, 0>",
+                     "components = [" +
+                         component("s0, d0 - s4", "d0, s1 - 1", "s2", "s3 - 1",
+                                   1, "1") +
+                         "], atoms = [#attn.pairs<keys($0)>], parameters = [1]",
+                     operands, types),
+                all)[0],
+            wanted));
   // A negative test keeps what the atom does not hold.
   EXPECT_TRUE(close(
       run(spec("keys(%m) & window<%l, 0>",

@@ -77,13 +77,15 @@ TEST_F(RuntimeErrorTest, Division) {
                        "ceildivsi", "ceildivui"}) {
     std::string ir = llvm::formatv(
         "func.func @f(%a: i32, %b: i32) -> i32 {{\n %c = arith.{0} %a, %b : "
-        "i32\n return %c : i32\n}", op);
+        "i32\n return %c : i32\n}",
+        op);
     expectError(ir, {i32({}, {1}), i32({}, {0})}, "division by zero");
   }
   for (StringRef op : {"divsi", "remsi"}) {
     std::string ir = llvm::formatv(
         "func.func @f(%a: i64, %b: i64) -> i64 {{\n %c = arith.{0} %a, %b : "
-        "i64\n return %c : i64\n}", op);
+        "i64\n return %c : i64\n}",
+        op);
     expectError(ir, {i64({}, {INT64_MIN}), i64({}, {-1})}, "overflows");
   }
   expectError("func.func @f(%a: index, %b: index) -> index {\n %c = "
@@ -93,19 +95,28 @@ TEST_F(RuntimeErrorTest, Division) {
 }
 
 TEST_F(RuntimeErrorTest, Bounds) {
-  StringRef extract = "func.func @f(%x: tensor<?xf32>, %i: index) -> f32 {\n %c "
-                      "= tensor.extract %x[%i] : tensor<?xf32>\n return %c : "
-                      "f32\n}";
-  expectError(extract, {f32({2}, {1, 2}), index(2)}, "index 2 is out of bounds");
+  StringRef extract =
+      "func.func @f(%x: tensor<?xf32>, %i: index) -> f32 {\n %c "
+      "= tensor.extract %x[%i] : tensor<?xf32>\n return %c : "
+      "f32\n}";
+  expectError(extract, {f32({2}, {1, 2}), index(2)},
+              "index 2 is out of bounds");
   expectError(extract, {f32({2}, {1, 2}), index(-1)}, "out of bounds");
   StringRef slice =
       "func.func @f(%x: tensor<?xf32>, %o: index, %s: index, %t: index) -> "
       "tensor<?xf32> {\n %c = tensor.extract_slice %x[%o] [%s] [%t] : "
       "tensor<?xf32> to tensor<?xf32>\n return %c : tensor<?xf32>\n}";
   HostTensor x = f32({4}, {1, 2, 3, 4});
-  for (auto [o, s, t] : std::initializer_list<std::array<int64_t, 3>>{
-           {2, 3, 1}, {-1, 1, 1}, {0, -1, 1}, {0, 3, 2}, {5, 0, 1}, {0, 2, 0},
-           {INT64_MAX, 1, 1}, {0, INT64_MAX, 1}, {1, 2, INT64_MAX}})
+  for (auto [o, s, t] :
+       std::initializer_list<std::array<int64_t, 3>>{{2, 3, 1},
+                                                     {-1, 1, 1},
+                                                     {0, -1, 1},
+                                                     {0, 3, 2},
+                                                     {5, 0, 1},
+                                                     {0, 2, 0},
+                                                     {INT64_MAX, 1, 1},
+                                                     {0, INT64_MAX, 1},
+                                                     {1, 2, INT64_MAX}})
     expectError(slice, {x, index(o), index(s), index(t)},
                 "leaves its 4 elements");
   EXPECT_TRUE(close(run(slice, {x, index(1), index(2), index(2)})[0], {2, 4}));
@@ -127,11 +138,12 @@ TEST_F(RuntimeErrorTest, Sizes) {
               "tensor<?xf32> {\n %c = arith.addf %x, %y : tensor<?xf32>\n "
               "return %c : tensor<?xf32>\n}",
               {f32({2}, {1, 2}), f32({1}, {1})}, "shapes 2 and 1");
-  expectError("func.func @f(%x: tensor<?xf32>, %n: index) -> tensor<?x2xf32> {\n"
-              " %c = tensor.expand_shape %x [[0, 1]] output_shape [%n, 2] : "
-              "tensor<?xf32> into tensor<?x2xf32>\n return %c : "
-              "tensor<?x2xf32>\n}",
-              {f32({4}, {1, 2, 3, 4}), index(3)}, "cannot become");
+  expectError(
+      "func.func @f(%x: tensor<?xf32>, %n: index) -> tensor<?x2xf32> {\n"
+      " %c = tensor.expand_shape %x [[0, 1]] output_shape [%n, 2] : "
+      "tensor<?xf32> into tensor<?x2xf32>\n return %c : "
+      "tensor<?x2xf32>\n}",
+      {f32({4}, {1, 2, 3, 4}), index(3)}, "cannot become");
   expectError(R"(func.func @f(%a: tensor<2x?xf32>, %b: tensor<?x2xf32>,
                               %c: tensor<2x2xf32>) -> tensor<2x2xf32> {
       %r = linalg.matmul ins(%a, %b : tensor<2x?xf32>, tensor<?x2xf32>)
@@ -143,8 +155,9 @@ TEST_F(RuntimeErrorTest, Sizes) {
 }
 
 TEST_F(RuntimeErrorTest, LoopsAndCalls) {
-  StringRef loop = "func.func @f(%n: index, %s: index) {\n scf.for %i = %n to %n "
-                   "step %s {\n }\n return\n}";
+  StringRef loop =
+      "func.func @f(%n: index, %s: index) {\n scf.for %i = %n to %n "
+      "step %s {\n }\n return\n}";
   expectError(loop, {index(1), index(0)}, "step must be positive");
   expectError("func.func @f(%a: index) -> index {\n %b = func.call @f(%a) : "
               "(index) -> index\n return %b : index\n}",
@@ -167,8 +180,8 @@ TEST_F(RuntimeErrorTest, AttentionShapes) {
 }
 
 TEST_F(RuntimeErrorTest, AttentionLengths) {
-  std::string ir = dynamic("lengths(%l)", ", %l: tensor<?xi32>",
-                           ", tensor<?xi32>");
+  std::string ir =
+      dynamic("lengths(%l)", ", %l: tensor<?xi32>", ", tensor<?xi32>");
   expectError(ir, with(i32({2}, {3, 6})), "lengths 6 is out of range");
   expectError(ir, with(i32({2}, {3, -1})), "lengths -1 is out of range");
   expectError(ir, with(i32({3}, {3, 3, 3})), "lengths has shape 3");
@@ -216,7 +229,8 @@ TEST_F(RuntimeErrorTest, Regions) {
       ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
         %x = tensor.extract %t[%j] : tensor<2xf32>
         attn.yield %x : f32
-      })", ", %t: tensor<2xf32>"),
+      })",
+                      ", %t: tensor<2xf32>"),
               with(f32({2}, {1, 2})), "index 2 is out of bounds");
   expectError(dynamic(R"(mask = #attn.pairs<predicate<0>> predicate {
       ^bb0(%b: index, %h: index, %i: index, %j: index):
@@ -225,8 +239,8 @@ TEST_F(RuntimeErrorTest, Regions) {
         attn.yield %t : i1
       })"),
               qkv(), "division by zero");
-  std::string overflow = dynamic(
-      "mask = #attn.pairs<affine<\"(i, j) : (i * 9223372036854775807 >= 0)\">>");
+  std::string overflow = dynamic("mask = #attn.pairs<affine<\"(i, j) : (i * "
+                                 "9223372036854775807 >= 0)\">>");
   expectError(overflow, qkv(), "affine set overflows");
 }
 } // namespace

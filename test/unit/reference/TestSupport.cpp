@@ -101,8 +101,8 @@ HostTensor ReferenceTest::random(ArrayRef<int64_t> shape, uint64_t seed,
   HostTensor tensor(element ? element : Float32Type::get(&context), shape);
   for (auto [n, value] : llvm::enumerate(tensor.mutableValues())) {
     uint64_t whole = splitMix((seed << 32) + n) >> (64 - bits);
-    value.f = (std::ldexp(static_cast<double>(whole), 1 - int(bits)) - 1) *
-              scale;
+    value.f =
+        (std::ldexp(static_cast<double>(whole), 1 - int(bits)) - 1) * scale;
   }
   return tensor;
 }
@@ -110,8 +110,7 @@ HostTensor ReferenceTest::random(ArrayRef<int64_t> shape, uint64_t seed,
 std::vector<double> test::valuesOf(const HostTensor &tensor) {
   std::vector<double> values;
   for (Scalar value : tensor.values())
-    values.push_back(tensor.isFloat() ? value.f
-                                      : static_cast<double>(value.i));
+    values.push_back(tensor.isFloat() ? value.f : static_cast<double>(value.i));
   return values;
 }
 

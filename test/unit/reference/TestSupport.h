@@ -55,8 +55,7 @@ std::vector<double> valuesOf(const HostTensor &tensor);
 /// tolerance.
 ::testing::AssertionResult close(const HostTensor &a, const HostTensor &b,
                                  double tolerance = 1e-12);
-::testing::AssertionResult close(const HostTensor &a,
-                                 llvm::ArrayRef<double> b,
+::testing::AssertionResult close(const HostTensor &a, llvm::ArrayRef<double> b,
                                  double tolerance = 1e-12);
 
 } // namespace attnc::test
