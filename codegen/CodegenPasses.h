@@ -8,8 +8,8 @@
 namespace attnc {
 
 /// attn-cpu-to-loops{target=NAME}: a module with one stage-4 function becomes
-/// stage 5. attn-cpu-to-llvm{target=NAME}: verifies stage 5 and lowers it to the
-/// LLVM dialect.
+/// stage 5. attn-cpu-to-llvm{target=NAME}: verifies stage 5 and lowers it to
+/// the LLVM dialect.
 void registerCodegenPasses();
 
 } // namespace attnc

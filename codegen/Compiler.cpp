@@ -48,9 +48,9 @@ public:
   explicit PhaseTimer(double &seconds)
       : seconds(seconds), start(std::chrono::steady_clock::now()) {}
   ~PhaseTimer() {
-    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() -
-                                             start)
-                   .count();
+    seconds +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+            .count();
   }
 
 private:
@@ -123,8 +123,8 @@ FailureOr<func::FuncOp> Compiler::selectFunction(ModuleOp module) {
   return error;
 }
 
-FailureOr<OwningOpRef<ModuleOp>>
-Compiler::lowerTo(Stage stage, ModuleOp input, const Target &target) {
+FailureOr<OwningOpRef<ModuleOp>> Compiler::lowerTo(Stage stage, ModuleOp input,
+                                                   const Target &target) {
   FailureOr<Stage> from = detectStage(input);
   if (failed(from))
     return failure();
@@ -185,8 +185,8 @@ FailureOr<LLVMModule> Compiler::toLLVM(ModuleOp stage5, const Target &target) {
 FailureOr<std::string> Compiler::emit(Stage stage, ModuleOp input,
                                       const Target &target) {
   if (stage == Stage::Spec || stage == Stage::Kernel)
-    return input.emitError() << "cannot emit " << stageName(stage)
-                             << " as text";
+    return input.emitError()
+           << "cannot emit " << stageName(stage) << " as text";
   auto module = lowerTo(std::min(stage, Stage::Stage5), input, target);
   if (failed(module))
     return failure();
@@ -315,8 +315,9 @@ FailureOr<KernelDesc> Compiler::compile(ModuleOp input,
 FailureOr<KernelHandle> Compiler::jit(ModuleOp input, const Target &target) {
   std::vector<std::string> missing = target.missingOnHost();
   if (!missing.empty())
-    return input.emitError() << "this machine lacks " << llvm::join(missing, ", ")
-                             << ", which " << target.name << " needs";
+    return input.emitError()
+           << "this machine lacks " << llvm::join(missing, ", ") << ", which "
+           << target.name << " needs";
   FailureOr<Code> code = toObject(input, target);
   if (failed(code))
     return failure();

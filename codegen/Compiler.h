@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The compiler as one object: takes a module at whatever stage it is, goes on
-// from there, and stops where it is told. Errors are diagnostics of the module's
-// context. Compiles may run in parallel, each with an unthreaded context of its
-// own; nothing is shared.
+// from there, and stops where it is told. Errors are diagnostics of the
+// module's context. Compiles may run in parallel, each with an unthreaded
+// context of its own; nothing is shared.
 
 #ifndef ATTNC_CODEGEN_COMPILER_H
 #define ATTNC_CODEGEN_COMPILER_H

@@ -52,10 +52,10 @@ static llvm::StringSet<> runtimeFeatures() {
 /// kernel file from machines that could run it.
 static bool isForSystems(llvm::StringRef feature) {
   static constexpr llvm::StringLiteral names[] = {
-      "cldemote", "clflushopt", "clwb",    "clzero",   "enqcmd",   "fsgsbase",
-      "invpcid",  "movdir64b",  "movdiri", "mwaitx",   "pku",      "prfchw",
-      "ptwrite",  "rdpid",      "rdpru",   "rdrnd",    "rdseed",   "serialize",
-      "shstk",    "tsxldtrk",   "uintr",   "waitpkg",  "wbnoinvd", "xsave",
+      "cldemote", "clflushopt", "clwb",    "clzero",  "enqcmd",   "fsgsbase",
+      "invpcid",  "movdir64b",  "movdiri", "mwaitx",  "pku",      "prfchw",
+      "ptwrite",  "rdpid",      "rdpru",   "rdrnd",   "rdseed",   "serialize",
+      "shstk",    "tsxldtrk",   "uintr",   "waitpkg", "wbnoinvd", "xsave",
       "xsavec",   "xsaveopt",   "xsaves"};
   return llvm::is_contained(names, feature);
 }
@@ -73,9 +73,8 @@ std::vector<std::string> Target::missingOnHost() const {
 static void deriveFromFeatures(Target &target) {
   llvm::sort(target.features);
   auto hasAll = [&](std::initializer_list<llvm::StringRef> names) {
-    return llvm::all_of(names, [&](llvm::StringRef name) {
-      return target.hasFeature(name);
-    });
+    return llvm::all_of(
+        names, [&](llvm::StringRef name) { return target.hasFeature(name); });
   };
   target.hasSse41 = hasAll({"sse4.1"});
   target.hasFma = hasAll({"fma"});
@@ -129,8 +128,8 @@ llvm::Expected<Target> Target::parse(llvm::StringRef name) {
   if (name == "native")
     return host();
   if (!llvm::is_contained(names(), name))
-    return llvm::createStringError("unknown target '" + name +
-                                   "'; known are " + llvm::join(names(), ", "));
+    return llvm::createStringError("unknown target '" + name + "'; known are " +
+                                   llvm::join(names(), ", "));
   Target target;
   target.name = name.str();
   target.triple = kTriple.str();

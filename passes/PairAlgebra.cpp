@@ -24,12 +24,20 @@ LinearForm LinearForm::symbol(unsigned s, int64_t coefficient) {
   return form;
 }
 
+/// a + factor * b, held within 64 bits: only plans written by hand get there.
+static int64_t addScaled(int64_t a, int64_t factor, int64_t b) {
+  __int128 sum = a + static_cast<__int128>(factor) * b;
+  return sum > INT64_MAX   ? INT64_MAX
+         : sum < INT64_MIN ? INT64_MIN
+                           : static_cast<int64_t>(sum);
+}
+
 LinearForm LinearForm::combine(const LinearForm &other, int64_t factor) const {
   LinearForm form;
-  form.constant = constant + factor * other.constant;
+  form.constant = addScaled(constant, factor, other.constant);
   form.coefficients.resize(std::max(getNumSymbols(), other.getNumSymbols()));
   for (auto [s, c] : llvm::enumerate(form.coefficients))
-    c = getCoefficient(s) + factor * other.getCoefficient(s);
+    c = addScaled(getCoefficient(s), factor, other.getCoefficient(s));
   while (!form.coefficients.empty() && form.coefficients.back() == 0)
     form.coefficients.pop_back();
   return form;

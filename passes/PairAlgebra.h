@@ -10,6 +10,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace attnc {
 
@@ -85,7 +86,7 @@ struct Conjunction {
 };
 
 /// A union of conjunctions; none means the empty set.
-using Disjunction = llvm::SmallVector<Conjunction, 4>;
+using Disjunction = std::vector<Conjunction>;
 
 /// What is known of the symbols and positions, whatever the set.
 class PairFacts {

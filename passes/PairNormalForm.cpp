@@ -60,7 +60,8 @@ int64_t PairTranslator::atomNumber(PairsAttr set) {
   return number;
 }
 
-/// The half spaces whose intersection the set is, if it is one.
+/// The half spaces whose intersection (of `global`: union) the set is, if it is
+/// one.
 std::optional<SmallVector<HalfSpace>> PairTranslator::boundsOf(PairsAttr set) {
   using SmallBounds = SmallVector<HalfSpace>;
   ArrayRef<PairParam> params = set.getParams();
@@ -81,6 +82,11 @@ std::optional<SmallVector<HalfSpace>> PairTranslator::boundsOf(PairsAttr set) {
   case PairKind::First:
     return SmallBounds{
         HalfSpace::atMost(PairAxis::Key, form(params[0]) - LinearForm(1))};
+  case PairKind::Global: {
+    LinearForm last = form(params[0]) - LinearForm(1);
+    return SmallBounds{HalfSpace::atMost(PairAxis::Query, last),
+                       HalfSpace::atMost(PairAxis::Key, last)};
+  }
   case PairKind::Last:
     return SmallBounds{
         HalfSpace::atLeast(PairAxis::Key, symbol(KEnd) - form(params[0]))};
@@ -98,12 +104,13 @@ static std::optional<bool> isOutOfReach(const HalfSpace &half) {
   return half.upper == (constant > 0);
 }
 
-/// One half space as a union: itself, everything or nothing.
-static Disjunction unionOf(const HalfSpace &half) {
+/// One half space, or the rest of it, as a union: itself, everything or
+/// nothing.
+static Disjunction unionOf(const HalfSpace &half, bool negate) {
   if (std::optional<bool> holds = isOutOfReach(half))
-    return *holds ? Disjunction{Conjunction()} : Disjunction();
+    return *holds != negate ? Disjunction{Conjunction()} : Disjunction();
   Conjunction set;
-  set.add(half);
+  set.add(negate ? half.negated() : half);
   return {set};
 }
 
@@ -113,57 +120,38 @@ std::optional<Disjunction> PairTranslator::translate(PairsAttr set,
   case PairKind::Not:
     return translate(set.getChildren()[0], !negate);
   case PairKind::And:
-  case PairKind::Or:
-    return translateChain(set, negate);
+  case PairKind::Or: {
+    SmallVector<std::optional<Disjunction>, 4> parts;
+    for (PairsAttr child : set.getChildren())
+      parts.push_back(translate(child, negate));
+    return combine(parts, (set.getKind() == PairKind::Or) != negate);
+  }
   case PairKind::Empty:
     return negate ? Disjunction{Conjunction()} : Disjunction();
-  case PairKind::Global: {
-    LinearForm last = form(set.getParams()[0]) - LinearForm(1);
-    Disjunction rows =
-        unionOf(negate ? HalfSpace::atMost(PairAxis::Query, last).negated()
-                       : HalfSpace::atMost(PairAxis::Query, last));
-    Disjunction keys =
-        unionOf(negate ? HalfSpace::atMost(PairAxis::Key, last).negated()
-                       : HalfSpace::atMost(PairAxis::Key, last));
-    if (negate)
-      return algebra.intersect(rows, keys);
-    llvm::append_range(rows, keys);
-    return rows;
-  }
   default:
     break;
   }
+  bool isUnion = set.getKind() == PairKind::Global;
   std::optional<SmallVector<HalfSpace>> bounds = boundsOf(set);
   if (!bounds) {
     Conjunction test;
     test.addTest(negate ? -atomNumber(set) : atomNumber(set));
     return Disjunction{test};
   }
-  if (negate) {
-    Disjunction outside;
-    for (const HalfSpace &bound : *bounds)
-      llvm::append_range(outside, unionOf(bound.negated()));
-    return outside;
-  }
-  Disjunction inside{Conjunction()};
-  for (const HalfSpace &bound : *bounds) {
-    std::optional<Disjunction> both = algebra.intersect(inside, unionOf(bound));
-    if (!both)
-      return std::nullopt;
-    inside = std::move(*both);
-  }
-  return inside;
+  SmallVector<std::optional<Disjunction>, 4> parts;
+  for (const HalfSpace &bound : *bounds)
+    parts.push_back(unionOf(bound, negate));
+  return combine(parts, isUnion != negate);
 }
 
-/// `&` and `|`; De Morgan turns one into the other.
-std::optional<Disjunction> PairTranslator::translateChain(PairsAttr set,
-                                                          bool negate) {
-  bool isUnion = (set.getKind() == PairKind::Or) != negate;
+/// The union or the intersection of all parts.
+std::optional<Disjunction>
+PairTranslator::combine(ArrayRef<std::optional<Disjunction>> parts,
+                        bool isUnion) {
   Disjunction result;
   if (!isUnion)
     result.push_back(Conjunction());
-  for (PairsAttr child : set.getChildren()) {
-    std::optional<Disjunction> part = translate(child, negate);
+  for (const std::optional<Disjunction> &part : parts) {
     if (!part)
       return std::nullopt;
     if (isUnion) {

@@ -39,8 +39,8 @@ private:
   int64_t atomNumber(mlir::attn::PairsAttr set);
   std::optional<llvm::SmallVector<HalfSpace>>
   boundsOf(mlir::attn::PairsAttr set);
-  std::optional<Disjunction> translateChain(mlir::attn::PairsAttr set,
-                                            bool negate);
+  std::optional<Disjunction>
+  combine(llvm::ArrayRef<std::optional<Disjunction>> parts, bool isUnion);
 };
 
 /// The plan of disjoint conjunctions. Atoms and parameters that none of them

@@ -12,7 +12,8 @@ namespace attnc {
 class PairSimplifier {
 public:
   /// `facts` hold for the positions that sets at the top level speak of.
-  explicit PairSimplifier(PairFacts facts) : algebra(std::move(facts)) {}
+  explicit PairSimplifier(PairFacts facts)
+      : algebra(std::move(facts), PairLimits{256, 300'000}) {}
 
   /// The same pairs, with `!` on single sets only, chains flat and without
   /// parts that change nothing. A fixed point: simplifying again changes

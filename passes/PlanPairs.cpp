@@ -40,15 +40,12 @@ struct PlanPairsPass : public attnc::impl::PlanPairsPassBase<PlanPairsPass> {
   using PlanPairsPassBase::PlanPairsPassBase;
 
   void runOnOperation() override {
-    WalkResult walk = getOperation()->walk([&](AttentionOp op) {
+    getOperation()->walk([&](AttentionOp op) {
       // A plan that is there is the user's, or an earlier run's.
       if (failed(attnc::verifyCompilable(op)) ||
           failed(op.getPlanAttr() ? attnc::verifyPlan(op) : planPairs(op)))
-        return WalkResult::interrupt();
-      return WalkResult::advance();
+        signalPassFailure();
     });
-    if (walk.wasInterrupted())
-      signalPassFailure();
   }
 };
 } // namespace

@@ -79,16 +79,17 @@ static void setFunctionAttributes(llvm::Module &module, const Target &target) {
       continue;
     function.addFnAttr("target-cpu", target.cpu);
     function.addFnAttr("target-features", target.featureString);
-    function.addFnAttr("prefer-vector-width", std::to_string(target.vectorBits));
+    function.addFnAttr("prefer-vector-width",
+                       std::to_string(target.vectorBits));
     // No loop may become a call to memset or memcpy.
     function.addFnAttr("no-builtins");
     function.addFnAttr(llvm::Attribute::NoUnwind);
   }
 }
 
-FailureOr<LLVMModule>
-attnc::translateToLLVMIR(ModuleOp module, const Target &target,
-                         const BackendOptions &options) {
+FailureOr<LLVMModule> attnc::translateToLLVMIR(ModuleOp module,
+                                               const Target &target,
+                                               const BackendOptions &options) {
   DialectRegistry registry;
   registerCodegenDialects(registry);
   module.getContext()->appendDialectRegistry(registry);
@@ -130,9 +131,9 @@ LogicalResult attnc::runLLVMPasses(ModuleOp module, LLVMModule &llvm,
   builder.crossRegisterProxies(loops, functions, cgscc, modules);
   llvm::ModulePassManager passes;
   if (llvm::Error error = builder.parsePassPipeline(passes, options.passes))
-    return module.emitError() << "cannot parse LLVM's passes '"
-                              << options.passes
-                              << "': " << llvm::toString(std::move(error));
+    return module.emitError()
+           << "cannot parse LLVM's passes '" << options.passes
+           << "': " << llvm::toString(std::move(error));
   passes.run(*llvm.module, modules);
   return success();
 }

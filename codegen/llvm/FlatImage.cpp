@@ -173,8 +173,7 @@ Expected<uint64_t> FlatLinker::address(const object::SymbolRef &symbol) {
 }
 
 Error FlatLinker::relocate(const SectionRef &relocations) {
-  Expected<object::section_iterator> target =
-      relocations.getRelocatedSection();
+  Expected<object::section_iterator> target = relocations.getRelocatedSection();
   if (!target)
     return target.takeError();
   if (*target == file.section_end())
@@ -183,8 +182,7 @@ Error FlatLinker::relocate(const SectionRef &relocations) {
   if (found == offsets.end())
     return Error::success();
   for (const RelocationRef &relocation : relocations.relocations())
-    if (Error error =
-            apply(relocation, found->second, (*target)->getSize()))
+    if (Error error = apply(relocation, found->second, (*target)->getSize()))
       return error;
   return Error::success();
 }

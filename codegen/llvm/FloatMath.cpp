@@ -22,11 +22,20 @@ static constexpr double kLn2High = 6.93147180369123816490e-01;
 static constexpr double kLn2Low = 1.90821492927058770002e-10;
 
 // 1/1!, 1/2!, ... : (e^x - 1) / x.
-static constexpr double kExpm1Series[] = {
-    1.0,         1.0 / 2,         1.0 / 6,          1.0 / 24,
-    1.0 / 120,   1.0 / 720,       1.0 / 5040,       1.0 / 40320,
-    1.0 / 362880, 1.0 / 3628800,  1.0 / 39916800,   1.0 / 479001600,
-    1.0 / 6227020800.0, 1.0 / 87178291200.0};
+static constexpr double kExpm1Series[] = {1.0,
+                                          1.0 / 2,
+                                          1.0 / 6,
+                                          1.0 / 24,
+                                          1.0 / 120,
+                                          1.0 / 720,
+                                          1.0 / 5040,
+                                          1.0 / 40320,
+                                          1.0 / 362880,
+                                          1.0 / 3628800,
+                                          1.0 / 39916800,
+                                          1.0 / 479001600,
+                                          1.0 / 6227020800.0,
+                                          1.0 / 87178291200.0};
 
 FloatMath::FloatMath(OpBuilder &builder, Location loc, Type type)
     : b(builder), loc(loc), type(type) {
@@ -108,8 +117,7 @@ Value FloatMath::polynomial(Value x, ArrayRef<double> coefficients) {
 FloatMath::Rounded FloatMath::nearest(Value x) {
   Value magic = constant(isDouble ? 6755399441055744.0 : 12582912.0);
   Value shifted = add(x, magic);
-  Value whole =
-      arith::SubIOp::create(b, loc, toBits(shifted), toBits(magic));
+  Value whole = arith::SubIOp::create(b, loc, toBits(shifted), toBits(magic));
   return {sub(shifted, magic), whole};
 }
 
@@ -256,9 +264,9 @@ FloatMath::LogParts FloatMath::logParts(Value x) {
   Value f = sub(m, constant(1));
   Value s = div(f, add(m, constant(1)));
   Value s2 = mul(s, s);
-  static constexpr double series[] = {
-      2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9,  2.0 / 11, 2.0 / 13,
-      2.0 / 15, 2.0 / 17, 2.0 / 19, 2.0 / 21, 2.0 / 23};
+  static constexpr double series[] = {2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9,
+                                      2.0 / 11, 2.0 / 13, 2.0 / 15, 2.0 / 17,
+                                      2.0 / 19, 2.0 / 21, 2.0 / 23};
   // 2 s = f - s f, so ln m = f - s (f - s2 * tail).
   Value tail = mul(s2, polynomial(s2, series));
   Value log = sub(f, mul(s, sub(f, tail)));
@@ -280,8 +288,8 @@ Value FloatMath::log(Value x) {
 
 Value FloatMath::log2(Value x) {
   LogParts parts = logParts(x);
-  return logSpecial(
-      x, fma(parts.logMantissa, constant(kLog2E), parts.exponent));
+  return logSpecial(x,
+                    fma(parts.logMantissa, constant(kLog2E), parts.exponent));
 }
 
 Value FloatMath::log10(Value x) {
@@ -311,19 +319,25 @@ Value FloatMath::sinShifted(Value x, int64_t quarters) {
   r = fma(k.real, constant(-0x1.110b46p-26), r);
   r = fma(k.real, constant(-0x1.1a62633145c07p-54), r);
   Value r2 = mul(r, r);
-  static constexpr double sine[] = {
-      -1.0 / 6,       1.0 / 120,           -1.0 / 5040,
-      1.0 / 362880,   -1.0 / 39916800,     1.0 / 6227020800.0,
-      -1.0 / 1307674368000.0, 1.0 / 355687428096000.0};
-  static constexpr double cosine[] = {
-      1.0 / 24,         -1.0 / 720,          1.0 / 40320,
-      -1.0 / 3628800,   1.0 / 479001600,     -1.0 / 87178291200.0,
-      1.0 / 20922789888000.0};
+  static constexpr double sine[] = {-1.0 / 6,
+                                    1.0 / 120,
+                                    -1.0 / 5040,
+                                    1.0 / 362880,
+                                    -1.0 / 39916800,
+                                    1.0 / 6227020800.0,
+                                    -1.0 / 1307674368000.0,
+                                    1.0 / 355687428096000.0};
+  static constexpr double cosine[] = {1.0 / 24,
+                                      -1.0 / 720,
+                                      1.0 / 40320,
+                                      -1.0 / 3628800,
+                                      1.0 / 479001600,
+                                      -1.0 / 87178291200.0,
+                                      1.0 / 20922789888000.0};
   Value s = fma(mul(polynomial(r2, sine), r2), r, r);
   Value half = fma(r2, constant(-0.5), constant(1));
   Value c = fma(mul(polynomial(r2, cosine), r2), r2, half);
-  Value quadrant =
-      arith::AddIOp::create(b, loc, k.integer, integer(quarters));
+  Value quadrant = arith::AddIOp::create(b, loc, k.integer, integer(quarters));
   auto bitSet = [&](int64_t bit) -> Value {
     Value masked = arith::AndIOp::create(b, loc, quadrant, integer(bit));
     return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, masked,
@@ -363,11 +377,11 @@ Value FloatMath::atan(Value x) {
 Value FloatMath::atan2(Value y, Value x) {
   Value height = abs(y), width = abs(x), zero = constant(0);
   Value ratio = select(equal(height, width), constant(1), div(height, width));
-  Value isZero = arith::AndIOp::create(b, loc, equal(height, zero),
-                                       equal(width, width));
+  Value isZero =
+      arith::AndIOp::create(b, loc, equal(height, zero), equal(width, width));
   Value angle = atan(select(isZero, zero, ratio));
-  Value isLeft = arith::CmpIOp::create(
-      b, loc, arith::CmpIPredicate::slt, toBits(x), integer(0));
+  Value isLeft = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
+                                       toBits(x), integer(0));
   Value mirrored = sub(constant(3.14159265358979323846), angle);
   return copySign(select(isLeft, mirrored, angle), y);
 }
@@ -386,8 +400,8 @@ Value FloatMath::pow(Value x, Value y) {
   Value isInteger = equal(roundEven(y), y);
   Value halfOfY = mul(y, constant(0.5));
   Value isEven = equal(roundEven(halfOfY), halfOfY);
-  Value negative = arith::CmpIOp::create(
-      b, loc, arith::CmpIPredicate::slt, toBits(x), integer(0));
+  Value negative = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
+                                         toBits(x), integer(0));
   Value flipped = arith::NegFOp::create(b, loc, magnitude);
   Value signedResult = select(isEven, magnitude, flipped);
   signedResult = select(isInteger, signedResult, magnitude);

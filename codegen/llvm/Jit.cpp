@@ -15,9 +15,7 @@
 using namespace attnc;
 using namespace llvm;
 
-static void releaseJit(void *owner) {
-  delete static_cast<orc::LLJIT *>(owner);
-}
+static void releaseJit(void *owner) { delete static_cast<orc::LLJIT *>(owner); }
 
 /// The linker needs a data layout, not a target machine: creating one would
 /// only cost time.
@@ -32,9 +30,9 @@ createJit(const attnc::Target &target) {
       .create();
 }
 
-Expected<KernelHandle>
-attnc::jitKernel(std::unique_ptr<MemoryBuffer> object,
-                 const KernelDesc &description, const attnc::Target &target) {
+Expected<KernelHandle> attnc::jitKernel(std::unique_ptr<MemoryBuffer> object,
+                                        const KernelDesc &description,
+                                        const attnc::Target &target) {
   if (Error error = checkNoExternalSymbols(object->getMemBufferRef()))
     return std::move(error);
   auto jit = createJit(target);
@@ -58,8 +56,7 @@ attnc::jitKernel(std::unique_ptr<MemoryBuffer> object,
   if (attnc_kernel_create(bytes->data(), bytes->size(), functions.data(),
                           functions.size(), releaseJit, jit->get(), &kernel,
                           &error) != ATTNC_OK)
-    return createStringError(Twine("cannot open the kernel: ") +
-                             error.message);
+    return createStringError(Twine("cannot open the kernel: ") + error.message);
   jit->release(); // the kernel's now
   return KernelHandle(kernel);
 }

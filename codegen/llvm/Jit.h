@@ -21,8 +21,8 @@ struct KernelDeleter {
 };
 using KernelHandle = std::unique_ptr<attnc_kernel, KernelDeleter>;
 
-/// Links `object`, whose launches are the symbols attnc_launch_<k>, and opens it
-/// under `description` (which has no images). The kernel owns the code.
+/// Links `object`, whose launches are the symbols attnc_launch_<k>, and opens
+/// it under `description` (which has no images). The kernel owns the code.
 llvm::Expected<KernelHandle>
 jitKernel(std::unique_ptr<llvm::MemoryBuffer> object,
           const KernelDesc &description, const Target &target);

@@ -52,8 +52,7 @@ static LaunchParams takeParams(func::FuncOp func,
     LaunchParam param{type};
     if (auto tensor =
             func.getArgAttrOfType<IntegerAttr>(i, stage5::kTensorAttr)) {
-      param.alignment =
-          alignmentOf(kernel, tensor.getValue().getZExtValue());
+      param.alignment = alignmentOf(kernel, tensor.getValue().getZExtValue());
       param.noAlias = isUnaliased(func, kernel, tensor);
     } else if (func.getArgAttr(i, stage5::kScratchAttr)) {
       param.alignment = ATTNC_SCRATCH_ALIGNMENT;
@@ -158,10 +157,9 @@ private:
     return LLVM::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
   }
   Value load(Type type) {
-    Value address =
-        LLVM::GEPOp::create(b, loc, pointer, b.getI64Type(),
-                            wrapper.getArgument(0),
-                            ArrayRef<LLVM::GEPArg>{next++});
+    Value address = LLVM::GEPOp::create(b, loc, pointer, b.getI64Type(),
+                                        wrapper.getArgument(0),
+                                        ArrayRef<LLVM::GEPArg>{next++});
     return LLVM::LoadOp::create(b, loc, type, address, /*alignment=*/8);
   }
 };
@@ -175,9 +173,9 @@ static LogicalResult addWrapper(ModuleOp module, size_t number,
     return module.emitError() << "launch " << launch.body << " was lost";
   OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
   auto pointer = LLVM::LLVMPointerType::get(b.getContext());
-  auto type = LLVM::LLVMFunctionType::get(
-      LLVM::LLVMVoidType::get(b.getContext()),
-      {pointer, b.getI64Type(), pointer, pointer});
+  auto type =
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                  {pointer, b.getI64Type(), pointer, pointer});
   auto wrapper =
       LLVM::LLVMFuncOp::create(b, body.getLoc(), entryName(number), type,
                                LLVM::Linkage::External, /*dsoLocal=*/true);

@@ -30,7 +30,8 @@ Type withElement(Type type, Type element) {
 using UnaryFunction = Value (FloatMath::*)(Value);
 
 /// Computes `Op` at its own type, if that is f32 or f64 as `isDouble` says.
-template <typename Op> struct Direct : OpRewritePattern<Op> {
+template <typename Op>
+struct Direct : OpRewritePattern<Op> {
   Direct(MLIRContext *context, UnaryFunction function, bool isDouble)
       : OpRewritePattern<Op>(context, /*benefit=*/2), function(function),
         isDouble(isDouble) {}
@@ -50,7 +51,8 @@ template <typename Op> struct Direct : OpRewritePattern<Op> {
 };
 
 /// Computes an f32 `Op` in f64.
-template <typename Op> struct ThroughDouble : OpRewritePattern<Op> {
+template <typename Op>
+struct ThroughDouble : OpRewritePattern<Op> {
   ThroughDouble(MLIRContext *context, UnaryFunction function)
       : OpRewritePattern<Op>(context, /*benefit=*/2), function(function) {}
 
@@ -59,8 +61,8 @@ template <typename Op> struct ThroughDouble : OpRewritePattern<Op> {
     if (!elementOf(op).isF32())
       return failure();
     Type wide = withElement(op.getType(), rewriter.getF64Type());
-    Value x = arith::ExtFOp::create(rewriter, op.getLoc(), wide,
-                                    op->getOperand(0));
+    Value x =
+        arith::ExtFOp::create(rewriter, op.getLoc(), wide, op->getOperand(0));
     FloatMath math(rewriter, op.getLoc(), wide);
     rewriter.replaceOpWithNewOp<arith::TruncFOp>(op, op.getType(),
                                                  (math.*function)(x));
@@ -73,7 +75,8 @@ template <typename Op> struct ThroughDouble : OpRewritePattern<Op> {
 using BinaryFunction = Value (FloatMath::*)(Value, Value);
 
 /// Computes an f32 operation of two operands in f64.
-template <typename Op> struct BinaryThroughDouble : OpRewritePattern<Op> {
+template <typename Op>
+struct BinaryThroughDouble : OpRewritePattern<Op> {
   BinaryThroughDouble(MLIRContext *context, BinaryFunction function)
       : OpRewritePattern<Op>(context, /*benefit=*/2), function(function) {}
 
@@ -121,8 +124,8 @@ struct ExpandMultiplyAdd : OpRewritePattern<math::FmaOp> {
 };
 
 template <typename Op>
-void addDirect(RewritePatternSet &patterns, UnaryFunction function,
-               bool f32, bool f64) {
+void addDirect(RewritePatternSet &patterns, UnaryFunction function, bool f32,
+               bool f64) {
   if (f32)
     patterns.add<Direct<Op>>(patterns.getContext(), function, false);
   if (f64)
@@ -145,9 +148,10 @@ bool isUpstreamPolynomial(StringRef name) {
 
 /// Whether LLVM has instructions for what is left of `op`.
 bool isInstruction(Operation *op, const Target &target) {
-  if (isa<math::AbsFOp, math::AbsIOp, math::CopySignOp, math::CountLeadingZerosOp,
-          math::CountTrailingZerosOp, math::CtPopOp, math::SqrtOp,
-          math::IsFiniteOp, math::IsInfOp, math::IsNaNOp, math::IsNormalOp>(op))
+  if (isa<math::AbsFOp, math::AbsIOp, math::CopySignOp,
+          math::CountLeadingZerosOp, math::CountTrailingZerosOp, math::CtPopOp,
+          math::SqrtOp, math::IsFiniteOp, math::IsInfOp, math::IsNaNOp,
+          math::IsNormalOp>(op))
     return true;
   if (isa<math::FmaOp>(op))
     return target.hasFma;
@@ -178,8 +182,8 @@ LogicalResult checkOp(Operation *op, const Target &target) {
   if (auto rounding = dyn_cast<arith::ArithRoundingModeInterface>(op)) {
     arith::RoundingModeAttr mode = rounding.getRoundingModeAttr();
     if (mode && mode.getValue() != arith::RoundingMode::to_nearest_even)
-      return op->emitError() << op->getName()
-                             << " rounds to the nearest even value only";
+      return op->emitError()
+             << op->getName() << " rounds to the nearest even value only";
   }
   if (auto truncate = dyn_cast<arith::TruncFOp>(op)) {
     Type to = getElementTypeOrSelf(truncate.getType());

@@ -46,10 +46,9 @@ struct WidenOperation : RewritePattern {
 
   LogicalResult matchAndRewrite(Operation *op,
                                 PatternRewriter &rewriter) const override {
-    if (keepsSmallFloats(op) || (llvm::none_of(op->getOperandTypes(),
-                                               isSmallFloat) &&
-                                 llvm::none_of(op->getResultTypes(),
-                                               isSmallFloat)))
+    if (keepsSmallFloats(op) ||
+        (llvm::none_of(op->getOperandTypes(), isSmallFloat) &&
+         llvm::none_of(op->getResultTypes(), isSmallFloat)))
       return failure();
     Type f32 = rewriter.getF32Type();
     IRMapping mapping;
@@ -64,8 +63,7 @@ struct WidenOperation : RewritePattern {
       Type type = result.getType();
       if (isSmallFloat(type)) {
         result.setType(withElement(type, f32));
-        result =
-            arith::TruncFOp::create(rewriter, op->getLoc(), type, result);
+        result = arith::TruncFOp::create(rewriter, op->getLoc(), type, result);
       }
       results.push_back(result);
     }
@@ -84,8 +82,8 @@ struct ExtendInTwoSteps : OpRewritePattern<arith::ExtFOp> {
         !getElementTypeOrSelf(op.getType()).isF64())
       return failure();
     Value middle = arith::ExtFOp::create(
-        rewriter, op.getLoc(),
-        withElement(op.getType(), rewriter.getF32Type()), op.getIn());
+        rewriter, op.getLoc(), withElement(op.getType(), rewriter.getF32Type()),
+        op.getIn());
     rewriter.replaceOpWithNewOp<arith::ExtFOp>(op, op.getType(), middle);
     return success();
   }
@@ -177,8 +175,8 @@ struct TruncateHalf : OpRewritePattern<arith::TruncFOp> {
     // Normal results: change the exponent's bias, then round what is cut off;
     // a carry moves on to the next exponent, and from the last to infinity.
     Value odd = bits.mask(bits.right(magnitude, 13), 1);
-    Value rebased = bits.add(
-        magnitude, bits.constant((uint32_t(15 - 127) << 23) + 0xfff));
+    Value rebased =
+        bits.add(magnitude, bits.constant((uint32_t(15 - 127) << 23) + 0xfff));
     Value normal = bits.right(bits.add(rebased, odd), 13);
     // Subnormal results: 0.5 has the last bit of an f16 subnormal as its own.
     Value half = bits.constant(126u << 23);

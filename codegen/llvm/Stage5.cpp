@@ -66,8 +66,8 @@ SmallVector<func::FuncOp> attnc::getLaunches(ModuleOp module) {
 static LogicalResult readArg(ModuleOp module, unsigned number, Attribute attr,
                              stage5::Arg &arg) {
   auto error = [&]() {
-    return module.emitError() << stage5::kKernelAttr << ": argument " << number
-                              << " ";
+    return module.emitError()
+           << stage5::kKernelAttr << ": argument " << number << " ";
   };
   auto dict = dyn_cast<DictionaryAttr>(attr);
   if (!dict)
@@ -196,8 +196,9 @@ private:
 
 } // namespace
 
-LogicalResult SignatureVerifier::verifyFormula(
-    FormulaAttr formula, function_ref<InFlightDiagnostic()> error) {
+LogicalResult
+SignatureVerifier::verifyFormula(FormulaAttr formula,
+                                 function_ref<InFlightDiagnostic()> error) {
   ArrayRef<int64_t> dims;
   if (DenseI64ArrayAttr attr = formula.getDims())
     dims = attr.asArrayRef();
@@ -280,17 +281,16 @@ LogicalResult SignatureVerifier::verifyTensor(func::FuncOp func,
   auto attr = func.getArgAttrOfType<IntegerAttr>(number, stage5::kTensorAttr);
   auto type = dyn_cast<MemRefType>(func.getArgumentTypes()[number]);
   if (!attr || !type)
-    return argError(func, number) << "needs a memref type and an integer "
-                                  << stage5::kTensorAttr;
+    return argError(func, number)
+           << "needs a memref type and an integer " << stage5::kTensorAttr;
   int64_t args = kernel.args.size(), temps = kernel.temps.size();
   APInt value = attr.getValue();
   if (value.isNegative() || value.getActiveBits() > 62 ||
       value.getSExtValue() >= args + temps)
-    return argError(func, number) << "names tensor "
-                                  << llvm::toString(value, 10, /*Signed=*/true)
-                                  << ", but the kernel has " << args
-                                  << " arguments and " << temps
-                                  << " temporaries";
+    return argError(func, number)
+           << "names tensor " << llvm::toString(value, 10, /*Signed=*/true)
+           << ", but the kernel has " << args << " arguments and " << temps
+           << " temporaries";
   if (type.getMemorySpace())
     return argError(func, number) << "must not have a memory space";
   if (!type.getElementType().isIntOrIndexOrFloat())
@@ -309,9 +309,10 @@ LogicalResult SignatureVerifier::verifyTail(func::FuncOp func) {
     return func.getArgAttr(number, name) != nullptr;
   };
   if (count < 3)
-    return func.emitOpError() << "needs the arguments " << stage5::kWorkgroupAttr
-                              << ", " << stage5::kScratchAttr << " and "
-                              << stage5::kStatusAttr << " at the end";
+    return func.emitOpError()
+           << "needs the arguments " << stage5::kWorkgroupAttr << ", "
+           << stage5::kScratchAttr << " and " << stage5::kStatusAttr
+           << " at the end";
   if (!marked(count - 3, stage5::kWorkgroupAttr) || !types[count - 3].isIndex())
     return argError(func, count - 3)
            << "must be an index with " << stage5::kWorkgroupAttr;
@@ -341,9 +342,9 @@ LogicalResult SignatureVerifier::verifyLaunch(func::FuncOp func) {
     return func.emitOpError() << "is a launch: it cannot return anything";
   auto grid = func->getAttrOfType<ArrayAttr>(stage5::kGridAttr);
   if (!grid || grid.size() > ATTNC_MAX_GRID_RANK)
-    return func.emitOpError() << stage5::kGridAttr << " must be an array of up "
-                              << "to " << int64_t(ATTNC_MAX_GRID_RANK)
-                              << " formulas";
+    return func.emitOpError()
+           << stage5::kGridAttr << " must be an array of up "
+           << "to " << int64_t(ATTNC_MAX_GRID_RANK) << " formulas";
   for (Attribute attr : grid) {
     auto size = dyn_cast<FormulaAttr>(attr);
     if (!size)
@@ -365,8 +366,8 @@ LogicalResult SignatureVerifier::verifyLaunch(func::FuncOp func) {
     }
     auto value = func.getArgAttrOfType<FormulaAttr>(i, stage5::kValueAttr);
     if (!value)
-      result = argError(func, i) << "needs " << stage5::kValueAttr
-                                 << " = #attn.formula<...>";
+      result = argError(func, i)
+               << "needs " << stage5::kValueAttr << " = #attn.formula<...>";
     else if (failed(verifyFormula(value, [&] { return argError(func, i); })))
       result = failure();
   }
@@ -380,8 +381,8 @@ LogicalResult SignatureVerifier::verifyFunc(func::FuncOp func) {
   if (func->hasAttr(stage5::kGridAttr))
     return verifyLaunch(func);
   if (!func.isPrivate())
-    return func.emitOpError() << "has no " << stage5::kGridAttr
-                              << ", so it must be private";
+    return func.emitOpError()
+           << "has no " << stage5::kGridAttr << ", so it must be private";
   if (func.isExternal())
     return func.emitOpError() << "is declared only: kernels have no external "
                               << "symbols";

@@ -8,7 +8,8 @@
 //                alignment = 4 : i64}, ...],
 //       constraints = [{formula = #attn.formula<...>, message = "..."}],
 //       temps = [#attn.formula<...>]}} {
-//     func.func @tiles(%q: memref<?x64xf32, strided<[?, 1]>> {attn.tensor = 0 : i64},
+//     func.func @tiles(%q: memref<?x64xf32, strided<[?, 1]>> {attn.tensor = 0 :
+//     i64},
 //                      %n: index {attn.value = #attn.formula<...>},
 //                      %workgroup: index {attn.workgroup},
 //                      %scratch: memref<4096xi8> {attn.scratch},

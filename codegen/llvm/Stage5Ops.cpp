@@ -89,7 +89,7 @@ std::optional<StringRef> attnc::intrinsicFeature(StringRef intrinsic) {
   if (intrinsic.consume_front("x86.")) {
     // AVX-512's names do not tell its many extensions apart: a list.
     static constexpr StringLiteral kAvx512[] = {
-        "avx512.mask.getexp.", "avx512.mask.getmant.", "avx512.mask.range.",
+        "avx512.mask.getexp.", "avx512.mask.getmant.",  "avx512.mask.range.",
         "avx512.mask.reduce.", "avx512.mask.rndscale.", "avx512.mask.scalef."};
     for (StringRef name : kAvx512)
       if (intrinsic.starts_with(name))
@@ -108,12 +108,11 @@ std::optional<StringRef> attnc::intrinsicFeature(StringRef intrinsic) {
         .Default(std::nullopt);
   }
   static constexpr StringLiteral kPortable[] = {
-      "abs.",    "bitreverse.",  "bswap.",  "copysign.", "ctlz.",
-      "ctpop.",  "cttz.",        "fabs.",   "fmuladd.",  "fshl.",
-      "fshr.",   "maximum.",     "maxnum.", "minimum.",  "minnum.",
-      "smax.",   "smin.",        "sqrt.",   "umax.",     "umin.",
-      "sadd.sat.", "ssub.sat.",  "uadd.sat.", "usub.sat.",
-      "vector.reduce."};
+      "abs.",      "bitreverse.", "bswap.",    "copysign.", "ctlz.",
+      "ctpop.",    "cttz.",       "fabs.",     "fmuladd.",  "fshl.",
+      "fshr.",     "maximum.",    "maxnum.",   "minimum.",  "minnum.",
+      "smax.",     "smin.",       "sqrt.",     "umax.",     "umin.",
+      "sadd.sat.", "ssub.sat.",   "uadd.sat.", "usub.sat.", "vector.reduce."};
   for (StringRef name : kPortable)
     if (intrinsic.starts_with(name))
       return StringRef();
@@ -122,8 +121,8 @@ std::optional<StringRef> attnc::intrinsicFeature(StringRef intrinsic) {
 
 static LogicalResult verifyIntrinsic(LLVM::CallIntrinsicOp op) {
   if (!intrinsicFeature(op.getIntrin()))
-    return op.emitOpError() << "calls " << op.getIntrin()
-                            << ", which kernels must not use";
+    return op.emitOpError()
+           << "calls " << op.getIntrin() << ", which kernels must not use";
   if (!op.getOpBundleOperands().empty())
     return op.emitOpError() << "must not have operand bundles";
   return success();
@@ -183,18 +182,19 @@ static bool isAllowedOp(Operation *op) {
   if (isa<vector::VectorDialect>(op->getDialect()))
     return !isa<vector::PrintOp>(op);
   return isa<
-      ModuleOp, func::FuncOp, func::CallOp,
-      func::ReturnOp, scf::ForOp, scf::WhileOp, scf::ConditionOp, scf::IfOp,
-      scf::IndexSwitchOp, scf::ExecuteRegionOp, scf::YieldOp, cf::BranchOp,
-      cf::CondBranchOp, cf::SwitchOp, affine::AffineApplyOp,
-      affine::AffineMinOp, affine::AffineMaxOp, affine::AffineDelinearizeIndexOp,
-      affine::AffineLinearizeIndexOp, memref::AllocaOp, memref::AssumeAlignmentOp,
-      memref::CastOp, memref::CollapseShapeOp, memref::DimOp,
-      memref::ExpandShapeOp, memref::ExtractAlignedPointerAsIndexOp,
-      memref::ExtractStridedMetadataOp, memref::GetGlobalOp, memref::GlobalOp,
-      memref::LoadOp, memref::PrefetchOp, memref::ReinterpretCastOp,
-      memref::StoreOp, memref::SubViewOp, memref::TransposeOp, memref::ViewOp,
-      ub::PoisonOp, LLVM::CallIntrinsicOp>(op);
+      ModuleOp, func::FuncOp, func::CallOp, func::ReturnOp, scf::ForOp,
+      scf::WhileOp, scf::ConditionOp, scf::IfOp, scf::IndexSwitchOp,
+      scf::ExecuteRegionOp, scf::YieldOp, cf::BranchOp, cf::CondBranchOp,
+      cf::SwitchOp, affine::AffineApplyOp, affine::AffineMinOp,
+      affine::AffineMaxOp, affine::AffineDelinearizeIndexOp,
+      affine::AffineLinearizeIndexOp, memref::AllocaOp,
+      memref::AssumeAlignmentOp, memref::CastOp, memref::CollapseShapeOp,
+      memref::DimOp, memref::ExpandShapeOp,
+      memref::ExtractAlignedPointerAsIndexOp, memref::ExtractStridedMetadataOp,
+      memref::GetGlobalOp, memref::GlobalOp, memref::LoadOp, memref::PrefetchOp,
+      memref::ReinterpretCastOp, memref::StoreOp, memref::SubViewOp,
+      memref::TransposeOp, memref::ViewOp, ub::PoisonOp, LLVM::CallIntrinsicOp>(
+      op);
 }
 
 /// Portable intrinsics that have an operation of their own, such as

@@ -1,4 +1,4 @@
-// RUN: attnc-opt %s --split-input-file --attn-to-stage4 --verify-diagnostics
+// RUN: attnc-opt %s --split-input-file --attn-to-stage3 --attn-tile --attn-fuse --verify-diagnostics
 
 func.func @a_projection_behind_is_not_row_work(%q: tensor<?x64xf32>, %k: tensor<?x64xf32>, %v: tensor<?x64xf32>, %w: tensor<64x64xf32>, %e: tensor<?x64xf32>) -> tensor<?x64xf32> {
   %o = attn.attention %q, %k, %v : tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32> -> tensor<?x64xf32>

@@ -1,5 +1,5 @@
-// RUN: attnc-opt %s --split-input-file --attn-to-stage4 | FileCheck %s
-// RUN: attnc-opt %s --split-input-file --attn-to-stage4=producers=materialize | FileCheck %s --check-prefix=MAT
+// RUN: attnc-opt %s --split-input-file --attn-to-stage3 --attn-tile --attn-fuse --canonicalize --cse | FileCheck %s
+// RUN: attnc-opt %s --split-input-file --attn-to-stage3=producers=materialize --attn-tile --attn-fuse --canonicalize --cse | FileCheck %s --check-prefix=MAT
 
 // CHECK-LABEL: @a_cast_becomes_part_of_the_loader
 // CHECK-NOT: attn.rows

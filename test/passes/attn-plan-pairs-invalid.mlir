@@ -11,6 +11,17 @@ func.func @set_that_no_pass_compiles(%q: !t) -> !t {
 // -----
 
 !t = tensor<?x8xf32>
+func.func @each_operation_is_refused(%q: !t) -> !t {
+  // expected-error @+1 {{pair set 'log' is not compiled yet}}
+  %o = attn.attention %q, %q, %q mask = #attn.pairs<log> : !t, !t, !t -> !t
+  // expected-error @+1 {{kernel #attn.none is not compiled yet}}
+  %p = attn.attention %o, %q, %q kernel = #attn.none : !t, !t, !t -> !t
+  return %p : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
 func.func @clamped_window(%q: !t) -> !t {
   // expected-error @+1 {{pair set 'clamped window' is not compiled yet}}
   %o = attn.attention %q, %q, %q sparsity = #attn.pairs<window<3, 3, clamped>> : !t, !t, !t -> !t

@@ -178,11 +178,12 @@ func.func @opposite_tests_cancel(%q: !t, %k: !t, %m: tensor<?xi1>) -> !t {
 // -----
 
 !t = tensor<?x8xf32>
-// Beyond any position: no bound at all.
+// Beyond any position: no bound at all, and nothing outside.
 // CHECK-LABEL: func.func @endless_windows_bound_nothing
-// CHECK: lower = {{[^>]+}}> (s0), upper = {{[^>]+}}> (d0, s1 - 1)
+// CHECK: components = [#attn.component<lower = {{[^>]+}}> (s0), upper = {{[^>]+}}> (d0, s1 - 1), row_lower = {{[^>]+}}> (s2), row_upper = {{[^>]+}}> (s3 - 1)>]>
 func.func @endless_windows_bound_nothing(%q: !t, %k: !t) -> !t {
-  %o = attn.attention %q, %k, %k mask = #attn.pairs<window<9223372036854775807, 0>> : !t, !t, !t -> !t
+  %o = attn.attention %q, %k, %k mask = #attn.pairs<window<9223372036854775807, 0> & first<9223372036854775807>
+      | !window<9223372036854775807, 9223372036854775807> | !last<9223372036854775807>> : !t, !t, !t -> !t
   return %o : !t
 }
 

@@ -111,7 +111,8 @@ std::string Reference::whyNotSampled(Operation *op) {
     if (llvm::all_of(op->getUsers(), llvm::IsaPred<tensor::EmptyOp>))
       return "";
   } else if (isa<AttentionOp, linalg::LinalgOp, tensor::EmptyOp, tensor::CastOp,
-                 func::ReturnOp>(op)) {
+                 func::ReturnOp>(op) ||
+             op->hasTrait<OpTrait::Elementwise>()) {
     return "";
   }
   if (llvm::any_of(op->getOperands(), [&](Value v) { return hasRowDim(v); }))

@@ -274,6 +274,15 @@ void ShapeSolver::visitOther(Operation *op) {
         tie(result, d, init, d);
     return;
   }
+  if (op->hasTrait<OpTrait::Elementwise>() && op->getNumResults() == 1) {
+    // Arithmetic on whole tensors.
+    auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+    for (Value operand : op->getOperands())
+      if (type && isa<RankedTensorType>(operand.getType()))
+        for (int64_t d = 0; d < type.getRank(); ++d)
+          tie(operand, d, op->getResult(0), d);
+    return;
+  }
   SmallVector<OpFoldResult> sizes;
   if (auto empty = dyn_cast<tensor::EmptyOp>(op))
     sizes = empty.getMixedSizes();

@@ -7,13 +7,13 @@
 // Bodies and constants are internal, entry points are not; pointers that the
 // runtime keeps apart do not alias, those of a tensor that comes twice do.
 // CHECK: llvm.mlir.global internal unnamed_addr constant @table
-// CHECK: llvm.func internal @first(%{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr {llvm.align = 4 : i64, llvm.noalias},
+// CHECK: llvm.func internal @first(%{{[^,]*}}: !llvm.ptr, %{{[^,]*}}: !llvm.ptr {llvm.align = 4 : i64, llvm.noalias},
 // CHECK-SAME: !llvm.ptr {llvm.align = 64 : i64, llvm.noalias},
 // CHECK-SAME: !llvm.ptr {llvm.align = 64 : i64, llvm.dereferenceable = 128 : i64, llvm.noalias},
 // CHECK-SAME: !llvm.ptr {llvm.align = 4 : i64, llvm.dereferenceable = 4 : i64, llvm.noalias},
 // CHECK: llvm.intr.fma
 // CHECK-NOT: llvm.call @
-// CHECK: llvm.func internal @second(%{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr {llvm.align = 64 : i64},
+// CHECK: llvm.func internal @second(%{{[^,]*}}: !llvm.ptr, %{{[^,]*}}: !llvm.ptr {llvm.align = 64 : i64},
 // CHECK-SAME: !llvm.ptr {llvm.align = 64 : i64},
 
 // Old machines have no fused multiply-add, nor an instruction for floor.

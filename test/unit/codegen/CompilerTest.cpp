@@ -73,12 +73,12 @@ TEST(Compiler, JitRunsRows) {
   EXPECT_GT(times.link, 0);
   EXPECT_EQ(times.passes, 0); // stage 5 needs none
   EXPECT_GT(times.codeBytes, 100u);
-  std::printf("[ phases   ] stage5 %.2f, to LLVM dialect %.2f, translate %.2f, "
-              "LLVM passes %.2f, code generation %.2f, link %.2f ms; %u bytes\n",
-              times.stage5 * 1e3, times.toLLVMDialect * 1e3,
-              times.translate * 1e3, times.llvmPasses * 1e3,
-              times.codeGeneration * 1e3, times.link * 1e3,
-              static_cast<unsigned>(times.codeBytes));
+  std::printf(
+      "[ phases   ] stage5 %.2f, to LLVM dialect %.2f, translate %.2f, "
+      "LLVM passes %.2f, code generation %.2f, link %.2f ms; %u bytes\n",
+      times.stage5 * 1e3, times.toLLVMDialect * 1e3, times.translate * 1e3,
+      times.llvmPasses * 1e3, times.codeGeneration * 1e3, times.link * 1e3,
+      static_cast<unsigned>(times.codeBytes));
 }
 
 TEST(Compiler, AotOfEachLevelGivesTheBitsOfTheJit) {
@@ -131,8 +131,8 @@ TEST(Compiler, RefusesFeaturesThatTheHostLacks) {
   EXPECT_NE(file.errors().find(lacking), std::string::npos) << file.errors();
   Session jit(kRowsKernel);
   EXPECT_FALSE(jit.jit(target));
-  EXPECT_EQ(jit.errors(), "this machine lacks " + lacking +
-                              ", which x86-64-v2 needs\n");
+  EXPECT_EQ(jit.errors(),
+            "this machine lacks " + lacking + ", which x86-64-v2 needs\n");
 }
 
 TEST(Compiler, StatusWordReachesTheCaller) {
@@ -214,7 +214,8 @@ TEST(Compiler, DescribesTheKernel) {
   ASSERT_EQ(divide.words.size(), 9u);
   EXPECT_EQ(divide.words[5].kind, WordDesc::Kind::TensorStride);
   EXPECT_EQ(divide.words[6].tensor, 2u);
-  EXPECT_EQ(formatFormula(divide.words[7].value, names), "floordiv(x.dim0 * 4, 4)");
+  EXPECT_EQ(formatFormula(divide.words[7].value, names),
+            "floordiv(x.dim0 * 4, 4)");
   EXPECT_EQ(formatFormula(divide.words[8].value, names), "x.dim0");
 }
 
@@ -228,7 +229,8 @@ TEST(Compiler, EmitsWhatItIsAskedFor) {
   };
   EXPECT_NE(emit("stage5").find("attn.kernel"), std::string::npos);
   std::string llvm = emit("llvm");
-  EXPECT_NE(llvm.find("define dso_local void @attnc_launch_0(ptr"), std::string::npos);
+  EXPECT_NE(llvm.find("define dso_local void @attnc_launch_0(ptr"),
+            std::string::npos);
   EXPECT_NE(llvm.find("noalias"), std::string::npos);
   EXPECT_NE(llvm.find("\"target-cpu\"=\"x86-64-v3\""), std::string::npos);
   EXPECT_NE(emit("asm").find("%ymm"), std::string::npos);
@@ -245,6 +247,56 @@ TEST(Compiler, SaysWhereThereIsNothingToCompile) {
   EXPECT_FALSE(session.jit(targetNamed("native")));
   EXPECT_EQ(session.errors(), "there is no attention here: neither attn "
                               "operations nor a stage-5 kernel\n");
+}
+
+// From a spec: all stages, and one kernel file for machines with different
+// vectors.
+TEST(Compiler, CompilesASpecForSeveralTargets) {
+  Session session(R"mlir(
+    func.func @f(%q: tensor<2x?x16xf32>, %k: tensor<2x?x16xf32>,
+                 %v: tensor<2x?x16xf32>) -> tensor<2x?x16xf32> {
+      %o = attn.attention %q, %k, %v mask = #attn.pairs<causal>
+           : tensor<2x?x16xf32>, tensor<2x?x16xf32>, tensor<2x?x16xf32>
+             -> tensor<2x?x16xf32>
+      return %o : tensor<2x?x16xf32>
+    })mlir");
+  ASSERT_TRUE(session.isValid()) << session.errors();
+  std::vector<Target> targets;
+  for (const char *name : {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"})
+    targets.push_back(targetNamed(name));
+  constexpr int64_t n = 37, d = 16;
+  std::vector<float> q(2 * n * d), k(q), v(q), o(q);
+  for (size_t i = 0; i < q.size(); ++i) {
+    q[i] = std::sin(0.37f * i);
+    k[i] = std::cos(0.73f * i);
+    v[i] = std::sin(1.7f * i);
+  }
+  for (const Target &target : targets) {
+    if (!target.missingOnHost().empty())
+      continue;
+    KernelHandle kernel = session.aot(targets, target.name.c_str());
+    ASSERT_TRUE(kernel) << session.errors();
+    std::vector<View> views;
+    for (std::vector<float> *data : {&q, &k, &v, &o})
+      views.push_back({ATTNC_DTYPE_F32, data->data(), {2, n, d}});
+    std::string error;
+    ASSERT_EQ(launch(kernel, views, &error), ATTNC_OK) << error;
+    for (int64_t row = 0; row < 2 * n; ++row) {
+      double sum = 0, expected[d] = {};
+      for (int64_t j = row / n * n; j <= row; ++j) {
+        double score = 0;
+        for (int64_t c = 0; c < d; ++c)
+          score += static_cast<double>(q[row * d + c]) * k[j * d + c];
+        double weight = std::exp(score / 4);
+        sum += weight;
+        for (int64_t c = 0; c < d; ++c)
+          expected[c] += weight * v[j * d + c];
+      }
+      for (int64_t c = 0; c < d; ++c)
+        ASSERT_NEAR(o[row * d + c], expected[c] / sum, 2e-6)
+            << target.name << " row " << row;
+    }
+  }
 }
 
 TEST(Compiler, CompilesInSeveralThreadsAtOnce) {

@@ -3,8 +3,8 @@
 // The flat linker on objects made from LLVM IR: what it resolves, and what it
 // refuses by name.
 
-#include "codegen/llvm/Backend.h"
 #include "codegen/llvm/FlatImage.h"
+#include "codegen/llvm/Backend.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -56,8 +56,8 @@ Linked link(const char *ir, std::vector<std::string> entries = {"entry"},
   if (mlir::failed(
           emitCode(op, module, llvm::CodeGenFileType::ObjectFile, object)))
     return {{}, "no code"};
-  auto image = makeFlatImage({{object.data(), object.size()}, "test"}, entries,
-                             target);
+  auto image =
+      makeFlatImage({{object.data(), object.size()}, "test"}, entries, target);
   if (!image)
     return {{}, llvm::toString(image.takeError())};
   return {*image, ""};
@@ -74,7 +74,8 @@ public:
     mprotect(memory, size, PROT_READ | PROT_EXEC);
   }
   ~Mapped() { munmap(memory, size); }
-  template <typename Function> Function *entry(size_t number) const {
+  template <typename Function>
+  Function *entry(size_t number) const {
     return reinterpret_cast<Function *>(static_cast<char *>(memory) +
                                         image.entries.at(number));
   }
@@ -190,8 +191,7 @@ TEST(FlatImage, RefusesAbsoluteAddresses) {
       ret i64 %v
     })ir",
                        {"entry"}, llvm::Reloc::Static);
-  EXPECT_NE(linked.error.find("depends on the load address"),
-            std::string::npos)
+  EXPECT_NE(linked.error.find("depends on the load address"), std::string::npos)
       << linked.error;
   EXPECT_NE(linked.error.find("R_X86_64_32S"), std::string::npos)
       << linked.error;

@@ -27,8 +27,8 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 struct Function {
   const char *op;
   std::function<long double(long double)> reference;
-  double low, high;   ///< where it is sampled
-  double ulps;        ///< allowed there
+  double low, high; ///< where it is sampled
+  double ulps;      ///< allowed there
   bool isDouble;
 };
 
@@ -56,14 +56,15 @@ std::vector<T> apply(const std::string &source, const char *target,
     return y;
   int64_t n = static_cast<int64_t>(x.size());
   std::string error;
-  EXPECT_EQ(launch(kernel, {{dtype, x.data(), {n}}, {dtype, y.data(), {n}}},
-                   &error),
-            ATTNC_OK)
+  EXPECT_EQ(
+      launch(kernel, {{dtype, x.data(), {n}}, {dtype, y.data(), {n}}}, &error),
+      ATTNC_OK)
       << error;
   return y;
 }
 
-template <typename T> double ulpError(T value, long double expected) {
+template <typename T>
+double ulpError(T value, long double expected) {
   T rounded = static_cast<T>(expected);
   if (std::isnan(rounded) || std::isnan(value))
     return std::isnan(rounded) == std::isnan(value) ? 0 : kInfinity;
@@ -96,13 +97,13 @@ void checkFunction(const Function &f, const char *target, unsigned lanes) {
       if (value >= f.low && value <= f.high)
         x.push_back(static_cast<T>(value));
     }
-  for (double special : {0.0, -0.0, 1.0, -1.0, 0.5, kInfinity, -kInfinity, kNaN})
+  for (double special :
+       {0.0, -0.0, 1.0, -1.0, 0.5, kInfinity, -kInfinity, kNaN})
     x.push_back(static_cast<T>(special));
   while (x.size() % 16)
     x.push_back(T(1));
-  std::vector<T> y =
-      apply<T>(sourceOf(f, lanes), target, x,
-               f.isDouble ? ATTNC_DTYPE_F64 : ATTNC_DTYPE_F32);
+  std::vector<T> y = apply<T>(sourceOf(f, lanes), target, x,
+                              f.isDouble ? ATTNC_DTYPE_F64 : ATTNC_DTYPE_F32);
   double worst = 0;
   size_t at = 0;
   for (size_t i = 0; i < x.size(); ++i) {
@@ -141,8 +142,9 @@ std::vector<Function> functions() {
   both("math.tanh", FN(tanh), -12, 12, 4, 4);
   both("math.sinh", FN(sinh), -80, 80, 1, 8);
   both("math.cosh", FN(cosh), -80, 80, 1, 8);
-  both("math.rsqrt",
-       [](long double x) { return 1 / std::sqrt(x); }, 1e-30, 100, 2, 2);
+  both(
+      "math.rsqrt", [](long double x) { return 1 / std::sqrt(x); }, 1e-30, 100,
+      2, 2);
   both("math.sqrt", FN(sqrt), 0, 100, 0.5001, 0.5001);
   both("math.floor", FN(floor), -300, 300, 0, 0);
   both("math.ceil", FN(ceil), -300, 300, 0, 0);
@@ -177,16 +179,15 @@ TEST_P(FloatFunctions, AreAccurate) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, FloatFunctions, ::testing::ValuesIn(functions()),
-    [](const ::testing::TestParamInfo<Function> &info) {
-      return std::string(info.param.op).substr(5) +
-             (info.param.isDouble ? "_f64" : "_f32");
-    });
+INSTANTIATE_TEST_SUITE_P(All, FloatFunctions, ::testing::ValuesIn(functions()),
+                         [](const ::testing::TestParamInfo<Function> &info) {
+                           return std::string(info.param.op).substr(5) +
+                                  (info.param.isDouble ? "_f64" : "_f32");
+                         });
 
 /// An f32 function of x and a constant y against the C library: specials too.
-static void checkBinary(const char *op, long double (*reference)(long double,
-                                                                 long double)) {
+static void checkBinary(const char *op,
+                        long double (*reference)(long double, long double)) {
   for (const char *target : {"native", "x86-64"})
     for (double constant : {0.0, -0.0, 1.0, -1.0, 2.0, 3.0, -3.0, 0.5, -0.5,
                             7.25, -20.0, kInfinity, -kInfinity, kNaN}) {
@@ -196,9 +197,8 @@ static void checkBinary(const char *op, long double (*reference)(long double,
       char text[64];
       std::snprintf(text, sizeof(text), "dense<0x%08X>", bits);
       std::vector<float> x;
-      for (double value :
-           {0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.3, -0.3, 1.0001, 17.5, -1e-3,
-            1e30, kInfinity, -kInfinity, kNaN, 5.0})
+      for (double value : {0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.3, -0.3, 1.0001,
+                           17.5, -1e-3, 1e30, kInfinity, -kInfinity, kNaN, 5.0})
         x.push_back(static_cast<float>(value));
       std::vector<float> z = apply<float>(
           elementwiseKernel("f32", 8,
@@ -238,7 +238,8 @@ double decode(uint16_t bits, int mantissa) {
     return fraction ? kNaN : sign * kInfinity;
   if (exponent == 0)
     return sign * std::ldexp(fraction, 1 - bias - mantissa);
-  return sign * std::ldexp(fraction + (1 << mantissa), exponent - bias - mantissa);
+  return sign *
+         std::ldexp(fraction + (1 << mantissa), exponent - bias - mantissa);
 }
 
 /// The nearest 16-bit float, ties to even.
@@ -252,7 +253,8 @@ uint16_t encode(double value, int mantissa) {
   double quantum = std::ldexp(1.0, exponent - mantissa);
   double rounded = std::nearbyint(magnitude / quantum) * quantum;
   if (rounded >= std::ldexp(2.0, bias))
-    return sign | static_cast<uint16_t>(((1 << (15 - mantissa)) - 1) << mantissa);
+    return sign |
+           static_cast<uint16_t>(((1 << (15 - mantissa)) - 1) << mantissa);
   if (rounded < std::ldexp(1.0, 1 - bias))
     return sign | static_cast<uint16_t>(rounded / quantum);
   std::frexp(rounded, &exponent);

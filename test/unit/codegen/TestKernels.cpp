@@ -8,6 +8,8 @@
 #include "codegen/llvm/LowerToLLVM.h"
 #include "dialect/Attn.h"
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Parser/Parser.h"
 
 #include <cstdlib>
@@ -145,7 +147,7 @@ std::string attnc::test::elementwiseKernel(const std::string &type,
          memref + R"mlir( {attn.tensor = 0 : i64},
                  %out: )mlir" +
          memref + R"mlir( {attn.tensor = 1 : i64},
-                 %n: index {attn.value = #attn.formula<map = ()[s0] -> (s0), dims = [0, 0]>},
+                 %size: index {attn.value = #attn.formula<map = ()[s0] -> (s0), dims = [0, 0]>},
                  %workgroup: index {attn.workgroup},
                  %scratch: memref<0xi8> {attn.scratch},
                  %status: memref<1xi32> {attn.status})
@@ -153,7 +155,7 @@ std::string attnc::test::elementwiseKernel(const std::string &type,
     %c0 = arith.constant 0 : index
     %step = arith.constant )mlir" +
          step + R"mlir( : index
-    scf.for %i = %c0 to %n step %step {
+    scf.for %i = %c0 to %size step %step {
       %x = )mlir" +
          load + "\n      " + body + "\n      " + store + R"mlir(
     }
@@ -165,7 +167,8 @@ std::string attnc::test::elementwiseKernel(const std::string &type,
 
 Session::Session(const std::string &source) {
   mlir::DialectRegistry registry;
-  registry.insert<mlir::attn::AttnDialect>();
+  registry.insert<mlir::attn::AttnDialect, mlir::linalg::LinalgDialect,
+                  mlir::tensor::TensorDialect>();
   registerCodegenDialects(registry);
   context = std::make_unique<mlir::MLIRContext>(
       registry, mlir::MLIRContext::Threading::DISABLED);

@@ -65,8 +65,12 @@ public:
       : shape(std::move(shape)), strides(std::move(strides)), dtype(dtype),
         data(data) {}
   attnc_tensor get() const {
-    return {sizeof(attnc_tensor), dtype, static_cast<uint32_t>(shape.size()),
-            data, shape.data(), strides.empty() ? nullptr : strides.data()};
+    return {sizeof(attnc_tensor),
+            dtype,
+            static_cast<uint32_t>(shape.size()),
+            data,
+            shape.data(),
+            strides.empty() ? nullptr : strides.data()};
   }
 
 private:

@@ -4,8 +4,9 @@
 //   f32, f64      error <= 2 e0 + 4 ulp of the largest |v|
 //   16-bit        error <= 1.1 e0 + one rounding of the largest |result|
 //
-// e0 is the error of the naive evaluation at the operands' precision; for f64,
-// whose naive evaluation is the reference itself, sqrt(keys) / 2 ulp.
+// e0 is the error of the naive evaluation at the operands' precision. For f64
+// that evaluation is the reference itself: there the problem says what to expect,
+// from the same problem in f32, and the reference is allowed it too.
 
 #include "Harness.h"
 
@@ -48,32 +49,34 @@ static double boundOf(const Problem &problem, const TensorSpec &output,
   attnc_dtype type = problem.operand;
   double bound;
   if (isHalf(type)) {
-    bound = 1.1 * naive +
-            0.5 * ulpOf(type, largest) * (1 + problem.extraRoundings);
+    bound = 1.1 * naive + 0.5 * ulpOf(type, largest);
   } else {
     double scale = std::max(problem.largestValue, largest);
-    if (type == ATTNC_DTYPE_F64)
-      naive = 0.5 * std::sqrt(static_cast<double>(problem.keys)) *
-              ulpOf(type, scale);
-    bound = 2 * naive + 4 * ulpOf(type, scale);
+    bound = 2 * naive + 3 * problem.naiveError + 4 * ulpOf(type, scale);
   }
   // A log-sum-exp of f64 scores is an f32 maximum plus an f32 logarithm.
   if (attnc_dtype_size(output.dtype) < attnc_dtype_size(type))
-    bound += 1.5 * ulpOf(output.dtype, largest);
+    bound += 2 * ulpOf(output.dtype, std::max(largest, 1.0));
   return bound;
+}
+
+double attnc::test::largestError(const std::vector<double> &a,
+                                 const std::vector<double> &b) {
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    double d = difference(a[i], b[i]);
+    largest = std::isfinite(d) ? std::max(largest, d) : largest;
+  }
+  return largest;
 }
 
 Comparison attnc::test::compare(const Problem &problem, const Values &results,
                                 const Values &exact, const Values &naive) {
   Comparison worst;
   for (size_t r = 0; r < results.size(); ++r) {
-    double e0 = 0, largest = 0;
-    for (size_t i = 0; i < exact[r].size(); ++i) {
-      double d = difference(naive[r][i], exact[r][i]);
-      e0 = std::isfinite(d) ? std::max(e0, d) : e0;
-      if (std::isfinite(exact[r][i]))
-        largest = std::max(largest, std::abs(exact[r][i]));
-    }
+    double e0 = largestError(naive[r], exact[r]), largest = 0;
+    for (double x : exact[r])
+      largest = std::isfinite(x) ? std::max(largest, std::abs(x)) : largest;
     double bound = boundOf(problem, problem.outputs[r], e0, largest);
     for (size_t i = 0; i < exact[r].size(); ++i) {
       double error = difference(results[r][i], exact[r][i]);

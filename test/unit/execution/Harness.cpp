@@ -5,6 +5,7 @@
 
 #include "GuardedBuffer.h"
 #include "codegen/Compiler.h"
+#include "codegen/kernelfile/KernelWriter.h"
 #include "dialect/Attn.h"
 #include "dialect/reference/Evaluator.h"
 #include "tools/support/Dialects.h"
@@ -197,6 +198,11 @@ RunResult Engine::run(const Kernel &kernel, const Problem &problem, Place place,
     return buffers.back();
   };
   for (const TensorSpec &spec : problem.inputs) {
+    if (spec.aliasOf >= 0) {
+      buffers.emplace_back(0, true);
+      tensors.push_back(viewOf(spec, buffers[spec.aliasOf].data()));
+      continue;
+    }
     GuardedBuffer &buffer = add(spec);
     if (spec.size())
       impl->hostTensor(spec).toBytes(buffer.data(), byteStrides(spec));
@@ -223,6 +229,23 @@ RunResult Engine::run(const Kernel &kernel, const Problem &problem, Place place,
                       ": bytes outside its elements were written";
   }
   return result;
+}
+
+Kernel Engine::load(const KernelDesc &kernel, const std::string &target,
+                    std::string &error) {
+  std::optional<std::vector<uint8_t>> bytes = writeKernel(kernel, error);
+  if (!bytes)
+    return {};
+  attnc_load_options options = ATTNC_LOAD_OPTIONS_INIT;
+  options.target = target.c_str();
+  attnc_kernel *loaded = nullptr;
+  attnc_error e = ATTNC_ERROR_INIT;
+  if (attnc_kernel_load_memory(bytes->data(), bytes->size(), &options, &loaded,
+                               &e) != ATTNC_OK) {
+    error = e.message;
+    return {};
+  }
+  return Kernel(loaded, attnc_kernel_destroy);
 }
 
 std::optional<size_t> Engine::workspace(const Kernel &kernel,

@@ -51,6 +51,9 @@ public:
   std::optional<KernelDesc> compile(const Problem &problem,
                                     const std::vector<std::string> &targets,
                                     const CompileChoices &choices = {});
+  /// Writes a kernel file and loads its image for `target` back.
+  static Kernel load(const KernelDesc &kernel, const std::string &target,
+                     std::string &error);
   /// The reference: exact, or naive at the operands' precision.
   std::optional<Values> evaluate(const Problem &problem, bool exact);
 
@@ -72,6 +75,9 @@ std::vector<std::string> runnableLevels();
 
 /// A fault at a guard page prints this problem before the process dies.
 void setFaultReport(const Problem *problem, const std::string *title);
+
+/// The largest finite difference.
+double largestError(const std::vector<double> &a, const std::vector<double> &b);
 
 struct Comparison {
   std::string failure; ///< empty if the promise is kept

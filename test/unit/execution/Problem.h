@@ -23,6 +23,8 @@ struct TensorSpec {
   std::vector<int64_t> strides;
   /// Row-major, rounded to the type where they are used. Inputs only.
   std::vector<double> values;
+  /// The number of an input in whose memory this one lies; -1 for its own.
+  int aliasOf = -1;
 
   int64_t size() const {
     int64_t count = 1;
@@ -39,11 +41,8 @@ struct Problem {
   double largestValue = 0;
   /// The element type of q, k and v where they meet.
   attnc_dtype operand = ATTNC_DTYPE_F32;
-  /// Key rows.
-  int64_t keys = 0;
-  /// Roundings to the operand type that producers and the epilogue add to the
-  /// kernel's result.
-  int extraRoundings = 0;
+  /// What a naive evaluation would be off by, where it is the reference itself.
+  double naiveError = 0;
 
   TensorSpec &input(const std::string &name) {
     for (TensorSpec &tensor : inputs)

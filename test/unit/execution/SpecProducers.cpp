@@ -121,7 +121,6 @@ Tensor SpecWriter::produce(const std::string &name, Tensor x, bool isValue) {
 
 Tensor SpecWriter::scaled(const Tensor &x) {
   std::string t = elementType(c.dtype);
-  problem.extraRoundings += 1;
   return generic({{x, "#x"}}, x, c.dtype,
                  "        %f = arith.constant 0.8125 : " + t +
                      "\n        %y = arith.mulf %a, %f : " + t + "\n",
@@ -130,7 +129,6 @@ Tensor SpecWriter::scaled(const Tensor &x) {
 
 Tensor SpecWriter::castRows(const Tensor &x) {
   bool widens = bitsOf(x.dtype) < bitsOf(c.dtype);
-  problem.extraRoundings += widens ? 0 : 1;
   return generic({{x, "#x"}}, x, c.dtype,
                  "        " + castText("%y", "%a", elementType(x.dtype),
                                        elementType(c.dtype), widens),
@@ -145,7 +143,6 @@ Tensor SpecWriter::dequantized(const std::string &name, const Tensor &x) {
   poisonRows(values, dims, keyLengths, true);
   Tensor scale = argument(name + "_scale", dims, c.dtype, std::move(values));
   std::string t = elementType(c.dtype);
-  problem.extraRoundings += 1;
   return generic({{x, "#x"}, {scale, "#row"}}, x, c.dtype,
                  "        %f = arith.sitofp %a : i8 to " + t +
                      "\n        %y = arith.mulf %f, %b : " + t + "\n",
@@ -173,7 +170,6 @@ Tensor SpecWriter::rotated(const std::string &name, const Tensor &x) {
             "%p] : " + typeOf(x) + "\n        %own = arith.mulf %a, %b : " + t +
             "\n        %turned = arith.mulf %other, %c : " + t +
             "\n        %y = arith.addf %own, %turned : " + t + "\n";
-  problem.extraRoundings += 2;
   return generic({{x, "#x"}, {cosine, "#table"}, {sine, "#table"}}, x, c.dtype,
                  region, "%y");
 }
@@ -219,7 +215,6 @@ Tensor SpecWriter::normalized(const std::string &name, const Tensor &x) {
       "\n        %unit = arith.divf %scaled, %rms : " + s + "\n";
   if (isHalf(c.dtype))
     region += "        " + castText("%y", "%unit", s, t, false);
-  problem.extraRoundings += 1;
   return generic({{x, "#x"}, {sums, "#row"}, {gain, "#gain"}}, x, c.dtype,
                  region, isHalf(c.dtype) ? "%y" : "%unit");
 }
@@ -234,7 +229,6 @@ Tensor SpecWriter::consume(Tensor o) {
   if (c.epilogue == Epilogue::Gate || everything) {
     Tensor gate =
         argument("gate", o.dims, c.dtype, uniform(o.dims, 2.0), Kind::Rows);
-    problem.extraRoundings += 3;
     o = generic({{o, "#x"}, {gate, "#x"}}, o, c.dtype,
                 "        %one = arith.constant 1.0 : " + t +
                     "\n        %minus = arith.negf %b : " + t +
@@ -249,7 +243,6 @@ Tensor SpecWriter::consume(Tensor o) {
     std::string sum = fresh();
     body += "  " + sum + " = arith.addf " + o.name + ", " + residual.name +
             " : " + typeOf(o) + "\n";
-    problem.extraRoundings += 1;
     o.name = sum;
   }
   if (c.epilogue == Epilogue::Cast || everything) {

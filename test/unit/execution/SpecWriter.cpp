@@ -26,10 +26,18 @@ std::vector<int64_t> Case::batch() const {
   return {};
 }
 int64_t Case::work() const {
-  int64_t pairs = queryHeads() * n * m;
+  int64_t batches = 1;
   for (int64_t b : batch())
-    pairs *= b;
-  return pairs * (d + dv + 20);
+    batches *= b;
+  int64_t perPair = d + dv + (score == Score::Dot ? 20 : 150);
+  // Producers and consumers are interpreted one element after another.
+  int64_t perElement = 10;
+  int64_t queryElements = queryHeads() * n * (d + dv),
+          keyElements = keyHeads() * m * (d + dv);
+  if (producer != Producer::None || epilogue != Epilogue::None)
+    perElement = 150;
+  return batches * (queryHeads() * n * m * perPair +
+                    (queryElements + keyElements) * perElement);
 }
 
 std::string Case::describe() const {
@@ -84,7 +92,6 @@ SpecWriter::SpecWriter(const Case &c, uint64_t seed, bool shapesOnly)
   }
   compute = c.dtype == ATTNC_DTYPE_F64 ? ATTNC_DTYPE_F64 : ATTNC_DTYPE_F32;
   problem.operand = c.dtype;
-  problem.keys = c.m;
 
   bool hasLengths = c.positions == Positions::Lengths ||
                     c.positions == Positions::BothLengths ||

@@ -82,6 +82,17 @@ TEST(ConstraintSystem, SumsOfThreeGoToTheSimplex) {
   EXPECT_TRUE(system.isEmpty(work));
 }
 
+TEST(ConstraintSystem, LargerCoefficientsAreNoDifferences) {
+  int64_t work = 0;
+  ConstraintSystem system(2); // 2 x >= y, y >= 2, x <= 1
+  system.add({2, -1}, 0);
+  system.add({0, 1}, -2);
+  system.add({-1, 0}, 1);
+  EXPECT_FALSE(system.isEmpty(work));
+  system.add({0, 1}, -3);
+  EXPECT_TRUE(system.isEmpty(work));
+}
+
 TEST(ConstraintSystem, ConstantsAlone) {
   int64_t work = 0;
   ConstraintSystem system(2);

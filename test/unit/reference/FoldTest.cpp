@@ -192,4 +192,18 @@ TEST_F(FoldTest, Rows) {
   for (int64_t e = 0; e < 9; ++e)
     EXPECT_DOUBLE_EQ(results[0].getFloat(e), std::exp(x.getFloat(15 + 6 + e)));
 }
+TEST_F(FoldTest, Checked) {
+  StringRef ir = R"(
+    func.func @f(%x: index, %lo: index, %hi: index) -> index {
+      %y = attn.checked %x in(%lo, %hi) status length
+      return %y : index
+    })";
+  EXPECT_EQ(run(ir, {index(7), index(0), index(7)})[0].getInt(0), 7);
+  for (int64_t x : {-1, 8}) {
+    std::string message = runFails(ir, {index(x), index(0), index(7)});
+    EXPECT_NE(message.find("is out of range: it must lie between 0 and 7"),
+              std::string::npos)
+        << message;
+  }
+}
 } // namespace

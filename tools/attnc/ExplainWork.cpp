@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// attnc explain: pairs, tiles, operations and bytes.
+
+#include "attnc/runtime.h"
+#include "passes/DescribePairs.h"
+#include "passes/PlanCost.h"
+#include "tools/attnc/Explainer.h"
+#include "tools/support/MachinePeak.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+
+#include <cmath>
+
+using namespace attnc;
+using namespace mlir;
+using namespace mlir::attn;
+
+//===----------------------------------------------------------------------===//
+// Work
+//===----------------------------------------------------------------------===//
+
+Extents Explainer::extentsOf(AttentionOp op) {
+  Extents e;
+  int64_t rank = op.getQueryType().getRank();
+  for (int64_t d = 0; d < rank - 2; ++d) {
+    std::optional<int64_t> size = sizes.getSize(op.getQuery(), d);
+    e.lead = size && e.lead >= 0 ? e.lead * *size : -1;
+  }
+  e.n = sizes.getSize(op.getQuery(), rank - 2).value_or(-1);
+  e.m = sizes.getSize(op.getKey(), rank - 2).value_or(-1);
+  if (op.getPages() && e.m >= 0) {
+    std::optional<int64_t> pages = sizes.getSize(op.getPages(), 1);
+    e.m = pages ? e.m * *pages : -1;
+  }
+  return e;
+}
+
+/// The plan's symbols for full lengths; nothing where an operand decides them.
+std::optional<SmallVector<int64_t>>
+Explainer::planSymbols(AttentionOp op, PlanAttr plan, const Extents &e) {
+  if (op.getQStart() || op.getKStart() || !plan.getParameters().empty() ||
+      e.n < 0 || e.m < 0)
+    return std::nullopt;
+  int64_t begin = op.getPositionsStart() ? 0 : e.m - e.n;
+  return SmallVector<int64_t>{0, e.m, begin, begin + e.n};
+}
+
+/// What is read and written at least: each argument and result of the function
+/// once, or where it holds several attentions, each operand and result of one.
+std::string Explainer::bytesFormula(AttentionOp op,
+                                    std::optional<double> &bytes) {
+  bytes = 0;
+  SmallVector<Value> values;
+  func::FuncOp function = spec.getFunction();
+  Operation *end = function.getBody().back().getTerminator();
+  for (ValueRange range : {isAlone ? ValueRange(function.getArguments())
+                                   : ValueRange(op->getOperands()),
+                           isAlone ? ValueRange(end->getOperands())
+                                   : ValueRange(op->getResults())})
+    for (Value value : range)
+      if (isa<RankedTensorType>(value.getType()) &&
+          !llvm::is_contained(values, value))
+        values.push_back(value);
+  // Terms with the same symbols add up.
+  llvm::MapVector<StringRef, int64_t> terms;
+  llvm::StringSet<> texts;
+  for (Value value : values) {
+    auto type = cast<RankedTensorType>(value.getType());
+    int64_t factor = attnc_dtype_size(elementDtype(type.getElementType()));
+    double size = static_cast<double>(factor);
+    std::string symbols;
+    for (int64_t d = 0; d < type.getRank(); ++d) {
+      if (type.isDynamicDim(d))
+        symbols += "*" + dimName(op, value, d);
+      else
+        factor *= type.getDimSize(d);
+      std::optional<int64_t> known = sizes.getSize(value, d);
+      if (!known)
+        bytes = std::nullopt;
+      size *= known.value_or(0);
+    }
+    terms[texts.insert(symbols).first->getKey()] += factor;
+    if (bytes)
+      *bytes += size;
+  }
+  SmallVector<std::string> sum;
+  for (auto [symbols, factor] : terms)
+    sum.push_back(std::to_string(factor) + symbols.str());
+  return llvm::join(sum, " + ");
+}
+
+/// An affine map's results as people write them: d0 is the query's position i,
+/// the symbols have the names of a plan's.
+static std::string boundText(AffineMap map, StringRef combine,
+                             function_ref<std::string(unsigned)> parameter) {
+  static constexpr StringLiteral names[] = {"k_begin", "k_end", "q_begin",
+                                            "q_end"};
+  SmallVector<std::string> results;
+  for (AffineExpr expr : map.getResults()) {
+    std::string raw, text;
+    llvm::raw_string_ostream(raw) << expr;
+    for (size_t at = 0; at < raw.size();) {
+      size_t end = at + 1;
+      while (end < raw.size() && llvm::isDigit(raw[end]))
+        ++end;
+      unsigned number = 0;
+      StringRef token = StringRef(raw).slice(at, end);
+      bool isName = token.size() > 1 && !llvm::isDigit(token[0]) &&
+                    !token.drop_front().getAsInteger(10, number);
+      if (isName && token[0] == 'd')
+        text += "i";
+      else if (isName && token[0] == 's')
+        text += number < FirstParameter ? names[number].str()
+                                        : parameter(number - FirstParameter);
+      else
+        text += token;
+      at = end;
+    }
+    results.push_back(std::move(text));
+  }
+  std::string joined = llvm::join(results, ", ");
+  return results.size() == 1 ? joined : combine.str() + "(" + joined + ")";
+}
+
+void Explainer::explainComponents(AttentionOp planned) {
+  PlanAttr plan = planned.getPlanAttr();
+  auto operand = [&](int64_t number) {
+    return nameOf(planned.getSetOperands()[number]);
+  };
+  auto parameter = [&](unsigned number) {
+    return number < plan.getParameters().size()
+               ? operand(plan.getParameters()[number])
+               : std::string("?");
+  };
+  size_t count = plan.getComponents().size();
+  if (count == 0)
+    report.line("parts", "no pair is kept");
+  for (auto [number, c] : llvm::enumerate(plan.getComponents())) {
+    std::string text = count > 1 ? std::to_string(number + 1) + ": " : "";
+    text += boundText(c.getLower(), "max", parameter) +
+            " <= j <= " + boundText(c.getUpper(), "min", parameter);
+    std::string first = boundText(c.getRowLower(), "max", parameter);
+    std::string last = boundText(c.getRowUpper(), "min", parameter);
+    if (first != "q_begin" || last != "q_end - 1")
+      text += ", for " + first + " <= i <= " + last;
+    if (c.getTests())
+      for (int64_t test : c.getTests().asArrayRef())
+        text += (test < 0 ? ", but not " : ", testing ") +
+                describePairs(plan.getAtoms()[std::abs(test) - 1], operand);
+    report.line(number ? "" : "parts", text);
+  }
+}
+
+void Explainer::explainTiles(AttentionOp op, AttentionOp planned,
+                             const Extents &e) {
+  PlanAttr plan = planned.getPlanAttr();
+  ScheduleAttr schedule = planned.getScheduleAttr();
+  std::optional<SmallVector<int64_t>> symbols = planSymbols(planned, plan, e);
+  if (!symbols) {
+    report.text(e.n < 0 || e.m < 0
+                    ? "For numbers give sizes: --shape " +
+                          spec.getSignature().inputs.front().name + "=..."
+                    : "Positions come from operands: the kernel finds its "
+                      "tiles from them at run time.");
+    return;
+  }
+  std::optional<PlanCost> cost =
+      costOf(plan, *symbols, {schedule.getQueryTile(), schedule.getKeyBlock()});
+  if (!cost)
+    return;
+  double lead = e.lead < 0 ? 1 : e.lead;
+  double kept = static_cast<double>(cost->keptPairs) * lead;
+  double all = static_cast<double>(e.n) * e.m * lead;
+  std::string upTo = cost->keptIsExact ? "" : "at most ";
+  report.text(e.lead < 0
+                  ? "A head at n = " + countText(e.n) +
+                        ", m = " + countText(e.m) + ":"
+                  : "At n = " + countText(e.n) + ", m = " + countText(e.m) +
+                        ", " + countText(e.lead) + " heads in all:");
+  report.text(upTo + amountText(kept) + " pairs kept of " + amountText(all) +
+              " (" + percentText(all > 0 ? kept / all : 0) + ")");
+  report.text("tiles of " + std::to_string(schedule.getQueryTile()) +
+              " queries x " + std::to_string(schedule.getKeyBlock()) +
+              " keys, a head: " + countText(cost->fullTiles) +
+              " full (no masking), " + countText(cost->partialTiles) +
+              " partial, " + countText(cost->emptyTiles) +
+              " empty (not visited)");
+  double flops = 2.0 * kept * (op.getHeadDim() + op.getValueDim());
+  explainLimit(op, flops, !cost->keptIsExact);
+}
+
+void Explainer::explainLimit(AttentionOp op, double flops, bool estimated) {
+  std::optional<double> bytes;
+  bytesFormula(op, bytes);
+  report.text(
+      std::string(estimated ? "at most " : "") + amountText(flops) + "FLOP" +
+      (bytes ? ", " + bytesText(*bytes) : std::string()) +
+      (bytes && *bytes > 0
+           ? ", " + numberText(std::round(flops / *bytes)) + " FLOP a byte"
+           : std::string()));
+  if (!bytes || !options.measure)
+    return;
+  unsigned threads =
+      options.threads ? options.threads : attnc_default_threads();
+  MachinePeak peak = measureFmaPeak(op.getComputeType().isF64(), threads);
+  double bandwidth = measureReadBandwidth(threads);
+  if (bandwidth <= 0)
+    return;
+  double compute = flops / peak.flops, memory = *bytes / bandwidth;
+  report.line(
+      "limit",
+      std::string(compute >= memory ? "compute" : "memory") +
+          " bound: no less than " + durationText(std::max(compute, memory)) +
+          " here (" + durationText(compute) + " of multiply-adds at " +
+          amountText(peak.flops) + "FLOP/s, " + durationText(memory) +
+          " of reads at " + amountText(bandwidth) + "B/s; measured on " +
+          std::to_string(threads) + (threads == 1 ? " thread)" : " threads)"));
+}
+
+void Explainer::explainWork(AttentionOp op, unsigned number) {
+  AttentionOp planned = plannedOp(number);
+  if (planned && planned.getPlanAttr())
+    explainComponents(planned);
+  if (planned && planned.getPlanAttr())
+    report.line("work", "kept pairs of a head: " +
+                            keptPairsFormula(planned, [&](int64_t operand) {
+                              return nameOf(planned.getSetOperands()[operand]);
+                            }));
+  else
+    report.line("work", "");
+  report.text(std::to_string(2 * (op.getHeadDim() + op.getValueDim())) +
+              " FLOP a kept pair and head (2 d + 2 dv)");
+  std::optional<double> bytes;
+  report.text("bytes, each array once: " + bytesFormula(op, bytes));
+  if (planned && planned.getPlanAttr() && planned.getScheduleAttr())
+    explainTiles(op, planned, extentsOf(op));
+}
