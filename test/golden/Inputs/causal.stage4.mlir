@@ -31,7 +31,7 @@ module {
       scf.forall.in_parallel {
         tensor.parallel_insert_slice %tile into %arg6[%arg3, %arg4, %3, 0] [1, 1, %5, 64] [1, 1, 1, 1] : tensor<1x?x64xf32> into tensor<?x8x?x64xf32>
       }
-    }
+    } {mapping = [#attn.grid<0>, #attn.grid<1>, #attn.grid<2>]}
     return %2 : tensor<?x8x?x64xf32>
   }
 }

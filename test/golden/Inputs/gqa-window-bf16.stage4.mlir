@@ -36,7 +36,7 @@ module {
       scf.forall.in_parallel {
         tensor.parallel_insert_slice %tile into %arg7[%arg4, %arg5, %3, 0] [1, 1, %5, 128] [1, 1, 1, 1] : tensor<1x?x128xbf16> into tensor<?x8x?x128xbf16>
       }
-    }
+    } {mapping = [#attn.grid<0>, #attn.grid<1>, #attn.grid<2>]}
     return %2 : tensor<?x8x?x128xbf16>
   }
 }

@@ -66,7 +66,7 @@ module {
       scf.forall.in_parallel {
         tensor.parallel_insert_slice %9 into %arg9[%arg6, %arg7, %6, 0] [1, 1, %8, 64] [1, 1, 1, 1] : tensor<?x64xf32> into tensor<?x8x?x64xf32>
       }
-    }
+    } {mapping = [#attn.grid<0>, #attn.grid<1>, #attn.grid<2>]}
     %dim_3 = tensor.dim %arg0, %c0 : tensor<?x8x?x64xf32>
     %dim_4 = tensor.dim %arg0, %c2 : tensor<?x8x?x64xf32>
     %3 = affine.apply #map8()[%dim_4]
@@ -124,7 +124,7 @@ module {
       scf.forall.in_parallel {
         tensor.parallel_insert_slice %tile into %arg9[%arg6, %arg7, %6, 0] [1, 1, %8, 64] [1, 1, 1, 1] : tensor<1x?x64xf32> into tensor<?x8x?x64xf32>
       }
-    }
+    } {mapping = [#attn.grid<0>, #attn.grid<1>, #attn.grid<2>]}
     return %5 : tensor<?x8x?x64xf32>
   }
 }
