@@ -53,6 +53,13 @@ if(ATTNC_SANITIZE)
   add_link_options(${ATTNC_SANITIZE_FLAGS})
 endif()
 
+# Sanitizer defaults of a program (see AsanDefaults.cpp).
+function(_attnc_sanitizer_defaults target)
+  if(ATTNC_SANITIZE STREQUAL "address")
+    target_sources(${target} PRIVATE "${PROJECT_SOURCE_DIR}/cmake/AsanDefaults.cpp")
+  endif()
+endfunction()
+
 # ---- declaring targets ------------------------------------------------------
 
 # What every target that uses MLIR has in common.
@@ -114,6 +121,7 @@ function(attnc_add_tool name)
   cmake_parse_arguments(ARG "" "" "LINK_LIBS;MLIR_LIBS;LLVM_LIBS;DEPENDS"
                         ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  _attnc_sanitizer_defaults(${name})
   _attnc_mlir_target(${name})
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
@@ -139,6 +147,7 @@ function(attnc_add_unit_test name)
   find_package(GTest REQUIRED)
   find_package(Threads REQUIRED)
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  _attnc_sanitizer_defaults(${name})
   target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS} GTest::gtest_main
                                         Threads::Threads)
 endfunction()

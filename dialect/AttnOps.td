@@ -33,9 +33,16 @@ def Attn_AttentionOp : Attn_Op<"attention", [
 
         s = scale * dot(q, k);  s = softcap * tanh(s / softcap);  s = s + bias;  s = score_mod(s, b, h, i, j)
 
-    With `scale` left out it is 1 / sqrt(d). A row that keeps no pair gives
-    zeros and a log-sum-exp of -inf. Keys that no pair of a row keeps never
-    reach that row, not even as NaN.
+    With `scale` left out it is 1 / sqrt(d). A row that keeps no pair, or whose
+    every kept score is -inf, gives zeros and a log-sum-exp of -inf. Keys that
+    no pair of a row keeps never reach that row, not even as NaN.
+
+    Some corners: lse includes a sink; probs, column sums and statistics are
+    those before `prob_mod`; a row without pairs gives zeros even where a state
+    was given; with documents, the initial state reaches the first key's
+    document only. Indices of `csr` and `topk` are key positions, block columns
+    of `bsr` blocks of positions. A negative run-time parameter is taken as the
+    set's inequality takes it.
 
     ```mlir
     %o = attn.attention %q, %k, %v lengths(%len) bias(%bias)

@@ -103,6 +103,18 @@ struct Case {
   std::string describe() const;
 };
 
+class Engine;
+
+/// Sets the naive errors of an f64 problem, whose naive evaluation is the
+/// reference itself: those of the same problem in f32, 2^29 times smaller. False
+/// if it cannot be evaluated; nothing to do for other types.
+bool expectNaiveError(Engine &engine, Problem &problem, Case c, uint64_t seed);
+
+/// Raises the naive errors to the largest of a few other values of the case: a
+/// result of few elements may be naively right by luck.
+bool sampleNaiveError(Engine &engine, Problem &problem, const Case &c,
+                      uint64_t seed);
+
 /// The spec and its tensors; without values if `shapesOnly`.
 Problem makeProblem(const Case &c, uint64_t seed, bool shapesOnly = false);
 
