@@ -294,9 +294,8 @@ static void printRegion(OpAsmPrinter &p, StringRef keyword,
   p << ' ' << keyword;
   if (!captures.empty()) {
     p << " captures(";
-    llvm::interleaveComma(captures, p, [&](Value v) {
-      p << v << " : " << v.getType();
-    });
+    llvm::interleaveComma(captures, p,
+                          [&](Value v) { p << v << " : " << v.getType(); });
     p << ')';
   }
   p << ' ';
@@ -341,8 +340,7 @@ void AttentionOp::print(OpAsmPrinter &p) {
     printRegion(p, "predicate", getRegionCaptures(2 + i), region);
   if (!(*this)->getDiscardableAttrs().empty()) {
     p << " attributes";
-    p.printOptionalAttrDict(
-        llvm::to_vector((*this)->getDiscardableAttrs()));
+    p.printOptionalAttrDict(llvm::to_vector((*this)->getDiscardableAttrs()));
   }
   p << " : ";
   llvm::interleaveComma(

@@ -41,9 +41,9 @@ Attribute AttnDialect::parseAttribute(DialectAsmParser &parser,
                                       Type type) const {
   StringRef spec = parser.getFullSymbolSpec();
   if (spec.starts_with(kPairsPrefix)) {
-    FailureOr<ParsedPairs> parsed = parsePairs(
-        getContext(), spec.drop_front(kPairsPrefix.size()),
-        [&](SMLoc loc) { return parser.emitError(loc); });
+    FailureOr<ParsedPairs> parsed =
+        parsePairs(getContext(), spec.drop_front(kPairsPrefix.size()),
+                   [&](SMLoc loc) { return parser.emitError(loc); });
     return succeeded(parsed) ? carryType(parsed->set, type) : Attribute();
   }
   StringRef mnemonic;
@@ -129,7 +129,8 @@ PairsAttr mlir::attn::renumberOperands(PairsAttr set,
 // #attn.plan, #attn.component, #attn.schedule
 //===----------------------------------------------------------------------===//
 
-// <components = [...], atoms = [...], parameters = [...]>, empty lists left out.
+// <components = [...], atoms = [...], parameters = [...]>, empty lists left
+// out.
 Attribute PlanAttr::parse(AsmParser &parser, Type) {
   SmallVector<ComponentAttr> components;
   SmallVector<PairsAttr> atoms;
@@ -200,12 +201,12 @@ ComponentAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
-LogicalResult
-ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                     MicroKernel micro, int64_t queryTile, int64_t heads,
-                     int64_t keyBlock, int64_t lanes, int64_t registerKeys,
-                     int64_t registerVectors, LoadMode, LoadMode, LoadMode,
-                     ArrayAttr why) {
+LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                   MicroKernel micro, int64_t queryTile,
+                                   int64_t heads, int64_t keyBlock,
+                                   int64_t lanes, int64_t registerKeys,
+                                   int64_t registerVectors, LoadMode, LoadMode,
+                                   LoadMode, ArrayAttr why) {
   auto inRange = [](int64_t x, int64_t hi) { return x >= 1 && x <= hi; };
   if (!inRange(queryTile, 4096) || !inRange(heads, 1024) ||
       !inRange(keyBlock, 4096) || !inRange(registerKeys, 32) ||
@@ -223,9 +224,8 @@ ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
-LogicalResult
-FormulaAttr::verify(function_ref<InFlightDiagnostic()> emitError, AffineMap map,
-                    DenseI64ArrayAttr dims) {
+LogicalResult FormulaAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                  AffineMap map, DenseI64ArrayAttr dims) {
   if (map.getNumDims() != 0 || map.getNumResults() != 1)
     return emitError() << "a formula has symbols only and one result";
   size_t count = dims ? dims.size() : 0;

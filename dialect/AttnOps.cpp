@@ -78,8 +78,9 @@ int64_t AttentionOp::getKeyRows() {
 }
 
 /// Result shapes: leading dims and rows are q's, the rest comes from k and v.
-LogicalResult AttentionOp::reifyResultShapes(
-    OpBuilder &b, ReifiedRankedShapedTypeDims &reified) {
+LogicalResult
+AttentionOp::reifyResultShapes(OpBuilder &b,
+                               ReifiedRankedShapedTypeDims &reified) {
   Location loc = getLoc();
   int64_t rank = getQueryType().getRank();
   SmallVector<OpFoldResult> lead;

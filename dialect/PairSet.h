@@ -14,9 +14,37 @@
 namespace mlir::attn {
 
 enum class PairKind : uint32_t {
-  Full, Empty, Causal, Window, Local, Prefix, Chunk, Strided, Columns, First,
-  Last, Global, Dilated, Log, Random, Affine, Predicate, Keys, Documents,
-  Ranges, Csr, Bsr, TopK, Dense, PerDocument, Axes, Blocks, ByHead, And, Or, Not
+  Full,
+  Empty,
+  Causal,
+  Window,
+  Local,
+  Prefix,
+  Chunk,
+  Strided,
+  Columns,
+  First,
+  Last,
+  Global,
+  Dilated,
+  Log,
+  Random,
+  Affine,
+  Predicate,
+  Keys,
+  Documents,
+  Ranges,
+  Csr,
+  Bsr,
+  TopK,
+  Dense,
+  PerDocument,
+  Axes,
+  Blocks,
+  ByHead,
+  And,
+  Or,
+  Not
 };
 
 /// A parameter of a set: a constant, or the number of a set operand.
@@ -39,8 +67,8 @@ inline llvm::hash_code hash_value(const PairParam &p) {
 struct PairParamSpec {
   enum Form { Positional, Named, Flag };
   Form form;
-  llvm::StringLiteral name;  // shown in errors; the keyword of named ones
-  int64_t min;               // smallest value accepted
+  llvm::StringLiteral name; // shown in errors; the keyword of named ones
+  int64_t min;              // smallest value accepted
   std::optional<int64_t> defaultValue; // absent: required
   bool allowOperand;
 };

@@ -108,7 +108,8 @@ private:
         return errorAt(begin, "operand number out of range");
       return n;
     }
-    while (cur != end && (llvm::isAlnum(*cur) || StringRef("_$.-").contains(*cur)))
+    while (cur != end &&
+           (llvm::isAlnum(*cur) || StringRef("_$.-").contains(*cur)))
       ++cur;
     StringRef name(begin, cur - begin);
     if (name.size() == 1)
@@ -245,8 +246,8 @@ private:
         if (p.form != PairParamSpec::Positional && p.name == name)
           index = i;
       if (index == spec.params.size())
-        return errorAt(begin, "'" + spec.name + "' has no parameter '" + name +
-                                  "'");
+        return errorAt(begin,
+                       "'" + spec.name + "' has no parameter '" + name + "'");
       if (spec.params[index].form == PairParamSpec::Named &&
           failed(expect('=', "after the parameter's name")))
         return failure();
@@ -531,7 +532,7 @@ static void printSet(PairsAttr set, raw_ostream &os,
   }
 }
 
-void PairsAttr::printExpression(
-    raw_ostream &os, function_ref<void(int64_t)> operandName) const {
+void PairsAttr::printExpression(raw_ostream &os,
+                                function_ref<void(int64_t)> operandName) const {
   printSet(*this, os, operandName, 0);
 }

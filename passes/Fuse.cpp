@@ -3,8 +3,6 @@
 // their own (as the schedule says), elementwise consumers into the epilogue.
 
 #include "dialect/Attn.h"
-#include "passes/Passes.h"
-#include "passes/RowProducers.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -17,6 +15,8 @@
 #include "mlir/Interfaces/TilingInterface.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Passes.h"
+#include "passes/RowProducers.h"
 
 namespace attnc {
 #define GEN_PASS_DEF_FUSEPASS
@@ -113,15 +113,16 @@ private:
   LogicalResult fuseSlice(tensor::ExtractSliceOp slice) {
     b.setInsertionPoint(slice);
     if (isa<tensor::EmptyOp>(slice.getSource().getDefiningOp())) {
-      Value empty = tensor::EmptyOp::create(
-          b, slice.getLoc(), slice.getType().getShape(),
-          slice.getType().getElementType());
+      Value empty =
+          tensor::EmptyOp::create(b, slice.getLoc(), slice.getType().getShape(),
+                                  slice.getType().getElementType());
       slice.replaceAllUsesWith(empty);
       slice.erase();
       return success();
     }
-    FailureOr<TilingResult> tiled = tensor::replaceExtractSliceWithTiledProducer(
-        b, slice, cast<OpResult>(slice.getSource()));
+    FailureOr<TilingResult> tiled =
+        tensor::replaceExtractSliceWithTiledProducer(
+            b, slice, cast<OpResult>(slice.getSource()));
     if (failed(tiled) || tiled->tiledValues.size() != 1)
       return slice.getSource().getDefiningOp()->emitError(
           "cannot be computed row by row in front of attention");
@@ -342,8 +343,7 @@ private:
     if (type == oldOut.getType())
       return forall.getResult(0);
     auto retyped = [&](Value v) {
-      return cast<RankedTensorType>(v.getType())
-          .clone(type.getElementType());
+      return cast<RankedTensorType>(v.getType()).clone(type.getElementType());
     };
     b.setInsertionPoint(forall);
     SmallVector<OpFoldResult> sizes =

@@ -55,10 +55,10 @@ public:
     if (!expr)
       return {};
     AffineMap map = AffineMap::get(0, dims.size() / 2, expr, context);
-    return FormulaAttr::get(
-        context, map,
-        dims.empty() ? DenseI64ArrayAttr()
-                     : DenseI64ArrayAttr::get(context, dims));
+    return FormulaAttr::get(context, map,
+                            dims.empty()
+                                ? DenseI64ArrayAttr()
+                                : DenseI64ArrayAttr::get(context, dims));
   }
 
 private:
@@ -200,8 +200,7 @@ private:
     for (int64_t d = 0; d < op.getBatchRank(); ++d)
       for (Value other : {k, v})
         if (failed(same(op, other, d, q, d, false,
-                        "(C3) q, k and v need the same batch dim " +
-                            Twine(d))))
+                        "(C3) q, k and v need the same batch dim " + Twine(d))))
           return failure();
     if (op.hasHeads()) {
       if (failed(same(op, k, rank - 3, v, rank - 3, false,
@@ -218,8 +217,8 @@ private:
     if (failed(same(op, k, rank - 2, v, rank - 2, false,
                     "(C6) k and v need the same rows")))
       return failure();
-    for (Value perBatch : {op.getLengths(), op.getQLengths(), op.getQStart(),
-                           op.getKStart()})
+    for (Value perBatch :
+         {op.getLengths(), op.getQLengths(), op.getQStart(), op.getKStart()})
       if (perBatch && failed(visitPerBatch(op, perBatch)))
         return failure();
     if (op.getBias() && failed(visitRightAligned(op, op.getBias())))
@@ -263,15 +262,14 @@ private:
       if (failed(result))
         return;
       for (PairParam p : set.getParams())
-        if (p.isOperand && failed(visitPerBatch(
-                               op, op.getSetOperands()[p.value])))
+        if (p.isOperand &&
+            failed(visitPerBatch(op, op.getSetOperands()[p.value])))
           result = failure();
       if (set.getKind() != PairKind::Keys && set.getKind() != PairKind::Dense)
         return;
       Value mask = op.getSetOperands()[set.getOperands()[0]];
       int64_t tail = set.getKind() == PairKind::Keys ? 1 : 2;
-      int64_t lead =
-          cast<RankedTensorType>(mask.getType()).getRank() - tail;
+      int64_t lead = cast<RankedTensorType>(mask.getType()).getRank() - tail;
       for (int64_t d = 0; d < lead && succeeded(result); ++d)
         result = same(op, mask, d, op.getQuery(), d, true,
                       "(C15) leading dims of a mask are 1 or those of q");
@@ -300,8 +298,7 @@ private:
         if (!value)
           std::tie(value, valueDim) = std::pair(operand.get(), int64_t(dim));
         else if (failed(same(op, operand.get(), dim, value, valueDim, false,
-                             "operands of a " +
-                                 op->getName().getStringRef() +
+                             "operands of a " + op->getName().getStringRef() +
                                  " need matching sizes")))
           return failure();
       }

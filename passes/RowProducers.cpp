@@ -63,7 +63,8 @@ attnc::RowProducers attnc::analyzeRowProducers(Value value) {
   SmallVector<Needed> worklist;
   llvm::SmallPtrSet<Operation *, 8> seen;
   auto push = [&](Value v, int64_t rowDim) {
-    if (v.getDefiningOp<linalg::LinalgOp>() && seen.insert(v.getDefiningOp()).second)
+    if (v.getDefiningOp<linalg::LinalgOp>() &&
+        seen.insert(v.getDefiningOp()).second)
       worklist.push_back({v, rowDim});
   };
   push(value, cast<RankedTensorType>(value.getType()).getRank() - 1);

@@ -3,11 +3,11 @@
 // #attn.schedule and a sentence in its `why`.
 
 #include "dialect/Attn.h"
-#include "passes/Passes.h"
-#include "passes/RowProducers.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/Pass/Pass.h"
+#include "passes/Passes.h"
+#include "passes/RowProducers.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -60,7 +60,8 @@ private:
   SmallVector<StringRef> whyRefs() {
     return SmallVector<StringRef>(why.begin(), why.end());
   }
-  template <typename... Args> void because(const char *format, Args &&...args) {
+  template <typename... Args>
+  void because(const char *format, Args &&...args) {
     why.push_back(llvm::formatv(format, std::forward<Args>(args)...).str());
   }
 
@@ -94,8 +95,8 @@ private:
       int64_t rows = ShapedType::isDynamic(n)
                          ? 1
                          : std::clamp<int64_t>(n, 1, kRowKernelQueries);
-      while (group > 1 && (group * rows > 2 * kRowKernelQueries ||
-                           headGroup() % group != 0))
+      while (group > 1 &&
+             (group * rows > 2 * kRowKernelQueries || headGroup() % group != 0))
         --group;
       heads = std::max<int64_t>(group, 1);
       queryTile = rows;

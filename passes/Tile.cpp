@@ -3,8 +3,6 @@
 // one attn.fold whose loaders read the whole operands.
 
 #include "dialect/Attn.h"
-#include "passes/LaunchConstraints.h"
-#include "passes/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -14,6 +12,8 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Pass/Pass.h"
+#include "passes/LaunchConstraints.h"
+#include "passes/Passes.h"
 
 namespace attnc {
 #define GEN_PASS_DEF_TILEPASS
@@ -98,8 +98,7 @@ private:
   /// A new tensor of `type`; a result type that is more dynamic than the sizes
   /// is reached by a cast.
   Value emptyLike(ArrayRef<OpFoldResult> sizes, RankedTensorType type) {
-    Value empty =
-        tensor::EmptyOp::create(b, loc, sizes, type.getElementType());
+    Value empty = tensor::EmptyOp::create(b, loc, sizes, type.getElementType());
     if (empty.getType() != type)
       empty = tensor::CastOp::create(b, loc, type, empty);
     return empty;
@@ -123,9 +122,9 @@ private:
   Value length(Value operand, Value limit) {
     if (!operand)
       return limit;
-    return CheckedOp::create(
-        b, loc, b.getIndexType(), perBatch(operand), index(0), limit,
-        StatusAttr::get(b.getContext(), Status::Length));
+    return CheckedOp::create(b, loc, b.getIndexType(), perBatch(operand),
+                             index(0), limit,
+                             StatusAttr::get(b.getContext(), Status::Length));
   }
 
   void computeTileScalars() {
@@ -138,8 +137,7 @@ private:
     OpFoldResult n = sizeOf(op.getQuery(), rank - 2);
     row = asValue(apply(s0 * schedule.getQueryTile(), {tile}));
     Value left = arith::SubIOp::create(b, loc, asValue(n), row);
-    rows = arith::MinSIOp::create(b, loc, left,
-                                  index(schedule.getQueryTile()));
+    rows = arith::MinSIOp::create(b, loc, left, index(schedule.getQueryTile()));
     computeHeads(headTile);
     Value m = asValue(sizeOf(op.getKey(), rank - 2));
     keys = length(op.getLengths(), m);
@@ -172,9 +170,9 @@ private:
     if (!ShapedType::isDynamic(heads) && !ShapedType::isDynamic(keyHeads))
       group = index(heads / keyHeads);
     else
-      group = arith::DivUIOp::create(
-          b, loc, asValue(sizeOf(op.getQuery(), rank - 3)),
-          asValue(sizeOf(op.getKey(), rank - 3)));
+      group = arith::DivUIOp::create(b, loc,
+                                     asValue(sizeOf(op.getQuery(), rank - 3)),
+                                     asValue(sizeOf(op.getKey(), rank - 3)));
     keyHead = arith::DivUIOp::create(b, loc, head, group);
   }
 
@@ -198,8 +196,8 @@ private:
     SmallVector<OpFoldResult> sizes(type.getRank(), b.getIndexAttr(1));
     sizes.back() = b.getIndexAttr(type.getShape().back());
     SmallVector<OpFoldResult> strides(type.getRank(), b.getIndexAttr(1));
-    Value slice = tensor::ExtractSliceOp::create(b, loc, tensor, offsets, sizes,
-                                                 strides);
+    Value slice =
+        tensor::ExtractSliceOp::create(b, loc, tensor, offsets, sizes, strides);
     YieldOp::create(b, loc, slice);
   }
 
@@ -217,8 +215,7 @@ private:
         Value dim = tensor::DimOp::create(b, loc, tensor, d);
         Value one = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, dim,
                                           index(1));
-        indices.push_back(
-            arith::SelectOp::create(b, loc, one, index(0), i));
+        indices.push_back(arith::SelectOp::create(b, loc, one, index(0), i));
       } else {
         indices.push_back(i);
       }
@@ -327,17 +324,16 @@ private:
 
   FoldOp createFold() {
     int64_t dv = op.getValueDim();
-    auto tileType = RankedTensorType::get(
-        {schedule.getHeads(), ShapedType::kDynamic, dv},
-        op.getOutputType().getElementType());
+    auto tileType =
+        RankedTensorType::get({schedule.getHeads(), ShapedType::kDynamic, dv},
+                              op.getOutputType().getElementType());
     Type lseType;
     if (hasLse())
       lseType = RankedTensorType::get(
           {schedule.getHeads(), ShapedType::kDynamic}, b.getF32Type());
-    auto fold = FoldOp::create(
-        b, loc, tileType, lseType, head, row, rows, keys, symbols,
-        op.getPlanAttr(), op.getAccumulator(),
-        b.getF64FloatAttr(op.getScaleValue()), schedule);
+    auto fold = FoldOp::create(b, loc, tileType, lseType, head, row, rows, keys,
+                               symbols, op.getPlanAttr(), op.getAccumulator(),
+                               b.getF64FloatAttr(op.getScaleValue()), schedule);
     OpBuilder::InsertionGuard guard(b);
     Type idx = b.getIndexType();
     Block *q = addBlock(fold.getLoadQ(), {idx, idx});

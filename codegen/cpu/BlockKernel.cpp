@@ -175,9 +175,9 @@ private:
 
   /// Whether an interval contains rows first .. end - 1.
   Value contains(KeyInterval interval, Value first, Value end) {
-    return e.both(e.cmp(CmpIPredicate::sle, interval.first, first),
-                  e.cmp(CmpIPredicate::sge, interval.last,
-                        e.sub(end, e.idx(1))));
+    return e.both(
+        e.cmp(CmpIPredicate::sle, interval.first, first),
+        e.cmp(CmpIPredicate::sge, interval.last, e.sub(end, e.idx(1))));
   }
 
   /// Row j0 + j of v as (memref, row index).
@@ -211,9 +211,9 @@ private:
                                              zeroScalar));
             return {vector, scalar};
           });
-      Value total = vector::ReductionOp::create(
-          e.b, e.loc, vector::CombiningKind::ADD, sum[0],
-          arith::FastMathFlags::reassoc);
+      Value total =
+          vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD,
+                                      sum[0], arith::FastMathFlags::reassoc);
       total = e.addf(total, sum[1]);
       return arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, total,
                                    zeroScalar);
@@ -244,8 +244,8 @@ private:
   LogicalResult foldPanel(ComponentAttr component, TileBounds &bounds,
                           Value index, Value j0, Value count, Value finite) {
     Panel panel{index, e.add(row, e.mul(index, e.idx(nr))), j0, {}, {}, {}};
-    Value lastRow = e.sub(e.min(e.add(panel.firstRow, nr), e.add(row, rows)),
-                          e.idx(1));
+    Value lastRow =
+        e.sub(e.min(e.add(panel.firstRow, nr), e.add(row, rows)), e.idx(1));
     KeyInterval visited = bounds.visited(panel.firstRow, lastRow);
     KeyInterval whole = bounds.full(panel.firstRow, lastRow);
     Value first = e.max(visited.first, j0);
@@ -276,9 +276,9 @@ private:
     if (tested || !op.getScore().empty()) {
       result = adjust(component, bounds, panel, before);
     } else {
-      e.when(isWhole, [] {}, [&] {
-        result = adjust(component, bounds, panel, before);
-      });
+      e.when(
+          isWhole, [] {},
+          [&] { result = adjust(component, bounds, panel, before); });
     }
     weights(panel, before);
     Value fast = finite;
@@ -290,33 +290,33 @@ private:
 
   /// S^T into p; the running maxima, right when nothing is masked.
   Values scores(const Panel &panel, Values before) {
-    return e.loop(
-        panel.low, panel.end, mr, before,
-        [&](Value jt, ValueRange running) -> Values {
-          SmallVector<Value> keyRows;
-          for (int64_t r = 0; r < mr; ++r)
-            keyRows.push_back(keyRow(panel, e.add(jt, r)));
-          Values zeros(mr * nv, e.constant(vt, 0.0));
-          int64_t main = d / kUnroll * kUnroll;
-          Values acc = zeros;
-          if (main)
-            acc = e.loop(e.idx(0), e.idx(main), kUnroll, zeros,
-                         [&](Value x, ValueRange in) -> Values {
-                           Values out(in);
-                           for (int64_t u = 0; u < kUnroll; ++u)
-                             scoreStep(panel, keyRows, e.add(x, u), out);
-                           return out;
-                         });
-          for (int64_t x = main; x < d; ++x)
-            scoreStep(panel, keyRows, e.idx(x), acc);
-          Values maxs(running);
-          for (int64_t r = 0; r < mr; ++r)
-            for (int64_t k = 0; k < nv; ++k) {
-              e.store(acc[r * nv + k], p, {e.add(jt, r), lane(k)});
-              maxs[k] = e.maxIgnoringNaN(acc[r * nv + k], maxs[k]);
-            }
-          return maxs;
-        });
+    return e.loop(panel.low, panel.end, mr, before,
+                  [&](Value jt, ValueRange running) -> Values {
+                    SmallVector<Value> keyRows;
+                    for (int64_t r = 0; r < mr; ++r)
+                      keyRows.push_back(keyRow(panel, e.add(jt, r)));
+                    Values zeros(mr * nv, e.constant(vt, 0.0));
+                    int64_t main = d / kUnroll * kUnroll;
+                    Values acc = zeros;
+                    if (main)
+                      acc = e.loop(e.idx(0), e.idx(main), kUnroll, zeros,
+                                   [&](Value x, ValueRange in) -> Values {
+                                     Values out(in);
+                                     for (int64_t u = 0; u < kUnroll; ++u)
+                                       scoreStep(panel, keyRows, e.add(x, u),
+                                                 out);
+                                     return out;
+                                   });
+                    for (int64_t x = main; x < d; ++x)
+                      scoreStep(panel, keyRows, e.idx(x), acc);
+                    Values maxs(running);
+                    for (int64_t r = 0; r < mr; ++r)
+                      for (int64_t k = 0; k < nv; ++k) {
+                        e.store(acc[r * nv + k], p, {e.add(jt, r), lane(k)});
+                        maxs[k] = e.maxIgnoringNaN(acc[r * nv + k], maxs[k]);
+                      }
+                    return maxs;
+                  });
   }
 
   /// The row to read for key j of the block: in place, the last row stands in
@@ -334,8 +334,8 @@ private:
     for (int64_t k = 0; k < nv; ++k)
       q.push_back(e.load(vt, qt, {panel.index, x, lane(k)}));
     for (int64_t r = 0; r < mr; ++r) {
-      Value key = e.splat(
-          e.load(ct, kBlock ? kBlock : kRows, {keyRows[r], x}), lanes);
+      Value key =
+          e.splat(e.load(ct, kBlock ? kBlock : kRows, {keyRows[r], x}), lanes);
       for (int64_t k = 0; k < nv; ++k)
         acc[r * nv + k] = e.fma(key, q[k], acc[r * nv + k]);
     }
@@ -356,33 +356,33 @@ private:
       FoldLowering::PairLanes pair;
       pair.head = head;
       // Lanes past the tile compute what its last row computes.
-      Value r = e.add(e.splat(e.add(panel.firstRow, group), lanes),
-                      e.iota(lanes));
+      Value r =
+          e.add(e.splat(e.add(panel.firstRow, group), lanes), e.iota(lanes));
       pair.r = e.min(r, e.splat(lastRow, lanes));
       pair.i = e.add(pair.r, e.splat(symbols[QBegin], lanes));
-      Values last = e.loop(
-          panel.low, panel.end, 1,
-          Value(e.load(vt, maxima, {panel.index, group})),
-          [&](Value j, ValueRange running) -> Values {
-            pair.c = e.min(e.add(panel.j0, j), e.sub(keys, e.idx(1)));
-            pair.j = e.add(symbols[KBegin], pair.c);
-            pair.score = e.load(vt, p, {j, group});
-            Value at = e.splat(e.toI32(j), lanes);
-            Value keep = e.both(e.cmp(CmpIPredicate::sle, low, at),
-                                e.cmp(CmpIPredicate::sle, at, high));
-            FailureOr<Value> score = emitScore(pair);
-            FailureOr<Value> tests = emitTests(component, pair);
-            if (failed(score) || failed(tests)) {
-              result = failure();
-              return Values(running);
-            }
-            if (*tests)
-              keep = e.both(keep, *tests);
-            Value masked =
-                e.select(keep, *score, e.constant(vt, -INFINITY));
-            e.store(masked, p, {j, group});
-            return {e.maxIgnoringNaN(masked, running[0])};
-          });
+      Values last =
+          e.loop(panel.low, panel.end, 1,
+                 Value(e.load(vt, maxima, {panel.index, group})),
+                 [&](Value j, ValueRange running) -> Values {
+                   pair.c = e.min(e.add(panel.j0, j), e.sub(keys, e.idx(1)));
+                   pair.j = e.add(symbols[KBegin], pair.c);
+                   pair.score = e.load(vt, p, {j, group});
+                   Value at = e.splat(e.toI32(j), lanes);
+                   Value keep = e.both(e.cmp(CmpIPredicate::sle, low, at),
+                                       e.cmp(CmpIPredicate::sle, at, high));
+                   FailureOr<Value> score = emitScore(pair);
+                   FailureOr<Value> tests = emitTests(component, pair);
+                   if (failed(score) || failed(tests)) {
+                     result = failure();
+                     return Values(running);
+                   }
+                   if (*tests)
+                     keep = e.both(keep, *tests);
+                   Value masked =
+                       e.select(keep, *score, e.constant(vt, -INFINITY));
+                   e.store(masked, p, {j, group});
+                   return {e.maxIgnoringNaN(masked, running[0])};
+                 });
       e.store(last[0], maxima, {panel.index, group});
     });
     return result;
@@ -410,30 +410,30 @@ private:
     e.loop(e.idx(0), e.idx(nr), lanes, [&](Value group) {
       Value max = e.load(vt, maxima, {panel.index, group});
       // No pair yet: any finite reference gives weights of 0.
-      Value empty = arith::CmpFOp::create(e.b, e.loc,
-                                          arith::CmpFPredicate::OEQ, max, none);
+      Value empty = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ,
+                                          max, none);
       Value reference = e.select(empty, zero, max);
       Value old = e.load(vt, alphas, {panel.index, group});
       Value alpha = emitExp2(e, e.subf(old, reference));
       e.store(alpha, alphas, {panel.index, group});
-      Values sum = e.loop(
-          panel.low, panel.end, step, zero,
-          [&](Value j, ValueRange running) -> Values {
-            Values terms;
-            for (int64_t u = 0; u < step; ++u) {
-              Value s = e.load(vt, p, {e.add(j, u), group});
-              terms.push_back(emitExp2(e, e.subf(s, reference)));
-            }
-            for (int64_t u = 0; u < step; ++u)
-              e.store(terms[u], p, {e.add(j, u), group});
-            while (terms.size() > 1) { // pairwise
-              Values next;
-              for (size_t i = 0; i < terms.size(); i += 2)
-                next.push_back(e.addf(terms[i], terms[i + 1]));
-              terms = next;
-            }
-            return {e.addf(running[0], terms[0])};
-          });
+      Values sum =
+          e.loop(panel.low, panel.end, step, zero,
+                 [&](Value j, ValueRange running) -> Values {
+                   Values terms;
+                   for (int64_t u = 0; u < step; ++u) {
+                     Value s = e.load(vt, p, {e.add(j, u), group});
+                     terms.push_back(emitExp2(e, e.subf(s, reference)));
+                   }
+                   for (int64_t u = 0; u < step; ++u)
+                     e.store(terms[u], p, {e.add(j, u), group});
+                   while (terms.size() > 1) { // pairwise
+                     Values next;
+                     for (size_t i = 0; i < terms.size(); i += 2)
+                       next.push_back(e.addf(terms[i], terms[i + 1]));
+                     terms = next;
+                   }
+                   return {e.addf(running[0], terms[0])};
+                 });
       Value l = e.load(vt, sums, {panel.index, group});
       e.store(e.fma(l, alpha, sum[0]), sums, {panel.index, group});
     });
@@ -453,9 +453,9 @@ private:
     for (int64_t k = 0; k < nv; ++k)
       alpha.push_back(e.load(vt, alphas, {panel.index, lane(k)}));
     Value steps = e.sub(panel.high, panel.low);
-    Value main = e.add(panel.low,
-                       e.sub(steps, e.b.createOrFold<arith::RemUIOp>(
-                                        e.loc, steps, e.idx(kUnroll))));
+    Value main =
+        e.add(panel.low, e.sub(steps, e.b.createOrFold<arith::RemUIOp>(
+                                          e.loc, steps, e.idx(kUnroll))));
     auto step = [&](Value j, int64_t unroll, ValueRange in) {
       Values acc(in);
       for (int64_t u = 0; u < unroll; ++u) {
@@ -473,9 +473,8 @@ private:
       return acc;
     };
     Values acc(columns * nv, e.constant(vt, 0.0));
-    acc = e.loop(panel.low, main, kUnroll, acc, [&](Value j, ValueRange in) {
-      return step(j, kUnroll, in);
-    });
+    acc = e.loop(panel.low, main, kUnroll, acc,
+                 [&](Value j, ValueRange in) { return step(j, kUnroll, in); });
     acc = e.loop(main, panel.high, 1, acc,
                  [&](Value j, ValueRange in) { return step(j, 1, in); });
     for (int64_t i = 0; i < columns; ++i)
@@ -502,8 +501,7 @@ private:
               Value v = e.splat(e.load(ct, memref, {r, x}), lanes);
               Value kept = arith::CmpFOp::create(
                   e.b, e.loc, arith::CmpFPredicate::UNE, weight, zero);
-              return {e.select(kept, e.fma(v, weight, running[0]),
-                               running[0])};
+              return {e.select(kept, e.fma(v, weight, running[0]), running[0])};
             });
         e.store(sum[0], ot, {panel.index, x, group});
       });
@@ -524,8 +522,8 @@ private:
         e.loop(e.idx(0), e.idx(padded(dv)), lanes, [&](Value x) {
           Values columns;
           for (int64_t i = 0; i < lanes; ++i)
-            columns.push_back(e.mulf(
-                e.load(vt, ot, {panel, e.add(x, i), group}), inverse));
+            columns.push_back(
+                e.mulf(e.load(vt, ot, {panel, e.add(x, i), group}), inverse));
           for (auto [i, r] : llvm::enumerate(transpose(columns)))
             e.store(r, rowsBuffer, {e.add(group, i), x});
         });
@@ -543,16 +541,15 @@ private:
   /// 1 / l, and 0 for a row without pairs.
   Value inverseOf(Value l) {
     Value zero = e.constant(vt, 0.0);
-    Value none = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, l,
-                                       zero);
-    Value inverse =
-        arith::DivFOp::create(e.b, e.loc, e.constant(vt, 1.0), l);
+    Value none =
+        arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, l, zero);
+    Value inverse = arith::DivFOp::create(e.b, e.loc, e.constant(vt, 1.0), l);
     return e.select(none, zero, inverse);
   }
 
   void storeLse(Value panel, Value first, Value count) {
-    Value staged = lseStaging ? lseStaging
-                              : lseStaging = buffer({nr}, e.b.getF32Type());
+    Value staged =
+        lseStaging ? lseStaging : lseStaging = buffer({nr}, e.b.getF32Type());
     e.loop(e.idx(0), e.idx(nr), lanes, [&](Value group) {
       e.store(logSumExp(e.load(vt, maxima, {panel, group}),
                         e.load(vt, sums, {panel, group})),

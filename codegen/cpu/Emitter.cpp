@@ -79,8 +79,7 @@ Value Emitter::fma(Value x, Value y, Value z) {
   return math::FmaOp::create(b, loc, x, y, z);
 }
 Value Emitter::maxIgnoringNaN(Value x, Value m) {
-  Value larger =
-      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, m);
+  Value larger = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, m);
   return select(larger, x, m);
 }
 Value Emitter::select(Value c, Value x, Value y) {
@@ -153,9 +152,9 @@ void Emitter::loop(Value lo, Value hi, int64_t step,
 }
 Values Emitter::loop(Value lo, Value hi, int64_t step, ValueRange inits,
                      function_ref<Values(Value, ValueRange)> body) {
-  auto op = scf::ForOp::create(
-      b, loc, lo, hi, idx(step), inits,
-      [&](OpBuilder &, Location, Value, ValueRange) {});
+  auto op =
+      scf::ForOp::create(b, loc, lo, hi, idx(step), inits,
+                         [&](OpBuilder &, Location, Value, ValueRange) {});
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToEnd(op.getBody());
   Values yields = body(op.getInductionVar(), op.getRegionIterArgs());

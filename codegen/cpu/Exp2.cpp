@@ -13,8 +13,8 @@ struct Format {
   unsigned bits, mantissaBits;
   double clamp, round;
 };
-constexpr Format kF32{32, 23, -127.0, 12582912.0};           // 1.5 * 2^23
-constexpr Format kF64{64, 52, -1023.0, 6755399441055744.0};  // 1.5 * 2^52
+constexpr Format kF32{32, 23, -127.0, 12582912.0};          // 1.5 * 2^23
+constexpr Format kF64{64, 52, -1023.0, 6755399441055744.0}; // 1.5 * 2^52
 
 /// f32: least squares on Chebyshev nodes, reweighted towards equal relative
 /// error (Lawson's iteration), p(0) = 1 fixed; largest relative error 9.2e-8.

@@ -75,7 +75,7 @@ Value FoldLowering::directRows(Region &loader) {
     // An index computed inside the loader (a page) is not in place.
     if (value && !isRow && value.getParentBlock() == &block)
       return {};
-    offsets.push_back(isRow ? OpFoldResult(e.b.getIndexAttr(0))
+    offsets.push_back(isRow   ? OpFoldResult(e.b.getIndexAttr(0))
                       : value ? OpFoldResult(context.outer.scalar(value))
                               : x);
   }
@@ -143,8 +143,8 @@ FailureOr<Value> FoldLowering::emitTests(ComponentAttr component,
       TypedAttr one = e.b.getBoolAttr(true);
       if (auto vector = dyn_cast<VectorType>(bit.getType()))
         one = DenseElementsAttr::get(vector, Attribute(one));
-      bit = arith::XOrIOp::create(
-          e.b, e.loc, bit, arith::ConstantOp::create(e.b, e.loc, one));
+      bit = arith::XOrIOp::create(e.b, e.loc, bit,
+                                  arith::ConstantOp::create(e.b, e.loc, one));
     }
     all = all ? e.both(all, bit) : bit;
   }

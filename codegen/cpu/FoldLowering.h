@@ -32,9 +32,9 @@ protected:
   Emitter &e;
   mlir::attn::FoldOp op;
   mlir::attn::ScheduleAttr schedule;
-  mlir::FloatType ct;  // compute type
+  mlir::FloatType ct; // compute type
   int64_t lanes;
-  int64_t d, dv;       // head sizes
+  int64_t d, dv; // head sizes
   Value head, row, rows, keys;
   Values symbols;
 

@@ -2,9 +2,9 @@
 // Numbering of a kernel's tensors and its signature attribute.
 
 #include "codegen/cpu/KernelTensors.h"
-#include "passes/LaunchConstraints.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
+#include "passes/LaunchConstraints.h"
 
 using namespace mlir;
 using namespace mlir::attn;
@@ -116,9 +116,9 @@ FailureOr<DictionaryAttr> KernelTensors::kernelAttr() {
       dims.append({static_cast<int64_t>(func.getNumArguments() + i), dim});
       AffineExpr expr =
           b.getAffineSymbolExpr(symbol) - size.getMap().getResult(0);
-      auto formula = FormulaAttr::get(
-          b.getContext(), AffineMap::get(0, symbol + 1, expr),
-          b.getDenseI64ArrayAttr(dims));
+      auto formula =
+          FormulaAttr::get(b.getContext(), AffineMap::get(0, symbol + 1, expr),
+                           b.getDenseI64ArrayAttr(dims));
       constraints.push_back(b.getDictionaryAttr(
           {b.getNamedAttr("formula", formula),
            b.getNamedAttr("message",

@@ -52,8 +52,8 @@ LogicalResult LaneEmitter::emit(Operation &op) {
     Value memref = outer.tensor(dim.getSource());
     if (!memref)
       return op.emitError("takes the size of a tensor that is not in memory");
-    values[dim] = memref::DimOp::create(e.b, e.loc, memref,
-                                        lookup(dim.getIndex()));
+    values[dim] =
+        memref::DimOp::create(e.b, e.loc, memref, lookup(dim.getIndex()));
     return success();
   }
   return emitElementwise(op);
@@ -139,8 +139,7 @@ Value LaneEmitter::loadElement(Value memref, ArrayRef<Value> indices,
   return e.nonZero(x);
 }
 
-Value LaneEmitter::gather(Value memref, ArrayRef<Value> indices,
-                          Type element) {
+Value LaneEmitter::gather(Value memref, ArrayRef<Value> indices, Type element) {
   Value result;
   for (int64_t lane = 0; lane < lanes; ++lane) {
     SmallVector<Value> at;

@@ -5,11 +5,11 @@
 #include "codegen/cpu/FoldLowering.h"
 #include "codegen/cpu/KernelTensors.h"
 #include "codegen/llvm/Stage5.h"
-#include "passes/LaunchConstraints.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Verifier.h"
+#include "passes/LaunchConstraints.h"
 
 using namespace mlir;
 using namespace mlir::attn;
@@ -57,8 +57,8 @@ public:
     if (failed(setGrid(forall)) || failed(readOutside(forall)) ||
         failed(splitWorkgroup(forall)))
       return failure();
-    for (auto [arg, out] : llvm::zip(forall.getRegionIterArgs(),
-                                     forall.getResults()))
+    for (auto [arg, out] :
+         llvm::zip(forall.getRegionIterArgs(), forall.getResults()))
       outputs[arg] = tensor(out);
     if (failed(emitBody(forall)))
       return failure();
@@ -104,8 +104,8 @@ private:
   /// A memref argument before the trailing ones.
   Value insertArgument(Type type, int64_t number) {
     unsigned at = launch.getNumArguments() - kTrailingArguments;
-    auto attrs = b.getDictionaryAttr(b.getNamedAttr(
-        stage5::kTensorAttr, b.getI64IntegerAttr(number)));
+    auto attrs = b.getDictionaryAttr(
+        b.getNamedAttr(stage5::kTensorAttr, b.getI64IntegerAttr(number)));
     (void)launch.insertArgument(at, type, attrs, launch.getLoc());
     return launch.getArgument(at);
   }
@@ -140,8 +140,7 @@ private:
     for (int64_t d = type.getRank() - 1; d >= 0; --d) {
       strides[d] = stride;
       staticStrides[d] = staticStride;
-      if (auto size = dyn_cast<Value>(sizes[d]);
-          size || isa<Value>(stride)) {
+      if (auto size = dyn_cast<Value>(sizes[d]); size || isa<Value>(stride)) {
         stride = e->mul(asValue(stride), asValue(sizes[d]));
         staticStride = ShapedType::kDynamic;
       } else {
@@ -341,8 +340,8 @@ private:
       offsets.push_back(mapped(x));
     for (OpFoldResult x : insert.getMixedSizes())
       sizes.push_back(mapped(x));
-    Value view = memref::SubViewOp::create(b, loc, memref, offsets, sizes,
-                                           strides);
+    Value view =
+        memref::SubViewOp::create(b, loc, memref, offsets, sizes, strides);
     // Leading dims of size 1 go (or come) until the rank is the tile's.
     return withRank(view, tile.getRank(), loc);
   }
@@ -356,11 +355,11 @@ private:
       SmallVector<OpFoldResult> offsets(type.getRank(), b.getIndexAttr(0)),
           strides(type.getRank(), b.getIndexAttr(1)), sizes;
       for (int64_t d = 0; d < type.getRank(); ++d)
-        sizes.push_back(d < extra ? OpFoldResult(b.getIndexAttr(1))
-                        : type.isDynamicDim(d)
-                            ? OpFoldResult(b.createOrFold<memref::DimOp>(
-                                  loc, view, d))
-                            : OpFoldResult(b.getIndexAttr(type.getDimSize(d))));
+        sizes.push_back(
+            d < extra ? OpFoldResult(b.getIndexAttr(1))
+            : type.isDynamicDim(d)
+                ? OpFoldResult(b.createOrFold<memref::DimOp>(loc, view, d))
+                : OpFoldResult(b.getIndexAttr(type.getDimSize(d))));
       auto reduced = memref::SubViewOp::inferRankReducedResultType(
           type.getShape().drop_front(extra), type, offsets, sizes, strides);
       return memref::SubViewOp::create(b, loc, reduced, view, offsets, sizes,
@@ -388,8 +387,7 @@ private:
         return failure();
       lse = *view;
     }
-    FoldContext context{*e,     fold,  *this, trailing(1),
-                        layout, *tile, lse};
+    FoldContext context{*e, fold, *this, trailing(1), layout, *tile, lse};
     return fold.getSchedule().getMicro() == MicroKernel::Block
                ? emitBlockFold(context)
                : emitRowFold(context);
@@ -400,9 +398,8 @@ private:
     if (failed(out))
       return failure();
     Value first = scalar(op.getRow());
-    int64_t length = cast<RankedTensorType>(op.getTile().getType())
-                         .getShape()
-                         .back();
+    int64_t length =
+        cast<RankedTensorType>(op.getTile().getType()).getShape().back();
     LogicalResult result = success();
     e->loop(e->idx(0), scalar(op.getRows()), 1, [&](Value r) {
       RowProgram program(*e, {*this, trailing(1), layout,

@@ -22,9 +22,8 @@ class RowFold : public FoldLowering {
 public:
   explicit RowFold(FoldContext context)
       : FoldLowering(context), tileRows(schedule.getQueryTile()),
-        queries(schedule.getHeads() * tileRows),
-        bc(schedule.getKeyBlock()), mr(schedule.getRegisterKeys()),
-        nv(schedule.getRegisterVectors()),
+        queries(schedule.getHeads() * tileRows), bc(schedule.getKeyBlock()),
+        mr(schedule.getRegisterKeys()), nv(schedule.getRegisterVectors()),
         vt(VectorType::get({lanes}, ct)) {}
 
   LogicalResult run() {
@@ -66,8 +65,7 @@ private:
   }
   /// The query's row in the tile; rows past the tile repeat its last.
   Value rowOf(Value query) {
-    Value r =
-        e.b.createOrFold<arith::RemUIOp>(e.loc, query, e.idx(tileRows));
+    Value r = e.b.createOrFold<arith::RemUIOp>(e.loc, query, e.idx(tileRows));
     return e.min(r, e.sub(rows, e.idx(1)));
   }
   void eachQuery(function_ref<void(Value)> body) {
@@ -84,8 +82,7 @@ private:
       if (padded(d) != d)
         e.store(zero, q, {query, e.idx(padded(d) - lanes)});
       if (failed(loadRow(op.getLoadQ(),
-                         {e.add(head, headOf(query)),
-                          e.add(row, rowOf(query))},
+                         {e.add(head, headOf(query)), e.add(row, rowOf(query))},
                          at(q, query, d), d)))
         result = failure();
       e.loop(e.idx(0), e.idx(padded(d)), lanes, [&](Value x) {
@@ -118,8 +115,8 @@ private:
     Value end = e.add(tile.last, 1);
     e.loop(tile.first, end, bc, [&](Value j0) {
       Block block{j0, e.min(e.idx(bc), e.sub(end, j0))};
-      if ((kBlock && failed(loadBlock(op.getLoadK(), j0, block.count, kBlock,
-                                      d))) ||
+      if ((kBlock &&
+           failed(loadBlock(op.getLoadK(), j0, block.count, kBlock, d))) ||
           (vBlock &&
            failed(loadBlock(op.getLoadV(), j0, block.count, vBlock, dv))))
         result = failure();
@@ -133,12 +130,12 @@ private:
         accumulate(block, /*guarded=*/true);
         return;
       }
-      Value isWhole = e.both(
-          e.cmp(CmpIPredicate::sle, whole.first, j0),
-          e.cmp(CmpIPredicate::sge, whole.last,
-                e.sub(e.add(j0, block.count), e.idx(1))));
-      e.when(isWhole, [&] { accumulate(block, false); },
-             [&] { accumulate(block, true); });
+      Value isWhole = e.both(e.cmp(CmpIPredicate::sle, whole.first, j0),
+                             e.cmp(CmpIPredicate::sge, whole.last,
+                                   e.sub(e.add(j0, block.count), e.idx(1))));
+      e.when(
+          isWhole, [&] { accumulate(block, false); },
+          [&] { accumulate(block, true); });
     });
     return result;
   }
@@ -167,8 +164,7 @@ private:
                  [&](Value x, ValueRange in) -> Values {
                    Values out(in), key;
                    for (Value r : keyRows)
-                     key.push_back(
-                         e.load(vt, kBlock ? kBlock : kRows, {r, x}));
+                     key.push_back(e.load(vt, kBlock ? kBlock : kRows, {r, x}));
                    for (int64_t i = 0; i < count; ++i) {
                      Value query = e.load(vt, q, {e.idx(q0 + i), x});
                      for (int64_t r = 0; r < mr; ++r)
@@ -184,8 +180,7 @@ private:
 
   Value sum(Value vector) {
     return vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD,
-                                       vector,
-                                       arith::FastMathFlags::reassoc);
+                                       vector, arith::FastMathFlags::reassoc);
   }
 
   /// Score region and mask over one query's scores; its running maximum. The
@@ -207,8 +202,7 @@ private:
     Values running = e.loop(
         e.idx(0), block.count, lanes, e.splat(before, lanes),
         [&](Value j, ValueRange in) -> Values {
-          Value key =
-              e.add(e.splat(e.add(block.j0, j), lanes), e.iota(lanes));
+          Value key = e.add(e.splat(e.add(block.j0, j), lanes), e.iota(lanes));
           Value keep = e.both(e.cmp(CmpIPredicate::sle, first, key),
                               e.cmp(CmpIPredicate::sle, key, last));
           // Scores past the block are of the keys that follow or of none.
@@ -240,19 +234,20 @@ private:
   void weights(const Block &block, Value query) {
     Value max = e.load(ct, maxima, query);
     Value none = e.constant(ct, -INFINITY), zero = e.constant(ct, 0.0);
-    Value empty = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ,
-                                        max, none);
+    Value empty =
+        arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, max, none);
     Value reference = e.select(empty, zero, max);
     Value alpha = emitExp2(e, e.subf(e.load(ct, alphas, query), reference));
     e.store(alpha, alphas, query);
     Value wide = e.splat(reference, lanes);
-    Values total = e.loop(
-        e.idx(0), block.count, lanes, Value(e.constant(vt, 0.0)),
-        [&](Value j, ValueRange in) -> Values {
-          Value weight = emitExp2(e, e.subf(e.load(vt, s, {query, j}), wide));
-          e.store(weight, s, {query, j});
-          return {e.addf(in[0], weight)};
-        });
+    Values total =
+        e.loop(e.idx(0), block.count, lanes, Value(e.constant(vt, 0.0)),
+               [&](Value j, ValueRange in) -> Values {
+                 Value weight =
+                     emitExp2(e, e.subf(e.load(vt, s, {query, j}), wide));
+                 e.store(weight, s, {query, j});
+                 return {e.addf(in[0], weight)};
+               });
     Value l = e.load(ct, sums, query);
     e.store(e.addf(e.mulf(l, alpha), sum(total[0])), sums, query);
   }
@@ -266,9 +261,8 @@ private:
       e.loop(e.idx(0), e.idx(main), width, [&](Value x) {
         accumulateTile(block, x, nv, q0, count, guarded);
       });
-      e.loop(e.idx(main), e.idx(padded(dv)), lanes, [&](Value x) {
-        accumulateTile(block, x, 1, q0, count, guarded);
-      });
+      e.loop(e.idx(main), e.idx(padded(dv)), lanes,
+             [&](Value x) { accumulateTile(block, x, 1, q0, count, guarded); });
     }
   }
 
@@ -276,21 +270,20 @@ private:
                       int64_t count, bool guarded) {
     Values acc(vectors * count, e.constant(vt, 0.0));
     acc = e.loop(
-        e.idx(0), block.count, 1, acc,
-        [&](Value j, ValueRange in) -> Values {
+        e.idx(0), block.count, 1, acc, [&](Value j, ValueRange in) -> Values {
           Values out(in), v;
           for (int64_t k = 0; k < vectors; ++k)
-            v.push_back(e.load(vt, vBlock ? vBlock : vRows,
-                               {vBlock ? j : e.add(block.j0, j),
-                                e.add(x, k * lanes)}));
+            v.push_back(
+                e.load(vt, vBlock ? vBlock : vRows,
+                       {vBlock ? j : e.add(block.j0, j), e.add(x, k * lanes)}));
           for (int64_t i = 0; i < count; ++i) {
             Value scalar = e.load(ct, s, {e.idx(q0 + i), j});
             Value weight = e.splat(scalar, lanes);
             Value kept;
             if (guarded)
-              kept = arith::CmpFOp::create(e.b, e.loc,
-                                           arith::CmpFPredicate::UNE, scalar,
-                                           e.constant(ct, 0.0));
+              kept =
+                  arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::UNE,
+                                        scalar, e.constant(ct, 0.0));
             for (int64_t k = 0; k < vectors; ++k) {
               Value &a = out[i * vectors + k];
               Value next = e.fma(weight, v[k], a);
@@ -315,11 +308,11 @@ private:
       e.loop(e.idx(0), rows, 1, [&](Value r) {
         Value query = e.add(e.mul(g, e.idx(tileRows)), r);
         Value l = e.load(ct, sums, query);
-        Value none = arith::CmpFOp::create(
-            e.b, e.loc, arith::CmpFPredicate::OEQ, l, zero);
-        Value inverse = e.select(
-            none, zero,
-            arith::DivFOp::create(e.b, e.loc, e.constant(ct, 1.0), l));
+        Value none = arith::CmpFOp::create(e.b, e.loc,
+                                           arith::CmpFPredicate::OEQ, l, zero);
+        Value inverse =
+            e.select(none, zero,
+                     arith::DivFOp::create(e.b, e.loc, e.constant(ct, 1.0), l));
         Value wide = e.splat(inverse, lanes);
         e.loop(e.idx(0), e.idx(padded(dv)), lanes, [&](Value x) {
           e.store(e.mulf(e.load(vt, o, {query, x}), wide), o, {query, x});

@@ -19,9 +19,8 @@ static bool isRowType(Type type) {
 Value RowProgram::newRow(int64_t length, Type element) {
   // i1 rows are bytes, as bools in memory are.
   Type stored = element.isInteger(1) ? Type(e.b.getI8Type()) : element;
-  int64_t bytes = length * ((stored.isIndex() ? 64
-                                              : stored.getIntOrFloatBitWidth()) /
-                            8);
+  int64_t bytes =
+      length * ((stored.isIndex() ? 64 : stored.getIntOrFloatBitWidth()) / 8);
   return e.view(env.scratch, env.layout.allocate(bytes), {length}, stored);
 }
 
@@ -65,9 +64,9 @@ LogicalResult RowProgram::emitOp(Operation &op) {
   if (auto extract = dyn_cast<tensor::ExtractOp>(op))
     if (Value row = rows.lookup(extract.getTensor())) {
       Value at = e.idx(0);
-      for (auto [d, size] : llvm::enumerate(
-               cast<RankedTensorType>(extract.getTensor().getType())
-                   .getShape()))
+      for (auto [d, size] :
+           llvm::enumerate(cast<RankedTensorType>(extract.getTensor().getType())
+                               .getShape()))
         if (size != 1)
           at = scalars.lookup(extract.getIndices()[d]);
       Value length = e.b.createOrFold<memref::DimOp>(e.loc, row, int64_t(0));
@@ -111,8 +110,8 @@ LogicalResult RowProgram::emitSlice(tensor::ExtractSliceOp op) {
   }
   MemRefType type = memref::SubViewOp::inferRankReducedResultType(
       {length}, cast<MemRefType>(memref.getType()), offsets, sizes, strides);
-  rows[op] = memref::SubViewOp::create(e.b, e.loc, type, memref, offsets,
-                                       sizes, strides);
+  rows[op] = memref::SubViewOp::create(e.b, e.loc, type, memref, offsets, sizes,
+                                       strides);
   return success();
 }
 
@@ -138,9 +137,8 @@ LogicalResult RowProgram::emitLoop(linalg::LinalgOp op, int longLoop,
                                    Value out) {
   OpOperand *init = op.getDpsInitOperand(0);
   Value zero = e.idx(0);
-  bool reduces =
-      longLoop >= 0 && op.getIteratorTypesArray()[longLoop] !=
-                           utils::IteratorType::parallel;
+  bool reduces = longLoop >= 0 && op.getIteratorTypesArray()[longLoop] !=
+                                      utils::IteratorType::parallel;
   LogicalResult result = success();
   auto check = [&](FailureOr<Value> value) {
     if (failed(value)) {
@@ -162,8 +160,8 @@ LogicalResult RowProgram::emitLoop(linalg::LinalgOp op, int longLoop,
     Type element = cast<MemRefType>(start.getType()).getElementType();
     Values sum = e.loop(zero, e.idx(length), 1, e.load(element, start, zero),
                         [&](Value at, ValueRange acc) -> Values {
-                          Value x = check(emitBody(op, longLoop, at, 1,
-                                                   acc.front()));
+                          Value x =
+                              check(emitBody(op, longLoop, at, 1, acc.front()));
                           return {x ? x : acc.front()};
                         });
     e.store(sum.front(), out, zero);
@@ -182,8 +180,8 @@ LogicalResult RowProgram::emitLoop(linalg::LinalgOp op, int longLoop,
         x = e.splat(x, lanes);
       if (cast<MemRefType>(out.getType()).getElementType().isInteger(8) &&
           getElementTypeOrSelf(x.getType()).isInteger(1))
-        x = arith::ExtUIOp::create(e.b, e.loc,
-                                   e.vec(lanes, e.b.getI8Type()), x);
+        x = arith::ExtUIOp::create(e.b, e.loc, e.vec(lanes, e.b.getI8Type()),
+                                   x);
       e.store(x, out, at);
     });
   }

@@ -15,7 +15,7 @@ namespace attnc::cpu {
 /// What a row program needs of the launch around it.
 struct RowEnvironment {
   OuterValues &outer;
-  Value scratch;        // memref<?xi8>
+  Value scratch; // memref<?xi8>
   ScratchLayout &layout;
   int64_t lanes; // f32 lanes of a native vector
 };

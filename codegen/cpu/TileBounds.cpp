@@ -50,11 +50,9 @@ KeyInterval TileBounds::full(Value firstRow, Value lastRow) {
   Value i0 = position(firstRow), i1 = position(lastRow);
   Value first = lower(i1), last = upper(i0);
   if (firstGuard)
-    last = e.select(e.cmp(CmpIPredicate::sge, i0, firstGuard), last,
-                    e.idx(-1));
+    last = e.select(e.cmp(CmpIPredicate::sge, i0, firstGuard), last, e.idx(-1));
   if (lastGuard)
-    last =
-        e.select(e.cmp(CmpIPredicate::sle, i1, lastGuard), last, e.idx(-1));
+    last = e.select(e.cmp(CmpIPredicate::sle, i1, lastGuard), last, e.idx(-1));
   return {first, last};
 }
 

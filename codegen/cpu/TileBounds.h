@@ -37,9 +37,7 @@ private:
   Value firstGuard, lastGuard; // positions of queries that exist here
 
   Value kBegin() { return symbols[mlir::attn::KBegin]; }
-  Value position(Value row) {
-    return e.add(symbols[mlir::attn::QBegin], row);
-  }
+  Value position(Value row) { return e.add(symbols[mlir::attn::QBegin], row); }
   Value evaluate(mlir::AffineMap map, Value position, bool largest);
   Value lower(Value position) {
     return e.sub(evaluate(component.getLower(), position, true), kBegin());

@@ -219,6 +219,20 @@ TEST(Compiler, DescribesTheKernel) {
   EXPECT_EQ(formatFormula(divide.words[8].value, names), "x.dim0");
 }
 
+// Whatever passes are chosen, a loop that clears memory stays a loop.
+TEST(Compiler, MakesNoCallsOutOfLoops) {
+  Session session(elementwiseKernel("f32", 0, "%y = arith.constant 0.0 : f32"));
+  session.options.backend.passes =
+      "function(early-cse,loop-mssa(licm),loop-simplify,loop(loop-idiom))";
+  KernelHandle kernel = session.jit(targetNamed("native"));
+  ASSERT_TRUE(kernel) << session.errors();
+  std::vector<float> x(100, 1.0f), y(100, 1.0f);
+  ASSERT_EQ(launch(kernel, {{ATTNC_DTYPE_F32, x.data(), {100}},
+                            {ATTNC_DTYPE_F32, y.data(), {100}}}),
+            ATTNC_OK);
+  EXPECT_EQ(y, std::vector<float>(100, 0.0f));
+}
+
 TEST(Compiler, EmitsWhatItIsAskedFor) {
   Session session(kRowsKernel);
   Target target = targetNamed("x86-64-v3");

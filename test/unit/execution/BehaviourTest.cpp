@@ -49,8 +49,7 @@ protected:
                      attnc_result code, const std::string &reason) {
     RunResult result = engine.run(kernel, problem, Place::AtEnd, 1);
     EXPECT_EQ(result.error.code, code) << result.error.message;
-    EXPECT_NE(std::string(result.error.message).find(reason),
-              std::string::npos)
+    EXPECT_NE(std::string(result.error.message).find(reason), std::string::npos)
         << "'" << result.error.message << "' does not say '" << reason << "'";
     for (const std::vector<double> &output : result.outputs)
       for (double x : output)
@@ -144,8 +143,8 @@ TEST_F(Behaviour, NonFiniteKeysReachOnlyRowsThatSeeThem) {
 /// Keys that no row keeps may hold anything at all.
 TEST_F(Behaviour, KeysThatNobodyKeepsMayHoldAnything) {
   for (const char *micro : kMicro)
-    for (attnc_dtype dtype : {ATTNC_DTYPE_F32, ATTNC_DTYPE_F64,
-                              ATTNC_DTYPE_F16, ATTNC_DTYPE_BF16})
+    for (attnc_dtype dtype :
+         {ATTNC_DTYPE_F32, ATTNC_DTYPE_F64, ATTNC_DTYPE_F16, ATTNC_DTYPE_BF16})
       for (bool keys : {false, true}) {
         Case c = smallCase(micro);
         c.dtype = dtype;
@@ -166,8 +165,8 @@ TEST_F(Behaviour, KeysThatNobodyKeepsMayHoldAnything) {
 
 TEST_F(Behaviour, RowsWithoutPairsGiveZerosAndMinusInfinity) {
   for (const char *micro : kMicro)
-    for (attnc_dtype dtype : {ATTNC_DTYPE_F32, ATTNC_DTYPE_F64,
-                              ATTNC_DTYPE_F16, ATTNC_DTYPE_BF16})
+    for (attnc_dtype dtype :
+         {ATTNC_DTYPE_F32, ATTNC_DTYPE_F64, ATTNC_DTYPE_F16, ATTNC_DTYPE_BF16})
       for (Mask mask : {Mask::Empty, Mask::Causal, Mask::Dense}) {
         Case c = smallCase(micro);
         c.dtype = dtype;
@@ -279,8 +278,7 @@ TEST_F(Behaviour, BatchesDoNotChangeBits) {
                                 values.begin() + (b + 1) * part);
         }
         for (int64_t m : {c.m, length})
-          EXPECT_TRUE(
-              sameBits(run(kernel, itemOf(batch, b, m)), expected))
+          EXPECT_TRUE(sameBits(run(kernel, itemOf(batch, b, m)), expected))
               << c.describe() << ", item " << b << " with " << m << " rows";
       }
     }
@@ -297,8 +295,8 @@ TEST_F(Behaviour, FarPositionsDoNotChangeBits) {
       c.score = Score::Alibi;
       Problem problem = makeProblem(c, 5);
       // Starts of 64 bits, whatever type the case gives them.
-      for (size_t at = 0; (at = problem.text.find("tensor<i32>", at)) !=
-                          std::string::npos;)
+      for (size_t at = 0;
+           (at = problem.text.find("tensor<i32>", at)) != std::string::npos;)
         problem.text.replace(at, 11, "tensor<i64>");
       for (const char *name : {"lengths", "q_start", "k_start"})
         problem.input(name).dtype = ATTNC_DTYPE_I64;
@@ -384,8 +382,8 @@ func.func @spec(%q: tensor<21x8xf32>, %k: tensor<?x8xf32>,
 TEST_F(Behaviour, KernelFilesOfEveryLevel) {
   std::vector<std::string> levels = runnableLevels();
   ASSERT_FALSE(levels.empty());
-  for (attnc_dtype dtype : {ATTNC_DTYPE_F32, ATTNC_DTYPE_BF16, ATTNC_DTYPE_F16,
-                            ATTNC_DTYPE_F64})
+  for (attnc_dtype dtype :
+       {ATTNC_DTYPE_F32, ATTNC_DTYPE_BF16, ATTNC_DTYPE_F16, ATTNC_DTYPE_F64})
     for (const char *micro : kMicro) {
       Case c = smallCase(micro);
       c.dtype = dtype;

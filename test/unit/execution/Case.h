@@ -106,8 +106,8 @@ struct Case {
 class Engine;
 
 /// Sets the naive errors of an f64 problem, whose naive evaluation is the
-/// reference itself: those of the same problem in f32, 2^29 times smaller. False
-/// if it cannot be evaluated; nothing to do for other types.
+/// reference itself: those of the same problem in f32, 2^29 times smaller.
+/// False if it cannot be evaluated; nothing to do for other types.
 bool expectNaiveError(Engine &engine, Problem &problem, Case c, uint64_t seed);
 
 /// Raises the naive errors to the largest of a few other values of the case: a

@@ -5,8 +5,8 @@
 //   16-bit        error <= 1.1 e0 + one rounding of the largest |result|
 //
 // e0 is the error of the naive evaluation at the operands' precision. For f64
-// that evaluation is the reference itself: there the problem says what to expect,
-// from the same problem in f32, and the reference is allowed it too.
+// that evaluation is the reference itself: there the problem says what to
+// expect, from the same problem in f32, and the reference is allowed it too.
 
 #include "Case.h"
 #include "Harness.h"

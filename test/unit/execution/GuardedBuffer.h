@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Memory between two pages that nobody may touch, filled with bytes that are NaN
-// in every float type.
+// Memory between two pages that nobody may touch, filled with bytes that are
+// NaN in every float type.
 
 #ifndef ATTNC_TEST_UNIT_EXECUTION_GUARDEDBUFFER_H
 #define ATTNC_TEST_UNIT_EXECUTION_GUARDEDBUFFER_H
@@ -23,8 +23,8 @@ public:
     size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     inner = std::max((bytes + page - 1) / page * page, page);
     total = inner + 2 * page;
-    void *memory = mmap(nullptr, total, PROT_NONE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(nullptr, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
       std::abort();
     base = static_cast<uint8_t *>(memory);

@@ -36,9 +36,8 @@ struct Engine::Impl {
   std::string diagnostics;
 
   Impl() : context(makeRegistry(), mlir::MLIRContext::Threading::DISABLED) {
-    context.getDiagEngine().registerHandler([this](mlir::Diagnostic &d) {
-      diagnostics += d.str() + "\n";
-    });
+    context.getDiagEngine().registerHandler(
+        [this](mlir::Diagnostic &d) { diagnostics += d.str() + "\n"; });
   }
   mlir::OwningOpRef<mlir::ModuleOp> parse(const Problem &problem) {
     return mlir::parseSourceString<mlir::ModuleOp>(
@@ -98,9 +97,9 @@ Kernel Engine::jit(const Problem &problem, const CompileChoices &choices) {
   return Kernel(kernel->release(), attnc_kernel_destroy);
 }
 
-std::optional<KernelDesc>
-Engine::compile(const Problem &problem, const std::vector<std::string> &names,
-                const CompileChoices &choices) {
+std::optional<KernelDesc> Engine::compile(const Problem &problem,
+                                          const std::vector<std::string> &names,
+                                          const CompileChoices &choices) {
   auto module = impl->parse(problem);
   if (!module)
     return std::nullopt;
@@ -169,8 +168,8 @@ static std::vector<int64_t> byteStrides(const TensorSpec &spec) {
   int64_t dense = attnc_dtype_size(spec.dtype);
   for (size_t d = spec.shape.size(); d-- > 0;) {
     bool looked = spec.shape[d] > 1 && !spec.strides.empty();
-    strides[d] = looked ? spec.strides[d] * static_cast<int64_t>(
-                                                attnc_dtype_size(spec.dtype))
+    strides[d] = looked ? spec.strides[d] *
+                              static_cast<int64_t>(attnc_dtype_size(spec.dtype))
                         : dense;
     dense *= spec.shape[d];
   }

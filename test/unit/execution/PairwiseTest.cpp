@@ -5,9 +5,9 @@
 //   ATTNC_TEST_SEED=7    other cases and values
 //   ATTNC_TEST_CASE=12   that case alone
 
+#include "Pairwise.h"
 #include "Case.h"
 #include "Harness.h"
-#include "Pairwise.h"
 #include "gtest/gtest.h"
 
 #include <atomic>
@@ -29,8 +29,25 @@ constexpr const char *kProducers[] = {"auto", "fuse", "materialize"};
 constexpr int64_t kWork = 24'000'000;
 
 enum Parameter {
-  Type, N, M, D, Dv, Dyn, HeadsOf, Rank, MaskOf, PositionsOf, ScoreOf, Lse,
-  Micro, ProducerOf, Producers, EpilogueOf, LayoutOf, Poison, NumParameters
+  Type,
+  N,
+  M,
+  D,
+  Dv,
+  Dyn,
+  HeadsOf,
+  Rank,
+  MaskOf,
+  PositionsOf,
+  ScoreOf,
+  Lse,
+  Micro,
+  ProducerOf,
+  Producers,
+  EpilogueOf,
+  LayoutOf,
+  Poison,
+  NumParameters
 };
 
 std::vector<int> countsOfParameters() {
@@ -207,8 +224,7 @@ TEST(Execution, Pairwise) {
       std::string failure = runner.run(caseOf(rows[i]), seed * 1000003 + i);
       std::lock_guard<std::mutex> lock(mutex);
       if (!failure.empty() && ++failures <= 20)
-        ADD_FAILURE() << "case " << i << " of seed " << seed << ": "
-                      << failure;
+        ADD_FAILURE() << "case " << i << " of seed " << seed << ": " << failure;
     }
     std::lock_guard<std::mutex> lock(mutex);
     if (runner.worst > worst) {
@@ -225,6 +241,6 @@ TEST(Execution, Pairwise) {
     worker.join();
   EXPECT_EQ(failures, 0u) << "of " << last - first << " cases";
   std::cout << last - first << " cases in " << seconds()
-            << " s; largest error is " << worst
-            << " of what is allowed, in " << worstTitle << std::endl;
+            << " s; largest error is " << worst << " of what is allowed, in "
+            << worstTitle << std::endl;
 }

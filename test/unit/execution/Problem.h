@@ -41,8 +41,8 @@ struct Problem {
   double largestValue = 0;
   /// The element type of q, k and v where they meet.
   attnc_dtype operand = ATTNC_DTYPE_F32;
-  /// What naive evaluations of this kind of problem are off by, for each result,
-  /// where this problem's own does not tell.
+  /// What naive evaluations of this kind of problem are off by, for each
+  /// result, where this problem's own does not tell.
   std::vector<double> naiveErrors;
 
   TensorSpec &input(const std::string &name) {

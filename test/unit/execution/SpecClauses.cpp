@@ -237,8 +237,8 @@ std::string SpecWriter::scoreModBody(std::string &captures) {
     return "        %slope = tensor.extract %slopes[%h] : " + type +
            "\n        %distance = arith.subi %i, %j : index\n"
            "        %steps = arith.index_cast %distance : index to i32\n"
-           "        %far = arith.sitofp %steps : i32 to " + s +
-           "\n        %penalty = arith.mulf %slope, %far : " + s +
+           "        %far = arith.sitofp %steps : i32 to " +
+           s + "\n        %penalty = arith.mulf %slope, %far : " + s +
            "\n        %t = arith.subf %s, %penalty : " + s + "\n";
   }
   case Score::Relative: {
@@ -249,8 +249,8 @@ std::string SpecWriter::scoreModBody(std::string &captures) {
            "        %near = arith.maxsi %far, %low : index\n"
            "        %clamped = arith.minsi %near, %high : index\n"
            "        %at = arith.addi %clamped, %high : index\n"
-           "        %r = tensor.extract %relative[%h, %at] : " + type +
-           "\n        %t = arith.addf %s, %r : " + s + "\n";
+           "        %r = tensor.extract %relative[%h, %at] : " +
+           type + "\n        %t = arith.addf %s, %r : " + s + "\n";
   }
   case Score::Holes: // some scores are -inf, and with few keys whole rows
     return "        %three = arith.constant 3 : index\n"

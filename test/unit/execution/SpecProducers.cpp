@@ -59,17 +59,16 @@ SpecWriter::generic(const std::vector<std::pair<Tensor, std::string>> &ins,
     maps += map + ", ";
     names += (names.empty() ? "" : ", ") + tensor.name;
     types += (types.empty() ? "" : ", ") + typeOf(tensor);
-    arguments += std::string("%") + argument++ + ": " +
-                 elementType(tensor.dtype) + ", ";
+    arguments +=
+        std::string("%") + argument++ + ": " + elementType(tensor.dtype) + ", ";
   }
   for (int64_t i = 0; i < rank; ++i)
     kinds += i ? ", \"parallel\"" : "\"parallel\"";
   out.name = fresh();
   body += "  " + out.name + " = linalg.generic {indexing_maps = [" + maps +
-          "#x], iterator_types = [" + kinds + "]}\n      ins(" + names +
-          " : " + types + ") outs(" + empty + " : " + typeOf(out) +
-          ") {\n      ^bb0(" + arguments +
-          "%init: " + elementType(dtype) + "):\n" + region +
+          "#x], iterator_types = [" + kinds + "]}\n      ins(" + names + " : " +
+          types + ") outs(" + empty + " : " + typeOf(out) + ") {\n      ^bb0(" +
+          arguments + "%init: " + elementType(dtype) + "):\n" + region +
           "        linalg.yield " + result + " : " + elementType(dtype) +
           "\n      } -> " + typeOf(out) + "\n";
   return out;
@@ -166,8 +165,9 @@ Tensor SpecWriter::rotated(const std::string &name, const Tensor &x) {
             " : index\n        %shifted = arith.addi %i" +
             std::to_string(rank - 1) +
             ", %half : index\n        %p = arith.remui %shifted, %d : index\n"
-            "        %other = tensor.extract " + x.name + "[" + at +
-            "%p] : " + typeOf(x) + "\n        %own = arith.mulf %a, %b : " + t +
+            "        %other = tensor.extract " +
+            x.name + "[" + at + "%p] : " + typeOf(x) +
+            "\n        %own = arith.mulf %a, %b : " + t +
             "\n        %turned = arith.mulf %other, %c : " + t +
             "\n        %y = arith.addf %own, %turned : " + t + "\n";
   return generic({{x, "#x"}, {cosine, "#table"}, {sine, "#table"}}, x, c.dtype,
@@ -205,9 +205,8 @@ Tensor SpecWriter::normalized(const std::string &name, const Tensor &x) {
           "\n";
   std::string region =
       widen("%wide", "%a") + widen("%gain", "%c") +
-      "        %count = arith.constant " +
-      std::to_string(x.dims.back().size) + ".0 : " + s +
-      "\n        %epsilon = arith.constant 0.015625 : " + s +
+      "        %count = arith.constant " + std::to_string(x.dims.back().size) +
+      ".0 : " + s + "\n        %epsilon = arith.constant 0.015625 : " + s +
       "\n        %mean = arith.divf %b, %count : " + s +
       "\n        %safe = arith.addf %mean, %epsilon : " + s +
       "\n        %rms = math.sqrt %safe : " + s +
@@ -238,8 +237,8 @@ Tensor SpecWriter::consume(Tensor o) {
                 "%y");
   }
   if (c.epilogue == Epilogue::Residual || everything) {
-    Tensor residual = argument("residual", o.dims, c.dtype,
-                               uniform(o.dims, 1.0), Kind::Rows);
+    Tensor residual =
+        argument("residual", o.dims, c.dtype, uniform(o.dims, 1.0), Kind::Rows);
     std::string sum = fresh();
     body += "  " + sum + " = arith.addf " + o.name + ", " + residual.name +
             " : " + typeOf(o) + "\n";

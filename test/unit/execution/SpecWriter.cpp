@@ -104,8 +104,8 @@ SpecWriter::SpecWriter(const Case &c, uint64_t seed, bool shapesOnly)
   queryLengths.assign(batches(), c.n);
   for (int64_t b = 0; b < batches(); ++b) {
     if (hasLengths) // one whole, one empty now and then
-      keyLengths[b] = b == 1 ? random.below(c.m + 1)
-                             : c.m - random.below(c.m / 2 + 1);
+      keyLengths[b] =
+          b == 1 ? random.below(c.m + 1) : c.m - random.below(c.m / 2 + 1);
     if (hasQueryLengths)
       queryLengths[b] = c.n - random.below(c.n / 2 + 1);
   }
@@ -143,13 +143,12 @@ Problem SpecWriter::write() {
   std::string row = "x" + std::to_string(rank - 2),
               column = "x" + std::to_string(rank - 1);
   std::string lead = maps.substr(0, maps.rfind(','));
-  problem.text = "#x = affine_map<(" + maps + ") -> (" + maps +
-                 ")>\n#row = affine_map<(" + maps + ") -> (" + lead +
-                 ")>\n#table = affine_map<(" + maps + ") -> (" + row + ", " +
-                 column + ")>\n#gain = affine_map<(" + maps + ") -> (" +
-                 column + ")>\nfunc.func @spec(" + arguments + ") -> (" +
-                 types + ") {\n" + body + "  return " + values + " : " +
-                 types + "\n}\n";
+  problem.text =
+      "#x = affine_map<(" + maps + ") -> (" + maps + ")>\n#row = affine_map<(" +
+      maps + ") -> (" + lead + ")>\n#table = affine_map<(" + maps + ") -> (" +
+      row + ", " + column + ")>\n#gain = affine_map<(" + maps + ") -> (" +
+      column + ")>\nfunc.func @spec(" + arguments + ") -> (" + types + ") {\n" +
+      body + "  return " + values + " : " + types + "\n}\n";
   for (TensorSpec &input : problem.inputs) // "%q: tensor<...>"
     input.name = input.name.substr(1, input.name.find(':') - 1);
   return std::move(problem);
@@ -217,8 +216,8 @@ void SpecWriter::poisonRows(std::vector<double> &values, const Dims &dims,
   int64_t rows = isKey ? c.m : c.n;
   size_t rowDim = rank - 2;
   int64_t columns = countOf(Dims(dims.begin() + rowDim + 1, dims.end()));
-  int64_t perBatchRows = countOf(Dims(dims.begin() + batch.size(),
-                                      dims.begin() + rowDim + 1));
+  int64_t perBatchRows =
+      countOf(Dims(dims.begin() + batch.size(), dims.begin() + rowDim + 1));
   for (int64_t r = 0, e = static_cast<int64_t>(values.size()) / columns; r < e;
        ++r) {
     int64_t b = r / perBatchRows, row = r % rows;
@@ -226,8 +225,8 @@ void SpecWriter::poisonRows(std::vector<double> &values, const Dims &dims,
     if (isKey && !keyMask.empty())
       kept = kept && keyMask[b * c.m + row] != 0;
     for (int64_t x = 0; x < columns && !kept; ++x)
-      values[r * columns + x] = x % 2 ? std::numeric_limits<double>::infinity()
-                                      : std::nan("");
+      values[r * columns + x] =
+          x % 2 ? std::numeric_limits<double>::infinity() : std::nan("");
   }
 }
 

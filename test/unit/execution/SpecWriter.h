@@ -39,7 +39,7 @@ private:
   int64_t rank;
   Dims batch, queryLead, keyLead; // batch, and with heads
   Dim n, m;
-  attnc_dtype compute; // of scores and regions
+  attnc_dtype compute;                           // of scores and regions
   std::vector<int64_t> keyLengths, queryLengths; // per batch
   std::vector<double> keyMask; // keys(): what every row may keep, if known
 
