@@ -223,7 +223,8 @@ TEST(Compiler, DescribesTheKernel) {
 TEST(Compiler, MakesNoCallsOutOfLoops) {
   Session session(elementwiseKernel("f32", 0, "%y = arith.constant 0.0 : f32"));
   session.options.backend.passes =
-      "function(early-cse,loop-mssa(licm),loop-simplify,loop(loop-idiom))";
+      "function(early-cse,loop-mssa(licm),instcombine,loop-mssa(loop-rotate),"
+      "loop(indvars,loop-idiom))";
   KernelHandle kernel = session.jit(targetNamed("native"));
   ASSERT_TRUE(kernel) << session.errors();
   std::vector<float> x(100, 1.0f), y(100, 1.0f);
