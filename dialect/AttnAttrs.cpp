@@ -129,12 +129,13 @@ PairsAttr mlir::attn::renumberOperands(PairsAttr set,
 // #attn.plan, #attn.component, #attn.schedule
 //===----------------------------------------------------------------------===//
 
-// <components = [...], atoms = [...], parameters = [...]>, empty lists left
-// out.
+// <components = [...], atoms = [...], parameters = [...], values = [...]>,
+// empty lists left out.
 Attribute PlanAttr::parse(AsmParser &parser, Type) {
   SmallVector<ComponentAttr> components;
   SmallVector<PairsAttr> atoms;
   SmallVector<int64_t> parameters;
+  SmallVector<ValueAttr> values;
   auto parseList = [&](StringRef keyword) -> ParseResult {
     return parser.parseCommaSeparatedList(
         AsmParser::Delimiter::Square, [&]() -> ParseResult {
@@ -142,6 +143,8 @@ Attribute PlanAttr::parse(AsmParser &parser, Type) {
             return parser.parseAttribute(components.emplace_back());
           if (keyword == "atoms")
             return parser.parseAttribute(atoms.emplace_back());
+          if (keyword == "values")
+            return parser.parseAttribute(values.emplace_back());
           return parser.parseInteger(parameters.emplace_back());
         });
   };
@@ -150,15 +153,17 @@ Attribute PlanAttr::parse(AsmParser &parser, Type) {
     StringRef keyword;
     if (parser.parseKeyword(&keyword) || parser.parseEqual())
       return failure();
-    if (keyword != "components" && keyword != "atoms" &&
-        keyword != "parameters")
-      return parser.emitError(loc, "expected components, atoms or parameters");
+    if (!llvm::is_contained({"components", "atoms", "parameters", "values"},
+                            keyword))
+      return parser.emitError(
+          loc, "expected components, atoms, parameters or values");
     return parseList(keyword);
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::OptionalLessGreater,
                                      parseEntry))
     return {};
-  return PlanAttr::get(parser.getContext(), components, atoms, parameters);
+  return PlanAttr::get(parser.getContext(), components, atoms, parameters,
+                       values);
 }
 
 void PlanAttr::print(AsmPrinter &printer) const {
@@ -175,14 +180,40 @@ void PlanAttr::print(AsmPrinter &printer) const {
   list("components", getComponents());
   list("atoms", getAtoms());
   list("parameters", getParameters());
+  list("values", getValues());
   if (StringRef(separator) == ", ")
     printer << '>';
+}
+
+unsigned PlanAttr::getNumSymbols() const {
+  return FirstParameter + getParameters().size() + getValues().size();
+}
+
+LogicalResult ValueAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                ValueKind kind, AffineMap map,
+                                int64_t operand) {
+  bool hasMap = kind != ValueKind::Head;
+  bool hasOperand = llvm::is_contained(
+      {ValueKind::Begin, ValueKind::End, ValueKind::Number, ValueKind::Load},
+      kind);
+  if (hasMap != (map && map.getNumResults() > 0))
+    return emitError() << "a value has a map, unless it is the head";
+  if (map && map.getNumDims() != 1)
+    return emitError() << "a value's map takes one dim, the query position";
+  if (hasOperand && (operand < 0 || map.getNumResults() != 1))
+    return emitError() << "a value of kind " << stringifyValueKind(kind)
+                       << " has an operand and a map of one result";
+  if (!hasOperand && operand != -1)
+    return emitError() << "a value of kind " << stringifyValueKind(kind)
+                       << " has no operand";
+  return success();
 }
 
 LogicalResult
 ComponentAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                       AffineMap lower, AffineMap upper, AffineMap rowLower,
-                      AffineMap rowUpper, DenseI64ArrayAttr tests) {
+                      AffineMap rowUpper, AffineMap guard,
+                      DenseI64ArrayAttr tests, int64_t walk) {
   unsigned symbols = lower.getNumSymbols();
   if (symbols < FirstParameter)
     return emitError() << "maps of a component take at least "
@@ -196,8 +227,13 @@ ComponentAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "row_lower and row_upper take symbols only";
   if (lower.getNumResults() == 0 || upper.getNumResults() == 0)
     return emitError() << "lower and upper have at least one bound each";
+  if (guard && (guard.getNumDims() != 1 || guard.getNumSymbols() != symbols))
+    return emitError() << "guard takes the query position and the symbols";
   if (tests && llvm::is_contained(tests.asArrayRef(), 0))
     return emitError() << "tests count atoms from 1";
+  if (walk != 0 &&
+      (!tests || walk < 0 || !llvm::is_contained(tests.asArrayRef(), walk)))
+    return emitError() << "walk is one of the positive tests";
   return success();
 }
 

@@ -168,19 +168,60 @@ def Attn_ResultKind : Attn_I32Enum<"ResultKind", "optional result of attention",
 // Plan: what attn-plan-pairs found
 //===----------------------------------------------------------------------===//
 
+def Attn_ValueKind : Attn_I32Enum<"ValueKind", "how a plan's value comes about", [
+  I32EnumAttrCase<"Min", 0, "min">, I32EnumAttrCase<"Max", 1, "max">,
+  I32EnumAttrCase<"Head", 2, "head">, I32EnumAttrCase<"Begin", 3, "begin">,
+  I32EnumAttrCase<"End", 4, "end">, I32EnumAttrCase<"Number", 5, "number">,
+  I32EnumAttrCase<"Load", 6, "load">]>;
+
+def Attn_ValueAttr : Attn_Attr<"Value", "value"> {
+  let summary = "a number that a plan's bounds depend on and each query row has of its own";
+  let description = [{
+    `map` takes the query position i and the symbols before this value: those
+    of the plan's components up to it. With e its first result, the value is
+
+    | kind | value |
+    |---|---|
+    | `min`, `max` | the least, the greatest of the map's results |
+    | `head` | the query head (no map) |
+    | `begin`, `end`, `number` | of the document of set operand `operand` that holds position e: cu[d], cu[d + 1], d; outside every document 0, 0, -1 |
+    | `load` | element e, clamped to the tensor, of set operand `operand` |
+
+    ```mlir
+    #attn.value<kind = max, map = (d0)[s0, s1, s2, s3] -> ((d0 floordiv 64) * 64)>
+    ```
+  }];
+  let parameters = (ins EnumParameter<Attn_ValueKind>:$kind,
+    OptionalParameter<"::mlir::AffineMap">:$map,
+    DefaultValuedParameter<"int64_t", "-1">:$operand);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 def Attn_ComponentAttr : Attn_Attr<"Component", "component"> {
-  let summary = "one disjoint part of a planned pair set: monotone key bounds per query";
+  let summary = "one disjoint part of a planned pair set: key bounds per query";
   let description = [{
     Keeps (i, j) when max(lower(i)) <= j <= min(upper(i)), max(row_lower) <= i
-    <= min(row_upper), and every test holds. Each map takes the query position
-    i and the symbols [k_begin, k_end, q_begin, q_end, parameters...] (ends
-    exclusive) and is non-decreasing in i, so that a tile of queries needs its
-    corners only. `tests` are 1-based atom numbers of the plan, negative when
-    the atom must not hold.
+    <= min(row_upper), every result of `guard`(i) is >= 0, and every test holds.
+    The maps take the query position i (row_lower and row_upper do not) and the
+    symbols [k_begin, k_end, q_begin, q_end, parameters..., values...], ends
+    exclusive; row_lower and row_upper take no values. Where bounds do not
+    decrease with i, a tile of queries needs its corners only. `tests` are
+    1-based atom numbers of the plan, negative when the atom must not hold. A
+    `walk` is one of the positive tests: the atom whose keys are enumerated (by
+    a lattice, a list) rather than tested.
   }];
   let parameters = (ins "::mlir::AffineMap":$lower, "::mlir::AffineMap":$upper,
     "::mlir::AffineMap":$row_lower, "::mlir::AffineMap":$row_upper,
-    OptionalParameter<"::mlir::DenseI64ArrayAttr">:$tests);
+    OptionalParameter<"::mlir::AffineMap">:$guard,
+    OptionalParameter<"::mlir::DenseI64ArrayAttr">:$tests,
+    DefaultValuedParameter<"int64_t", "0">:$walk);
+  let extraClassDeclaration = [{
+    /// The signed atom numbers, none where there are no tests.
+    ::llvm::ArrayRef<int64_t> getTestNumbers() const {
+      return getTests() ? getTests().asArrayRef() : ::llvm::ArrayRef<int64_t>();
+    }
+  }];
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }
@@ -188,14 +229,20 @@ def Attn_ComponentAttr : Attn_Attr<"Component", "component"> {
 def Attn_PlanAttr : Attn_Attr<"Plan", "plan"> {
   let summary = "the normal form of mask & sparsity: disjoint components and the atoms they test";
   let description = [{
-    Atoms are sets that only data decides (`keys`, `dense`, ...). `parameters`
-    are the set-operand numbers behind the symbols from s4 on. No component
-    means an empty pair set.
+    Atoms are sets that no bounds say: only data decides (`keys`, `dense`,
+    ...), or congruences (`strided`). `parameters` are the set-operand numbers
+    behind the symbols from s4 on, `values` the symbols that follow them. No
+    component means an empty pair set.
   }];
   let parameters = (ins OptionalArrayRefParameter<"::mlir::attn::ComponentAttr">:$components,
     OptionalArrayRefParameter<"::mlir::attn::PairsAttr">:$atoms,
-    OptionalArrayRefParameter<"int64_t">:$parameters);
+    OptionalArrayRefParameter<"int64_t">:$parameters,
+    OptionalArrayRefParameter<"::mlir::attn::ValueAttr">:$values);
   let hasCustomAssemblyFormat = 1;
+  let extraClassDeclaration = [{
+    /// Symbols of a component's maps.
+    unsigned getNumSymbols() const;
+  }];
 }
 
 //===----------------------------------------------------------------------===//

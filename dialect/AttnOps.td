@@ -115,7 +115,7 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     * (C20) prob_mod needs softmax.
     * (C21) `positions = start` and q_start exclude each other.
     * (C22) static lengths agree with static shapes: axes<...> covers the positions, dense is [n, m].
-    * (C23) a plan's atoms fit as sets do, its parameters are per-batch set operands, its components take no other symbols and test no other atoms.
+    * (C23) a plan's atoms fit as sets do, its parameters are per-batch set operands, its values read set operands of one dimension besides batch and heads, its components take no other symbols and test no other atoms.
   }];
 
   let arguments = (ins
@@ -190,8 +190,8 @@ def Attn_YieldOp : Attn_Op<"yield", [Pure, ReturnLike, Terminator]> {
 // Stage 4: attn.fold, attn.rows
 //===----------------------------------------------------------------------===//
 
-def Attn_FoldOp : Attn_Op<"fold", [RecursivelySpeculatable,
-    RecursiveMemoryEffects]> {
+def Attn_FoldOp : Attn_Op<"fold", [AttrSizedResultSegments,
+    RecursivelySpeculatable, RecursiveMemoryEffects]> {
   let summary = "folds the keys that one tile of queries keeps";
   let description = [{
     The body of a launch: a tile of `rows` query rows beginning at row `row`, for
@@ -221,25 +221,49 @@ def Attn_FoldOp : Attn_Op<"fold", [RecursivelySpeculatable,
     if present, the natural log-sum-exp [heads, rows] in f32. Query rows at
     positions >= q_end keep no pair: they give zeros.
 
+    More regions, all optional:
+    * `values { ^bb0(%hq: index, %i: index, %r: index): ... }` yields the plan's
+      values of a query row, each an index.
+    * `count { ^bb0(%hq, %i, %r): ... }` and `element { ^bb0(%hq, %i, %r, %t):
+      ... }` enumerate the list that a component walks: how many elements the
+      row has, and (position, i1) of element t, false for one that pads. A
+      position twice counts once; one at no key row sets the status `index`.
+    * `state { ^bb0(%hq, %r): ... }` yields (row of dv, m, l), what another fold
+      has accumulated of this row: the sum of weights times values, the maximum
+      of the scores times log2(e), and the sum of weights 2^(score - m).
+
+    With `step` s the tile's rows are `row`, `row` + s, `row` + 2 s, ... A
+    `partial` fold yields its state instead of finished rows: the tile in the
+    compute type and (m, l) as [heads, rows, 2]. `pairs`, [heads, rows] of i64,
+    is the number of keys that the kernel computes scores of, kept or not.
+
     Constraints:
     * (F1) the first result is [heads, rows, dv] with schedule.heads static, lse [heads, rows].
     * (F2) region arguments and yields are as in the example.
     * (F3) symbols are 4 + the plan's parameters.
     * (F4) tests yield one i1 for each atom of the plan.
+    * (F5) values yield one index for each value of the plan; count and element go with each other.
+    * (F6) a partial fold has no epilogue and yields [heads, rows, dv] and [heads, rows, 2] of the compute type.
   }];
   let arguments = (ins Index:$head, Index:$row, Index:$rows, Index:$keys,
     Variadic<Index>:$symbols, Attn_PlanAttr:$plan, AnyAttr:$kernel, F64Attr:$scale,
-    Attn_ScheduleAttr:$schedule);
+    Attn_ScheduleAttr:$schedule, DefaultValuedAttr<I64Attr, "1">:$step,
+    UnitAttr:$partial);
   let regions = (region SizedRegion<1>:$load_q, SizedRegion<1>:$load_k, SizedRegion<1>:$load_v,
-    MaxSizedRegion<1>:$score, MaxSizedRegion<1>:$tests, MaxSizedRegion<1>:$epilogue);
-  let results = (outs AnyRankedTensor:$tile, Optional<AnyRankedTensor>:$lse);
+    MaxSizedRegion<1>:$score, MaxSizedRegion<1>:$tests, MaxSizedRegion<1>:$values,
+    MaxSizedRegion<1>:$count, MaxSizedRegion<1>:$element, MaxSizedRegion<1>:$state,
+    MaxSizedRegion<1>:$epilogue);
+  let results = (outs AnyRankedTensor:$tile, Optional<AnyRankedTensor>:$lse,
+    Optional<AnyRankedTensor>:$pairs);
   let assemblyFormat = [{
-    `head` `(` $head `)` `rows` `(` $row `,` $rows `)` `keys` `(` $keys `)`
+    (`partial` $partial^)? `head` `(` $head `)` `rows` `(` $row `,` $rows `)`
+    (`step` $step^)? `keys` `(` $keys `)`
     `symbols` `(` $symbols `)` `plan` `=` $plan `kernel` `=` $kernel `scale` `=` $scale
     `schedule` `=` $schedule attr-dict
     `load_q` $load_q `load_k` $load_k `load_v` $load_v
-    (`score` $score^)? (`tests` $tests^)? (`epilogue` $epilogue^)?
-    `:` type($tile) (`,` type($lse)^)?
+    (`score` $score^)? (`tests` $tests^)? (`values` $values^)? (`count` $count^)?
+    (`element` $element^)? (`state` $state^)? (`epilogue` $epilogue^)?
+    `:` type($tile) (`,` type($lse)^)? (`pairs` type($pairs)^)?
   }];
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
@@ -267,6 +291,82 @@ def Attn_CheckedOp : Attn_Op<"checked", [Pure]> {
   let arguments = (ins Index:$value, Index:$lower, Index:$upper, Attn_StatusAttr:$status);
   let results = (outs Index:$result);
   let assemblyFormat = "$value `in` `(` $lower `,` $upper `)` `status` $status attr-dict";
+}
+
+//===----------------------------------------------------------------------===//
+// What regions of a fold ask of set operands
+//===----------------------------------------------------------------------===//
+
+def Attn_SegmentOp : Attn_Op<"segment", [Pure]> {
+  let summary = "the document that holds a position";
+  let description = [{
+    With `boundaries` = cu along its last dim, non-decreasing: the number d with
+    cu[d] <= x < cu[d + 1], cu[d] and cu[d + 1]; -1, 0 and 0 where there is
+    none. Found by halving, in O(log documents).
+
+    ```mlir
+    %d, %begin, %end = attn.segment %x of %cu[%b] : tensor<4x?xi32>
+    ```
+  }];
+  let arguments = (ins Index:$x, AnyRankedTensor:$boundaries, Variadic<Index>:$lead);
+  let results = (outs Index:$number, Index:$begin, Index:$end);
+  let assemblyFormat = "$x `of` $boundaries `[` $lead `]` attr-dict `:` type($boundaries)";
+  let hasVerifier = 1;
+}
+
+def Attn_ListedOp : Attn_Op<"listed", [Pure]> {
+  let summary = "whether a list holds a number";
+  let description = [{
+    Whether x is among the elements `begin` .. `end` - 1 (clamped to the
+    tensor) of `list` along its last dim.
+
+    ```mlir
+    %t = attn.listed %x of %idx[%b, %r] from(%begin) to(%end) : tensor<4x128x?xi32>
+    ```
+  }];
+  let arguments = (ins Index:$x, AnyRankedTensor:$list, Variadic<Index>:$lead,
+    Index:$begin, Index:$end);
+  let results = (outs I1:$result);
+  let assemblyFormat = [{
+    $x `of` $list `[` $lead `]` `from` `(` $begin `)` `to` `(` $end `)` attr-dict `:` type($list)
+  }];
+  let hasVerifier = 1;
+}
+
+def Attn_RandomKeyOp : Attn_Op<"random_key", [Pure]> {
+  let summary = "a pseudo-random key of a query";
+  let description = [{
+    Key number `t` of `random<..., seed = s>` for query head `head` at position
+    `i`, among the positions `begin` <= j < `end`; `begin` - 1 where there is
+    none. `PairSetSemantics.h` has the generator.
+
+    ```mlir
+    %j = attn.random_key(%h, %i, %t) from(%kb) to(%ke) seed 7
+    ```
+  }];
+  let arguments = (ins Index:$head, Index:$i, Index:$t, Index:$begin, Index:$end,
+    I64Attr:$seed);
+  let results = (outs Index:$result);
+  let assemblyFormat = [{
+    `(` $head `,` $i `,` $t `)` `from` `(` $begin `)` `to` `(` $end `)` `seed` $seed attr-dict
+  }];
+}
+
+def Attn_IsRandomKeyOp : Attn_Op<"is_random_key", [Pure]> {
+  let summary = "whether a key is one of a query's pseudo-random keys";
+  let description = [{
+    Whether j is `attn.random_key` number t for some 0 <= t < `count`.
+
+    ```mlir
+    %t = attn.is_random_key %j of(%h, %i) from(%kb) to(%ke) count 3 seed 7
+    ```
+  }];
+  let arguments = (ins Index:$j, Index:$head, Index:$i, Index:$begin, Index:$end,
+    I64Attr:$count, I64Attr:$seed);
+  let results = (outs I1:$result);
+  let assemblyFormat = [{
+    $j `of` `(` $head `,` $i `)` `from` `(` $begin `)` `to` `(` $end `)` `count` $count `seed` $seed attr-dict
+  }];
 }
 
 def Attn_RowsOp : Attn_Op<"rows", [RecursivelySpeculatable, RecursiveMemoryEffects]> {

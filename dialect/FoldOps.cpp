@@ -53,13 +53,42 @@ static LogicalResult verifyArguments(Operation *op, Region &region,
   return diag << ") and end with attn.yield";
 }
 
+/// F6, and the counts of computed pairs.
+static LogicalResult verifyStateResults(FoldOp op) {
+  auto tile = cast<RankedTensorType>(op.getTile().getType());
+  if (op.getPairs()) {
+    auto pairs = cast<RankedTensorType>(op.getPairs().getType());
+    if (pairs.getRank() != 2 || pairs.getDimSize(0) != tile.getDimSize(0) ||
+        !pairs.getElementType().isInteger(64))
+      return op.emitOpError("(F1) pairs must be an i64 tensor [heads, rows], "
+                            "got ")
+             << pairs;
+  }
+  if (!op.getPartial())
+    return success();
+  if (!op.getEpilogue().empty())
+    return op.emitOpError("(F6) a partial fold has no epilogue");
+  auto state = op.getLse() ? cast<RankedTensorType>(op.getLse().getType())
+                           : RankedTensorType();
+  Type ct = op.getComputeType();
+  if (!state || state.getRank() != 3 ||
+      state.getDimSize(0) != tile.getDimSize(0) || state.getDimSize(2) != 2 ||
+      state.getElementType() != ct || tile.getElementType() != ct)
+    return op.emitOpError("(F6) a partial fold yields [heads, rows, dv] and "
+                          "[heads, rows, 2] of ")
+           << ct;
+  return success();
+}
+
 LogicalResult FoldOp::verify() {
   RankedTensorType tile = cast<RankedTensorType>(getTile().getType());
   if (tile.getRank() != 3 || tile.getDimSize(0) != getSchedule().getHeads() ||
       !isa<FloatType>(tile.getElementType()))
     return emitOpError("(F1) the tile must be [")
            << getSchedule().getHeads() << ", rows, dv], got " << tile;
-  if (getLse()) {
+  if (failed(verifyStateResults(*this)))
+    return failure();
+  if (getLse() && !getPartial()) {
     auto lse = cast<RankedTensorType>(getLse().getType());
     if (lse.getRank() != 2 || lse.getDimSize(0) != tile.getDimSize(0) ||
         !lse.getElementType().isF32())
@@ -72,16 +101,21 @@ LogicalResult FoldOp::verify() {
            << " symbols, got " << getSymbols().size();
   int64_t atoms = getPlan().getAtoms().size();
   for (ComponentAttr component : getPlan().getComponents()) {
-    if (component.getLower().getNumSymbols() > getSymbols().size())
+    if (component.getLower().getNumSymbols() > getPlan().getNumSymbols())
       return emitOpError("(F3) a component takes more symbols than are given");
-    if (component.getTests())
-      for (int64_t test : component.getTests().asArrayRef())
-        if (test < -atoms || test > atoms)
-          return emitOpError("(F4) a component tests atom ")
-                 << test << " of " << atoms;
+    for (int64_t test : component.getTestNumbers())
+      if (test < -atoms || test > atoms)
+        return emitOpError("(F4) a component tests atom ")
+               << test << " of " << atoms;
   }
   if ((atoms == 0) != getTests().empty())
     return emitOpError("(F4) a tests region goes with a plan that has atoms");
+  if (getPlan().getValues().empty() != getValues().empty())
+    return emitOpError("(F5) a values region goes with a plan that has values");
+  if (getCount().empty() != getElement().empty())
+    return emitOpError("(F5) count and element go with each other");
+  if (getStep() < 1)
+    return emitOpError("(F2) step must be at least 1, got ") << getStep();
   if (!isa<SoftmaxAttr, SigmoidAttr, ReluAttr, NoneAttr, LinearAttr>(
           getKernel()))
     return emitOpError("kernel is not an accumulator: ") << getKernel();
@@ -95,6 +129,48 @@ static LogicalResult verifyTileRow(FoldOp op, int64_t size) {
     return success();
   return op.emitOpError("(F1) the tile stores rows of ")
          << size << " elements, got " << tile;
+}
+
+/// F5: values, count, element, state.
+static LogicalResult verifyPlanRegions(FoldOp op) {
+  Type index = IndexType::get(op.getContext());
+  Type bit = IntegerType::get(op.getContext(), 1), ct = op.getComputeType();
+  auto verifyRegion = [&](Region &region, unsigned arguments,
+                          ArrayRef<Type> yields,
+                          StringRef name) -> LogicalResult {
+    if (region.empty())
+      return success();
+    SmallVector<Type> types(arguments, index);
+    if (failed(verifyArguments(op, region, types, name, "F5")))
+      return failure();
+    if (getYield(region).getOperandTypes() == TypeRange(yields))
+      return success();
+    InFlightDiagnostic diag = op.emitOpError("(F5) ")
+                              << name << " must yield (";
+    llvm::interleaveComma(yields, diag);
+    return diag << ')';
+  };
+  SmallVector<Type> values(op.getPlan().getValues().size(), index);
+  if (failed(verifyRegion(op.getValues(), 3, values, "values")) ||
+      failed(verifyRegion(op.getCount(), 3, {index}, "count")) ||
+      failed(verifyRegion(op.getElement(), 4, {index, bit}, "element")))
+    return failure();
+  if (op.getState().empty())
+    return success();
+  RankedTensorType row = FoldOp::getRowType(op.getLoadV());
+  YieldOp yield = getYield(op.getState());
+  auto state = yield && yield.getNumOperands() == 3
+                   ? dyn_cast<RankedTensorType>(yield.getOperand(0).getType())
+                   : RankedTensorType();
+  SmallVector<Type> rest(2, ct), arguments(2, index);
+  if (op.getState().front().getArgumentTypes() != TypeRange(arguments) ||
+      !isRow(state) || state.getElementType() != ct ||
+      state.getShape().back() != row.getShape().back() ||
+      yield.getOperands().drop_front().getTypes() != TypeRange(rest))
+    return op.emitOpError("(F5) state must take (index, index) and yield a row "
+                          "of ")
+           << row.getShape().back() << " elements and two scalars, of " << ct;
+  return success();
 }
 
 LogicalResult FoldOp::verifyRegions() {
@@ -129,6 +205,8 @@ LogicalResult FoldOp::verifyRegions() {
       return emitOpError("(F4) tests must yield one i1 for each of the plan's ")
              << bits.size() << " atoms";
   }
+  if (failed(verifyPlanRegions(*this)))
+    return failure();
   if (getEpilogue().empty())
     return verifyTileRow(*this, getRowType(getLoadV()).getShape().back());
   Block &block = getEpilogue().front();
@@ -150,6 +228,27 @@ LogicalResult FoldOp::verifyRegions() {
                        "type, got ")
            << finished;
   return verifyTileRow(*this, finished.getShape().back());
+}
+
+/// A tensor of integers read at [lead..., x].
+static LogicalResult verifyReading(Operation *op, Value tensor,
+                                   OperandRange lead) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  Type element = type.getElementType();
+  if (type.getRank() == static_cast<int64_t>(lead.size()) + 1 &&
+      (element.isIndex() || element.isSignlessInteger()))
+    return success();
+  return op->emitOpError("reads a tensor of integers with one dim more than "
+                         "indices lead, got ")
+         << type << " and " << lead.size();
+}
+
+LogicalResult SegmentOp::verify() {
+  return verifyReading(*this, getBoundaries(), getLead());
+}
+
+LogicalResult ListedOp::verify() {
+  return verifyReading(*this, getList(), getLead());
 }
 
 LogicalResult RowsOp::verify() {

@@ -100,19 +100,44 @@ private:
         return op.emitOpError("(C23) set operand ")
                << n << " cannot be a parameter of the plan";
     int64_t symbols = FirstParameter + plan.getParameters().size();
+    for (ValueAttr value : plan.getValues())
+      if (failed(verifyValue(value, symbols++)))
+        return failure();
     int64_t atoms = plan.getAtoms().size();
     for (ComponentAttr component : plan.getComponents()) {
       if (component.getLower().getNumSymbols() > symbols)
         return op.emitOpError("(C23) a component takes ")
                << component.getLower().getNumSymbols() << " symbols, but "
                << symbols << " exist";
-      if (!component.getTests())
-        continue;
-      for (int64_t test : component.getTests().asArrayRef())
+      for (int64_t test : component.getTestNumbers())
         if (test < -atoms || test > atoms)
           return op.emitOpError("(C23) a component tests atom ")
                  << test << " of " << atoms;
     }
+    return success();
+  }
+
+  /// A value of the plan that may use symbols below `symbols`.
+  LogicalResult verifyValue(ValueAttr value, int64_t symbols) {
+    if (value.getMap() && value.getMap().getNumSymbols() > symbols)
+      return op.emitOpError("(C23) a value takes ")
+             << value.getMap().getNumSymbols() << " symbols, but " << symbols
+             << " come before it";
+    int64_t n = value.getOperand();
+    if (n < 0)
+      return success();
+    int64_t operands = op.getSetOperands().size();
+    auto type =
+        n < operands
+            ? dyn_cast<RankedTensorType>(op.getSetOperands()[n].getType())
+            : RankedTensorType();
+    int64_t lead = type ? type.getRank() - 1 : -1;
+    bool fits = type && isIntegerLike(type) &&
+                (lead == 0 || lead == op.getBatchRank() ||
+                 (op.hasHeads() && lead == op.getBatchRank() + 1));
+    if (!fits)
+      return op.emitOpError("(C23) set operand ")
+             << n << " cannot be read by a value of the plan";
     return success();
   }
 

@@ -216,7 +216,7 @@ static ComponentAttr buildComponent(MLIRContext *context,
     tests = DenseI64ArrayAttr::get(context, set.tests);
   return ComponentAttr::get(context, map(1, lists.lower), map(1, lists.upper),
                             map(0, lists.rowLower), map(0, lists.rowUpper),
-                            tests);
+                            AffineMap(), tests, 0);
 }
 
 PlanAttr attnc::buildPlan(MLIRContext *context,
@@ -260,5 +260,5 @@ PlanAttr attnc::buildPlan(MLIRContext *context,
     attrs.push_back(
         buildComponent(context, set, FirstParameter + keptParameters.size()));
   }
-  return PlanAttr::get(context, attrs, keptAtoms, keptParameters);
+  return PlanAttr::get(context, attrs, keptAtoms, keptParameters, {});
 }

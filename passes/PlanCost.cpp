@@ -67,7 +67,7 @@ std::optional<BoundComponent> BoundComponent::bind(ComponentAttr component,
       !bindMap(component.getRowLower(), false, none, bound.rowFirst) ||
       !bindMap(component.getRowUpper(), true, none, bound.rowLast))
     return std::nullopt;
-  bound.tests = component.getTests() && !component.getTests().empty();
+  bound.tests = !component.getTestNumbers().empty();
   return bound;
 }
 

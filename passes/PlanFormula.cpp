@@ -198,7 +198,7 @@ static Term termOf(ComponentAttr component, const Names &names) {
   Sides sides(component, names);
   Forms rows = lengths(sides.rowUpper, sides.rowLower);
   Forms keys = lengths(sides.keyUpper, sides.keyLower);
-  bool isExact = !component.getTests() || component.getTests().empty();
+  bool isExact = component.getTestNumbers().empty();
   if (sides.distanceLower.empty() && sides.distanceUpper.empty())
     return {product(extent(rows, names), extent(keys, names)), isExact};
   if (std::optional<std::string> text = triangle(sides, names))

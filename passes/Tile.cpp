@@ -331,9 +331,10 @@ private:
     if (hasLse())
       lseType = RankedTensorType::get(
           {schedule.getHeads(), ShapedType::kDynamic}, b.getF32Type());
-    auto fold = FoldOp::create(b, loc, tileType, lseType, head, row, rows, keys,
-                               symbols, op.getPlanAttr(), op.getAccumulator(),
-                               b.getF64FloatAttr(op.getScaleValue()), schedule);
+    auto fold =
+        FoldOp::create(b, loc, tileType, lseType, Type(), head, row, rows, keys,
+                       symbols, op.getPlanAttr(), op.getAccumulator(),
+                       b.getF64FloatAttr(op.getScaleValue()), schedule);
     OpBuilder::InsertionGuard guard(b);
     Type idx = b.getIndexType();
     Block *q = addBlock(fold.getLoadQ(), {idx, idx});

@@ -148,7 +148,7 @@ private:
     Value lastRow = e.sub(e.add(row, rows), e.idx(1));
     KeyInterval tile = bounds.visited(row, lastRow);
     KeyInterval whole = bounds.full(row, lastRow);
-    bool tested = component.getTests() && !component.getTests().empty();
+    bool tested = !component.getTestNumbers().empty();
     LogicalResult result = success();
     Value end = e.add(tile.last, 1);
     e.loop(tile.first, end, bc, [&](Value j0) {
@@ -271,7 +271,7 @@ private:
     Values seen = scores(panel, before);
     for (int64_t k = 0; k < nv; ++k)
       e.store(seen[k], maxima, {panel.index, lane(k)});
-    bool tested = component.getTests() && !component.getTests().empty();
+    bool tested = !component.getTestNumbers().empty();
     LogicalResult result = success();
     if (tested || !op.getScore().empty()) {
       result = adjust(component, bounds, panel, before);

@@ -126,7 +126,7 @@ FailureOr<Value> FoldLowering::emitScore(const PairLanes &pair) {
 
 FailureOr<Value> FoldLowering::emitTests(ComponentAttr component,
                                          const PairLanes &pair) {
-  if (!component.getTests() || component.getTests().empty())
+  if (component.getTestNumbers().empty())
     return Value();
   Block &block = op.getTests().front();
   LaneEmitter region(e, lanes, context.outer);
@@ -136,7 +136,7 @@ FailureOr<Value> FoldLowering::emitTests(ComponentAttr component,
   if (failed(region.emit(block)))
     return failure();
   Value all;
-  for (int64_t test : component.getTests().asArrayRef()) {
+  for (int64_t test : component.getTestNumbers()) {
     Value bit = region.lookupVector(
         block.getTerminator()->getOperand(std::abs(test) - 1));
     if (test < 0) {

@@ -110,7 +110,7 @@ private:
     Value lastRow = e.sub(e.add(row, rows), e.idx(1));
     KeyInterval tile = bounds.visited(row, lastRow);
     KeyInterval whole = bounds.full(row, lastRow);
-    bool tested = component.getTests() && !component.getTests().empty();
+    bool tested = !component.getTestNumbers().empty();
     LogicalResult result = success();
     Value end = e.add(tile.last, 1);
     e.loop(tile.first, end, bc, [&](Value j0) {

@@ -232,6 +232,46 @@ Intervals AttentionBinding::existingKeys() const {
   return keys;
 }
 
+/// A value that set operand `value.getOperand()` has for x.
+static int64_t readValue(ValueAttr value, int64_t x,
+                         const PairContext &context) {
+  OperandView view = context.view(value.getOperand(), 1);
+  if (view.size() < 1)
+    return value.getKind() == ValueKind::Number ? -1 : 0;
+  if (value.getKind() == ValueKind::Load)
+    return view.get(std::clamp<int64_t>(x, 0, view.size() - 1));
+  std::optional<int64_t> document = documentOf(view, x);
+  if (value.getKind() == ValueKind::Number)
+    return document.value_or(-1);
+  return document ? view.get(*document + (value.getKind() == ValueKind::End))
+                  : 0;
+}
+
+/// The plan's values of the row at position i, appended to `symbols`.
+LogicalResult AttentionBinding::rowValues(int64_t i,
+                                          SmallVectorImpl<int64_t> &symbols) {
+  for (ValueAttr value : op.getPlanAttr().getValues()) {
+    SmallVector<int64_t> results;
+    if (value.getMap())
+      for (AffineExpr expr : value.getMap().getResults()) {
+        std::optional<int64_t> x = evaluateAffine(expr, {i}, symbols);
+        if (!x)
+          return op.emitOpError("a value of the plan overflows or divides by a "
+                                "number that is not positive");
+        results.push_back(*x);
+      }
+    if (value.getKind() == ValueKind::Min)
+      symbols.push_back(*llvm::min_element(results));
+    else if (value.getKind() == ValueKind::Max)
+      symbols.push_back(*llvm::max_element(results));
+    else if (value.getKind() == ValueKind::Head)
+      symbols.push_back(context.head);
+    else
+      symbols.push_back(readValue(value, results[0], context));
+  }
+  return success();
+}
+
 std::optional<bool> AttentionBinding::runPredicate(int64_t number, int64_t i,
                                                    int64_t j) {
   RegionRunner &region = predicates[number];
@@ -268,7 +308,10 @@ LogicalResult AttentionBinding::keptKeys(int64_t a, KeyRows &rows) {
       bool kept = contains(op.getPlanAttr().getAtoms()[atom], context, i, j);
       return context.failed() ? std::nullopt : std::optional<bool>(kept);
     };
-    if (failed(plan->keysOf(position(a), existingKeys(), rows, test)))
+    auto values = [&](SmallVectorImpl<int64_t> &symbols) {
+      return rowValues(position(a), symbols);
+    };
+    if (failed(plan->keysOf(position(a), existingKeys(), rows, values, test)))
       return context.failed() ? reportProblem() : failure();
     for (int64_t &row : rows)
       row -= context.kBegin;

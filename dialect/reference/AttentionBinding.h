@@ -32,22 +32,18 @@ public:
   void setSymbols(llvm::ArrayRef<int64_t> values);
   /// Appends the keys j of query position i, among `universe`, that each
   /// component keeps. `test(atom, i, j)` decides an atom; nothing is an error
-  /// that it has reported. Two components with one key are an error, and so is
-  /// a bound that decreases from one row to the next.
+  /// that it has reported. `values` appends the plan's values of the row. Two
+  /// components with one key are an error.
   mlir::LogicalResult keysOf(
       int64_t i, llvm::ArrayRef<Interval> universe, KeyRows &keys,
+      llvm::function_ref<mlir::LogicalResult(llvm::SmallVectorImpl<int64_t> &)>
+          values,
       llvm::function_ref<std::optional<bool>(int64_t, int64_t, int64_t)> test);
 
 private:
   mlir::attn::PlanAttr plan;
   mlir::Operation *op;
-  llvm::SmallVector<int64_t> symbols;
-  /// Bounds of the last row seen, by component: position, then the values.
-  struct LastRow {
-    int64_t i;
-    llvm::SmallVector<int64_t> bounds;
-  };
-  llvm::SmallVector<std::optional<LastRow>> last;
+  llvm::SmallVector<int64_t> symbols; // values of the row at their end
 
   mlir::FailureOr<llvm::SmallVector<int64_t>>
   bounds(mlir::AffineMap map, llvm::ArrayRef<int64_t> dims);
@@ -105,6 +101,8 @@ private:
   mlir::LogicalResult bindLengths();
   mlir::LogicalResult bindSets();
   mlir::LogicalResult checkLengths();
+  mlir::LogicalResult rowValues(int64_t i,
+                                llvm::SmallVectorImpl<int64_t> &symbols);
   std::optional<bool> runPredicate(int64_t number, int64_t i, int64_t j);
   mlir::LogicalResult reportProblem();
 };

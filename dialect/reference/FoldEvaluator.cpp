@@ -30,11 +30,11 @@ private:
   FoldOp op;
   FoldMath math;
   RegionRunner loadQ, loadK, loadV;
-  std::optional<RegionRunner> score, tests, epilogue;
+  std::optional<RegionRunner> score, tests, values, state, epilogue;
   PlanRunner plan;
   int64_t head = 0, firstRow = 0, rows = 0, keyCount = 0;
   int64_t kBegin = 0, qBegin = 0, qEnd = 0;
-  HostTensor tile, lse;
+  HostTensor tile, lse, pairs;
 
   /// Rows of k and v, loaded when a query first keeps them.
   struct KeyValue {
@@ -57,6 +57,8 @@ private:
   FailureOr<double> scoreOf(const HostTensor &q, int64_t c);
   LogicalResult foldKeys(const HostTensor &q, MutableArrayRef<double> out,
                          double &rowLse);
+  LogicalResult mergeState(MutableArrayRef<double> out, double &rowLse);
+  void storeLse(double rowLse, int64_t at);
   std::optional<bool> test(int64_t atom, int64_t i, int64_t j);
   LogicalResult store(ArrayRef<double> out, int64_t h, int64_t r);
 };
@@ -86,6 +88,10 @@ LogicalResult FoldEvaluator::bind() {
     score.emplace(interpreter, op.getScore());
   if (!op.getTests().empty())
     tests.emplace(interpreter, op.getTests());
+  if (!op.getValues().empty())
+    values.emplace(interpreter, op.getValues());
+  if (!op.getState().empty())
+    state.emplace(interpreter, op.getState());
   if (!op.getEpilogue().empty())
     epilogue.emplace(interpreter, op.getEpilogue());
   auto type = cast<RankedTensorType>(op.getTile().getType());
@@ -95,9 +101,14 @@ LogicalResult FoldEvaluator::bind() {
   if (failed(made))
     return failure();
   tile = std::move(*made);
+  SmallVector<int64_t> perRow{type.getDimSize(0), rows};
+  if (op.getPairs())
+    pairs = HostTensor(IntegerType::get(op.getContext(), 64), perRow);
+  if (op.getPartial())
+    perRow.push_back(2);
   if (op.getLse())
-    lse = HostTensor(Float32Type::get(op.getContext()),
-                     {type.getDimSize(0), rows});
+    lse = HostTensor(
+        cast<RankedTensorType>(op.getLse().getType()).getElementType(), perRow);
   return success();
 }
 
@@ -117,7 +128,10 @@ LogicalResult FoldEvaluator::run() {
   }
   if (failed(interpreter.setResult(ins, 0, std::move(tile))))
     return failure();
-  return lse ? interpreter.setResult(ins, 1, std::move(lse)) : success();
+  unsigned next = 1;
+  if (lse && failed(interpreter.setResult(ins, next++, std::move(lse))))
+    return failure();
+  return pairs ? interpreter.setResult(ins, next, std::move(pairs)) : success();
 }
 
 std::optional<bool> FoldEvaluator::test(int64_t atom, int64_t i, int64_t j) {
@@ -203,15 +217,27 @@ LogicalResult FoldEvaluator::foldKeys(const HostTensor &q,
 }
 
 LogicalResult FoldEvaluator::runRow(int64_t h, int64_t r) {
-  row = firstRow + r;
+  row = firstRow + r * op.getStep();
   keys.clear();
   Interval all{kBegin, kBegin + keyCount};
   ArrayRef<Interval> universe = all;
   auto testOf = [&](int64_t atom, int64_t i, int64_t j) {
     return test(atom, i, j);
   };
+  auto valuesOf = [&](SmallVectorImpl<int64_t> &symbols) -> LogicalResult {
+    if (!values)
+      return success();
+    values->setInt(0, queryHead);
+    values->setInt(1, position());
+    values->setInt(2, row);
+    if (failed(values->run()))
+      return failure();
+    for (size_t v = 0; v < op.getPlan().getValues().size(); ++v)
+      symbols.push_back(values->getScalar(v).i);
+    return success();
+  };
   if (position() < qEnd && keyCount > 0 &&
-      failed(plan.keysOf(position(), universe, keys, testOf)))
+      failed(plan.keysOf(position(), universe, keys, valuesOf, testOf)))
     return failure();
   SmallVector<double> out(op.getValueDim(), 0.0);
   double rowLse = -std::numeric_limits<double>::infinity();
@@ -229,12 +255,50 @@ LogicalResult FoldEvaluator::runRow(int64_t h, int64_t r) {
     if (failed(foldKeys(q, out, rowLse)))
       return failure();
   }
-  if (lse)
-    lse.mutableValues()[h * rows + r].f =
-        interpreter.roundsOperations()
-            ? roundToType(rowLse, lse.getElementType())
-            : rowLse;
+  if (failed(mergeState(out, rowLse)))
+    return failure();
+  if (pairs)
+    pairs.mutableValues()[h * rows + r].i = keys.size();
+  storeLse(rowLse, h * rows + r);
   return store(out, h, r);
+}
+
+/// Any (sum, m, l) with the same sum / l and m + log2(l) is the same state.
+LogicalResult FoldEvaluator::mergeState(MutableArrayRef<double> out,
+                                        double &rowLse) {
+  if (!state)
+    return success();
+  state->setInt(0, queryHead);
+  state->setInt(1, row);
+  if (failed(state->run()))
+    return failure();
+  double m = state->getScalar(1).f, l = state->getScalar(2).f;
+  if (l == 0)
+    return success();
+  double other = m * std::log(2.0) + std::log(l);
+  double largest = std::max(rowLse, other);
+  double both = largest + std::log(std::exp(rowLse - largest) +
+                                   std::exp(other - largest));
+  double mine = std::exp(rowLse - both), theirs = std::exp(other - both) / l;
+  for (auto [x, y] : llvm::zip(out, state->getTensor(0).values()))
+    x = x * mine + y.f * theirs;
+  rowLse = both;
+  return success();
+}
+
+void FoldEvaluator::storeLse(double rowLse, int64_t at) {
+  if (!lse)
+    return;
+  auto put = [&](int64_t element, double x) {
+    lse.mutableValues()[element].f = interpreter.roundsOperations()
+                                         ? roundToType(x, lse.getElementType())
+                                         : x;
+  };
+  if (!op.getPartial())
+    return put(at, rowLse);
+  bool none = rowLse == -std::numeric_limits<double>::infinity();
+  put(2 * at, rowLse / std::log(2.0));
+  put(2 * at + 1, none ? 0 : 1);
 }
 
 LogicalResult FoldEvaluator::store(ArrayRef<double> out, int64_t h, int64_t r) {

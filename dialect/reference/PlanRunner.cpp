@@ -11,7 +11,6 @@ using namespace attnc::reference;
 
 void PlanRunner::setSymbols(ArrayRef<int64_t> values) {
   symbols.assign(values.begin(), values.end());
-  last.assign(plan.getComponents().size(), std::nullopt);
 }
 
 FailureOr<SmallVector<int64_t>> PlanRunner::bounds(AffineMap map,
@@ -37,22 +36,17 @@ FailureOr<std::optional<Interval>> PlanRunner::componentKeys(unsigned number,
       bounds(component.getRowUpper(), {});
   FailureOr<SmallVector<int64_t>> lower = bounds(component.getLower(), {i});
   FailureOr<SmallVector<int64_t>> upper = bounds(component.getUpper(), {i});
-  if (failed(rowLower) || failed(rowUpper) || failed(lower) || failed(upper))
+  FailureOr<SmallVector<int64_t>> guard = SmallVector<int64_t>();
+  if (component.getGuard())
+    guard = bounds(component.getGuard(), {i});
+  if (failed(rowLower) || failed(rowUpper) || failed(lower) || failed(upper) ||
+      failed(guard))
     return failure();
+  if (llvm::any_of(*guard, [](int64_t x) { return x < 0; }))
+    return std::optional<Interval>();
   if (llvm::any_of(*rowLower, [&](int64_t x) { return i < x; }) ||
       llvm::any_of(*rowUpper, [&](int64_t x) { return i > x; }))
     return std::optional<Interval>();
-  SmallVector<int64_t> all(*lower);
-  llvm::append_range(all, *upper);
-  std::optional<LastRow> &before = last[number];
-  if (before && before->i <= i)
-    for (auto [b, value] : llvm::enumerate(all))
-      if (value < before->bounds[b])
-        return op->emitOpError("bound ")
-               << b << " of component " << number << " decreases from "
-               << before->bounds[b] << " at query position " << before->i
-               << " to " << value << " at " << i;
-  before = LastRow{i, all};
   int64_t begin = *llvm::max_element(*lower), end = *llvm::min_element(*upper);
   if (begin > end)
     return std::optional<Interval>();
@@ -63,16 +57,18 @@ FailureOr<std::optional<Interval>> PlanRunner::componentKeys(unsigned number,
 
 LogicalResult PlanRunner::keysOf(
     int64_t i, ArrayRef<Interval> universe, KeyRows &keys,
+    function_ref<LogicalResult(SmallVectorImpl<int64_t> &)> values,
     function_ref<std::optional<bool>(int64_t, int64_t, int64_t)> test) {
+  symbols.resize(FirstParameter + plan.getParameters().size());
+  if (failed(values(symbols)))
+    return failure();
   for (auto [number, component] : llvm::enumerate(plan.getComponents())) {
     FailureOr<std::optional<Interval>> range = componentKeys(number, i);
     if (failed(range))
       return failure();
     if (!*range)
       continue;
-    ArrayRef<int64_t> tests;
-    if (component.getTests())
-      tests = component.getTests().asArrayRef();
+    ArrayRef<int64_t> tests = component.getTestNumbers();
     for (Interval interval : intersect(universe, **range))
       for (int64_t j = interval.begin; j < interval.end; ++j) {
         bool kept = true;

@@ -669,7 +669,7 @@ func.func private @component_tests() attributes {attn.x = #attn.component<lower 
 
 // -----
 
-// expected-error@+1 {{expected components, atoms or parameters}}
+// expected-error@+1 {{expected components, atoms, parameters or values}}
 func.func private @plan_keyword() attributes {attn.x = #attn.plan<parts = []>}
 
 // -----

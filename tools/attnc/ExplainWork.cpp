@@ -144,10 +144,9 @@ void Explainer::explainComponents(AttentionOp planned) {
     std::string last = boundText(c.getRowUpper(), "min", parameter);
     if (first != "q_begin" || last != "q_end - 1")
       text += ", for " + first + " <= i <= " + last;
-    if (c.getTests())
-      for (int64_t test : c.getTests().asArrayRef())
-        text += (test < 0 ? ", but not " : ", testing ") +
-                describePairs(plan.getAtoms()[std::abs(test) - 1], operand);
+    for (int64_t test : c.getTestNumbers())
+      text += (test < 0 ? ", but not " : ", testing ") +
+              describePairs(plan.getAtoms()[std::abs(test) - 1], operand);
     report.line(number ? "" : "parts", text);
   }
 }

@@ -86,8 +86,8 @@ TEST_F(Cost, NothingAtAll) {
     EXPECT_EQ(cost->visitedPairs, 0);
     EXPECT_EQ(cost->keptPairs, 0);
   }
-  std::optional<PlanCost> none =
-      costOf(PlanAttr::get(&context, {}, {}, {}), {0, 256, 0, 96}, {96, 128});
+  std::optional<PlanCost> none = costOf(PlanAttr::get(&context, {}, {}, {}, {}),
+                                        {0, 256, 0, 96}, {96, 128});
   ASSERT_TRUE(none);
   EXPECT_EQ(none->emptyTiles, 2);
   EXPECT_EQ(none->visitedPairs, 0);

@@ -119,9 +119,7 @@ static bool keeps(ComponentAttr component, PlanAttr plan, const Values &values,
   for (int64_t bound : evaluate(component.getUpper(), i, symbols))
     if (j > bound)
       return false;
-  if (!component.getTests())
-    return true;
-  for (int64_t test : component.getTests().asArrayRef()) {
+  for (int64_t test : component.getTestNumbers()) {
     PairsAttr atom = renumberOperands(plan.getAtoms()[std::abs(test) - 1],
                                       ArrayRef(numbers.data(), numbers.size()));
     if (contains(atom, values, i, j) != (test > 0))

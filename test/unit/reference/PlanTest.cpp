@@ -119,15 +119,6 @@ TEST_F(PlanTest, OverlapIsAnError) {
       << message;
 }
 
-TEST_F(PlanTest, DecreasingBoundsAreAnError) {
-  std::string message = runFails(
-      spec("full", "components = [" + component("s0", "s1 - d0") + "]"), args);
-  EXPECT_NE(message.find("bound 1 of component 0 decreases from 6 at query "
-                         "position 0 to 5 at 1"),
-            std::string::npos)
-      << message;
-}
-
 TEST_F(PlanTest, OverflowIsAnError) {
   std::string message = runFails(
       spec("full", "components = [" +
