@@ -69,8 +69,8 @@ Value ColumnsWalk::rowOf(Value block, Value j) {
 Value TableWalk::rowOf(Value, Value j) {
   auto vector = dyn_cast<VectorType>(j.getType());
   if (!vector)
-    return e.load(e.b.getIndexType(), table, j);
+    return e.loadIndex(table, j);
   // Numbers in lanes follow each other.
   Value first = vector::ExtractOp::create(e.b, e.loc, j, ArrayRef<int64_t>{0});
-  return e.load(vector, table, first);
+  return e.loadIndex(table, first, vector.getNumElements());
 }

@@ -70,7 +70,7 @@ public:
   Value rowOf(Value block, Value j) override;
 
 private:
-  Value table; // memref<?xindex>
+  Value table; // memref<?xi64>
 };
 
 } // namespace attnc::cpu
