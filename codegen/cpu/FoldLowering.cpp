@@ -133,7 +133,10 @@ FailureOr<Value> FoldLowering::emitTests(ComponentAttr component,
   Value inputs[] = {pair.head, pair.i, pair.j, pair.r, pair.c};
   for (auto [argument, value] : llvm::zip(block.getArguments(), inputs))
     region.bind(argument, value);
-  if (failed(region.emit(block)))
+  Values wanted;
+  for (int64_t test : component.getTestNumbers())
+    wanted.push_back(block.getTerminator()->getOperand(std::abs(test) - 1));
+  if (failed(region.emit(block, wanted)))
     return failure();
   Value all;
   for (int64_t test : component.getTestNumbers()) {
