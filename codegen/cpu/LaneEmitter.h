@@ -34,6 +34,8 @@ public:
 
   /// Emits the block without its terminator.
   llvm::LogicalResult emit(mlir::Block &block);
+  /// Emits what `wanted` need of the block.
+  llvm::LogicalResult emit(mlir::Block &block, ValueRange wanted);
   llvm::LogicalResult emit(mlir::Operation &op);
 
   /// The value of a terminator operand or outer value: bound, emitted here, or
@@ -54,6 +56,10 @@ private:
   llvm::LogicalResult emitExtract(mlir::Operation &op);
   llvm::LogicalResult emitElementwise(mlir::Operation &op);
   llvm::LogicalResult emitAffineApply(mlir::Operation &op);
+  llvm::LogicalResult emitPairOp(mlir::Operation &op);
+  Value tensorOf(mlir::Operation &op, Value tensor);
+  Values indicesInside(Value memref, ValueRange indices);
+  Value nonZeroDivisor(mlir::Operation &op, llvm::ArrayRef<Value> operands);
   Value gather(Value memref, llvm::ArrayRef<Value> indices, Type element);
   Value loadElement(Value memref, llvm::ArrayRef<Value> indices, Type element);
 };
