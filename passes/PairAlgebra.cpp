@@ -121,8 +121,7 @@ static void addHalfSpace(ConstraintSystem &system, const HalfSpace &half) {
   int64_t i = half.axis == PairAxis::Query      ? 1
               : half.axis == PairAxis::Distance ? -1
                                                 : 0;
-  bool hasKey =
-      half.axis == PairAxis::Key || half.axis == PairAxis::Distance;
+  bool hasKey = half.axis == PairAxis::Key || half.axis == PairAxis::Distance;
   int64_t j = hasKey ? 1 : 0;
   addRow(system, sign * i, sign * j, half.bound, -sign);
 }

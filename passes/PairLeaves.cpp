@@ -18,8 +18,7 @@ static PairsAttr strided(MLIRContext *context, int64_t stride) {
                         PairParam::constant(stride));
 }
 
-PairTranslator::Leaf PairTranslator::leafOf(PairsAttr set,
-                                            const Frame &frame) {
+PairTranslator::Leaf PairTranslator::leafOf(PairsAttr set, const Frame &frame) {
   if (std::optional<Leaf> leaf = plainLeaf(set, frame))
     return *leaf;
   ArrayRef<PairParam> params = set.getParams();
@@ -115,8 +114,8 @@ PairTranslator::plainLeaf(PairsAttr set, const Frame &frame) {
     break;
   }
   case PairKind::Last:
-    leaf.bounds = {HalfSpace::atLeast(
-        kKey, extent(Extent::KeyEnd, frame) - params[0])};
+    leaf.bounds = {
+        HalfSpace::atLeast(kKey, extent(Extent::KeyEnd, frame) - params[0])};
     break;
   default:
     return std::nullopt;
@@ -141,11 +140,10 @@ PairTranslator::Leaf PairTranslator::clampedWindow(PairsAttr set,
   AffineExpr wanted = frame.query - left->toExpr(context);
   LinearForm width = *left + *right;
   LinearForm last = extent(Extent::KeyEnd, frame) - width - LinearForm(1);
-  LinearForm fitting =
-      value(ValueKind::Min, {wanted, last.toExpr(context)});
-  LinearForm begin = value(
-      ValueKind::Max, {fitting.toExpr(context),
-                       extent(Extent::KeyBegin, frame).toExpr(context)});
+  LinearForm fitting = value(ValueKind::Min, {wanted, last.toExpr(context)});
+  LinearForm begin =
+      value(ValueKind::Max, {fitting.toExpr(context),
+                             extent(Extent::KeyBegin, frame).toExpr(context)});
   leaf.bounds = {HalfSpace::atLeast(kKey, begin),
                  HalfSpace::atMost(kKey, begin + width)};
   return leaf;
@@ -160,7 +158,8 @@ PairTranslator::Leaf PairTranslator::chunk(PairsAttr set, const Frame &frame) {
   LinearForm last = begin + LinearForm(size - 1);
   if (terms.size() != before)
     boundSymbol(FirstParameter + before, begin, last, frame);
-  leaf.bounds = {HalfSpace::atLeast(kKey, begin), HalfSpace::atMost(kKey, last)};
+  leaf.bounds = {HalfSpace::atLeast(kKey, begin),
+                 HalfSpace::atMost(kKey, last)};
   return leaf;
 }
 
@@ -210,8 +209,7 @@ bool PairTranslator::affineBounds(AffineExpr expr, bool isEquality,
   if (!split || !dividesSafely(expr))
     return false;
   auto [factor, rest] = *split;
-  rest = rest.replaceDims(
-      {frame.query, getAffineConstantExpr(0, context)});
+  rest = rest.replaceDims({frame.query, getAffineConstantExpr(0, context)});
   if (factor == 0) {
     LinearForm x = value(ValueKind::Min, rest);
     leaf.bounds.push_back(HalfSpace::atMost(PairAxis::None, x));
@@ -235,8 +233,7 @@ bool PairTranslator::affineBounds(AffineExpr expr, bool isEquality,
 }
 
 /// Constraints on the key become bounds, the others stay together an atom.
-PairTranslator::Leaf PairTranslator::affine(PairsAttr set,
-                                            const Frame &frame) {
+PairTranslator::Leaf PairTranslator::affine(PairsAttr set, const Frame &frame) {
   IntegerSet constraints = set.getAffineSet().getValue();
   Leaf leaf;
   SmallVector<AffineExpr> others;
@@ -253,10 +250,10 @@ PairTranslator::Leaf PairTranslator::affine(PairsAttr set,
     otherKinds.push_back(isEquality);
   }
   if (!others.empty())
-    leaf.atom = PairsAttr::get(
-        context, PairKind::Affine, {}, {}, {},
-        IntegerSetAttr::get(IntegerSet::get(constraints.getNumDims(),
-                                            constraints.getNumSymbols(), others,
-                                            otherKinds)));
+    leaf.atom =
+        PairsAttr::get(context, PairKind::Affine, {}, {}, {},
+                       IntegerSetAttr::get(IntegerSet::get(
+                           constraints.getNumDims(),
+                           constraints.getNumSymbols(), others, otherKinds)));
   return leaf;
 }

@@ -88,8 +88,8 @@ PairsAttr PairTranslator::wrap(PairsAttr leaf, const Frame &frame) {
   children[0] = leaf;
   // Distances are the same inside a document, and whether both positions lie
   // in one is said by bounds, of the set or of what is left of its complement.
-  bool isRelative = leaf.getKind() == PairKind::Strided ||
-                    leaf.getKind() == PairKind::Log;
+  bool isRelative =
+      leaf.getKind() == PairKind::Strided || leaf.getKind() == PairKind::Log;
   if (kind != PairKind::PerDocument || !isRelative)
     leaf = PairsAttr::get(context, kind, frame.scope.getParams(),
                           frame.scope.getOperands(), children);
@@ -218,8 +218,8 @@ std::optional<Disjunction> PairTranslator::translate(PairsAttr set,
   return translate(set, negate, top);
 }
 
-std::optional<Disjunction>
-PairTranslator::translate(PairsAttr set, bool negate, const Frame &frame) {
+std::optional<Disjunction> PairTranslator::translate(PairsAttr set, bool negate,
+                                                     const Frame &frame) {
   switch (set.getKind()) {
   case PairKind::Not:
     return translate(set.getChildren()[0], !negate, frame);
@@ -288,11 +288,10 @@ PairTranslator::translateDocument(PairsAttr set, bool negate,
       negate);
 }
 
-std::optional<Disjunction>
-PairTranslator::translateBlocks(PairsAttr set, bool negate,
-                                const Frame &frame) {
-  std::optional<Frame> inner =
-      blockFrame(set, set.getParams()[0].value, frame);
+std::optional<Disjunction> PairTranslator::translateBlocks(PairsAttr set,
+                                                           bool negate,
+                                                           const Frame &frame) {
+  std::optional<Frame> inner = blockFrame(set, set.getParams()[0].value, frame);
   if (inner)
     return translate(set.getChildren()[0], negate, *inner);
   Conjunction test;
@@ -332,31 +331,28 @@ PairTranslator::translateAxes(PairsAttr set, bool negate, const Frame &frame) {
       continue;
     SmallVector<PairsAttr> children(set.getChildren().size(), full);
     children[axis] = child;
-    addTest(PairsAttr::get(context, PairKind::Axes, set.getParams(), {},
-                           children));
+    addTest(
+        PairsAttr::get(context, PairKind::Axes, set.getParams(), {}, children));
   }
   return combine(parts, negate);
 }
 
 std::optional<Disjunction>
-PairTranslator::translateHeads(PairsAttr set, bool negate,
-                               const Frame &frame) {
+PairTranslator::translateHeads(PairsAttr set, bool negate, const Frame &frame) {
   LinearForm head = value(ValueKind::Head, {});
   SmallVector<std::optional<Disjunction>, 4> ranges;
   size_t count = set.getChildren().size();
   for (size_t n = 0; n < count; ++n) {
     Conjunction range;
     if (n > 0)
-      range.add(HalfSpace::atMost(
-          PairAxis::None, head - LinearForm(set.getParams()[n].value)));
+      range.add(HalfSpace::atMost(PairAxis::None,
+                                  head - LinearForm(set.getParams()[n].value)));
     if (n + 1 < count)
       range.add(HalfSpace::atMost(
-          PairAxis::None,
-          LinearForm(set.getParams()[n + 1].value - 1) - head));
-    ranges.push_back(
-        combine({Disjunction{range},
-                 translate(set.getChildren()[n], negate, frame)},
-                /*isUnion=*/false));
+          PairAxis::None, LinearForm(set.getParams()[n + 1].value - 1) - head));
+    ranges.push_back(combine(
+        {Disjunction{range}, translate(set.getChildren()[n], negate, frame)},
+        /*isUnion=*/false));
   }
   return combine(ranges, /*isUnion=*/true);
 }

@@ -182,8 +182,7 @@ private:
           results.push_back(expr.replaceSymbols(newSymbols));
         map = AffineMap::get(1, symbol, results, context);
       }
-      values.push_back(
-          ValueAttr::get(context, term.kind, map, term.operand));
+      values.push_back(ValueAttr::get(context, term.kind, map, term.operand));
       newSymbols[FirstParameter + n] = getAffineSymbolExpr(symbol, context);
     }
   }
@@ -222,11 +221,11 @@ private:
     DenseI64ArrayAttr testsAttr;
     if (!tests.empty())
       testsAttr = DenseI64ArrayAttr::get(context, tests);
-    return ComponentAttr::get(
-        context, map(1, lists.lower), map(1, lists.upper),
-        map(0, lists.rowLower), map(0, lists.rowUpper),
-        lists.guard.empty() ? AffineMap() : map(1, lists.guard), testsAttr,
-        chooseWalk(tests, atoms));
+    return ComponentAttr::get(context, map(1, lists.lower), map(1, lists.upper),
+                              map(0, lists.rowLower), map(0, lists.rowUpper),
+                              lists.guard.empty() ? AffineMap()
+                                                  : map(1, lists.guard),
+                              testsAttr, chooseWalk(tests, atoms));
   }
 };
 } // namespace

@@ -4,8 +4,8 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
 #include "passes/Compilable.h"
-#include "passes/PlanBuilder.h"
 #include "passes/Passes.h"
+#include "passes/PlanBuilder.h"
 
 namespace attnc {
 #define GEN_PASS_DEF_PLANPAIRSPASS

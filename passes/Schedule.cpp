@@ -42,9 +42,10 @@ public:
     FailureOr<LoadMode> v = chooseLoad(op.getValue(), "v");
     if (failed(q) || failed(k) || failed(v))
       return failure();
-    op.setScheduleAttr(ScheduleAttr::get(
-        op.getContext(), micro, queryTile, heads, keyBlock, lanes, registerKeys,
-        registerVectors, *q, *k, *v, Attribute(), b.getStrArrayAttr(whyRefs())));
+    op.setScheduleAttr(
+        ScheduleAttr::get(op.getContext(), micro, queryTile, heads, keyBlock,
+                          lanes, registerKeys, registerVectors, *q, *k, *v,
+                          Attribute(), b.getStrArrayAttr(whyRefs())));
     return success();
   }
 

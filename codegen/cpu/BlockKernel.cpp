@@ -289,8 +289,8 @@ private:
     LogicalResult result = success();
     e.when(any, [&] {
       Value count = e.sub(panel.high, panel.low);
-      Value finite = valuesFinite(panel.keys, e.add(panel.j0, panel.low), count,
-                                  isWhole);
+      Value finite =
+          valuesFinite(panel.keys, e.add(panel.j0, panel.low), count, isWhole);
       result = foldVisited(walked, panel, isWhole, finite);
     });
     return result;
@@ -312,23 +312,23 @@ private:
         [&](Value group, ValueRange outer) -> Values {
           FoldLowering::PairLanes pair = lanesOf(panel, group);
           auto [low, high] = laneInterval(group);
-          return e.loop(
-              panel.low, panel.end, 1, outer,
-              [&](Value j, ValueRange in) -> Values {
-                setKey(panel, j, pair);
-                FailureOr<Value> keep = emitTests(walked.tests, pair);
-                if (failed(keep)) {
-                  result = failure();
-                  return Values(in);
-                }
-                Value all = e.both(*keep, isBetween(low, j, high));
-                e.store(arith::ExtUIOp::create(
-                            e.b, e.loc, VectorType::get({lanes}, e.b.getI8Type()),
-                            all),
-                        keepMask, {j, group});
-                return {arith::OrIOp::create(e.b, e.loc, in[0], all),
-                        e.both(in[1], all)};
-              });
+          return e.loop(panel.low, panel.end, 1, outer,
+                        [&](Value j, ValueRange in) -> Values {
+                          setKey(panel, j, pair);
+                          FailureOr<Value> keep = emitTests(walked.tests, pair);
+                          if (failed(keep)) {
+                            result = failure();
+                            return Values(in);
+                          }
+                          Value all = e.both(*keep, isBetween(low, j, high));
+                          e.store(arith::ExtUIOp::create(
+                                      e.b, e.loc,
+                                      VectorType::get({lanes}, e.b.getI8Type()),
+                                      all),
+                                  keepMask, {j, group});
+                          return {arith::OrIOp::create(e.b, e.loc, in[0], all),
+                                  e.both(in[1], all)};
+                        });
         });
     if (failed(result))
       return failure();
@@ -355,8 +355,7 @@ private:
     if (!op.getScore().empty())
       result = adjust(walked, panel, before);
     else
-      e.when(
-          isWhole, [] {}, [&] { result = adjust(walked, panel, before); });
+      e.when(isWhole, [] {}, [&] { result = adjust(walked, panel, before); });
     weights(panel, before);
     Value fast = arith::OrIOp::create(e.b, e.loc, finite, isWhole);
     e.when(fast, [&] { accumulate(panel); }, [&] { accumulateKept(panel); });
@@ -365,39 +364,37 @@ private:
 
   /// S^T into p; the running maxima, right when nothing is masked.
   Values scores(const Panel &panel, Values before) {
-    return e.loop(panel.low, panel.end, mr, before,
-                  [&](Value jt, ValueRange running) -> Values {
-                    SmallVector<std::pair<Value, Value>> keyRows;
-                    for (int64_t r = 0; r < mr; ++r)
-                      keyRows.push_back(
-                          keyRow(panel.keys, panel.j0, e.add(jt, r)));
-                    Values zeros(mr * nv, e.constant(vt, 0.0));
-                    int64_t main = d / kUnroll * kUnroll;
-                    Values acc = zeros;
-                    if (main)
-                      acc = e.loop(e.idx(0), e.idx(main), kUnroll, zeros,
-                                   [&](Value x, ValueRange in) -> Values {
-                                     Values out(in);
-                                     for (int64_t u = 0; u < kUnroll; ++u)
-                                       scoreStep(panel, keyRows, e.add(x, u),
-                                                 out);
-                                     return out;
-                                   });
-                    for (int64_t x = main; x < d; ++x)
-                      scoreStep(panel, keyRows, e.idx(x), acc);
-                    Values maxs(running);
-                    for (int64_t r = 0; r < mr; ++r)
-                      for (int64_t k = 0; k < nv; ++k) {
-                        e.store(acc[r * nv + k], p, {e.add(jt, r), lane(k)});
-                        maxs[k] = e.maxIgnoringNaN(acc[r * nv + k], maxs[k]);
-                      }
-                    return maxs;
-                  });
+    return e.loop(
+        panel.low, panel.end, mr, before,
+        [&](Value jt, ValueRange running) -> Values {
+          SmallVector<std::pair<Value, Value>> keyRows;
+          for (int64_t r = 0; r < mr; ++r)
+            keyRows.push_back(keyRow(panel.keys, panel.j0, e.add(jt, r)));
+          Values zeros(mr * nv, e.constant(vt, 0.0));
+          int64_t main = d / kUnroll * kUnroll;
+          Values acc = zeros;
+          if (main)
+            acc = e.loop(e.idx(0), e.idx(main), kUnroll, zeros,
+                         [&](Value x, ValueRange in) -> Values {
+                           Values out(in);
+                           for (int64_t u = 0; u < kUnroll; ++u)
+                             scoreStep(panel, keyRows, e.add(x, u), out);
+                           return out;
+                         });
+          for (int64_t x = main; x < d; ++x)
+            scoreStep(panel, keyRows, e.idx(x), acc);
+          Values maxs(running);
+          for (int64_t r = 0; r < mr; ++r)
+            for (int64_t k = 0; k < nv; ++k) {
+              e.store(acc[r * nv + k], p, {e.add(jt, r), lane(k)});
+              maxs[k] = e.maxIgnoringNaN(acc[r * nv + k], maxs[k]);
+            }
+          return maxs;
+        });
   }
 
-  void scoreStep(const Panel &panel,
-                 ArrayRef<std::pair<Value, Value>> keyRows, Value x,
-                 Values &acc) {
+  void scoreStep(const Panel &panel, ArrayRef<std::pair<Value, Value>> keyRows,
+                 Value x, Values &acc) {
     Values q;
     for (int64_t k = 0; k < nv; ++k)
       q.push_back(e.load(vt, qt, {panel.index, x, lane(k)}));
@@ -456,11 +453,10 @@ private:
           [&](Value j, ValueRange running) -> Values {
             setKey(panel, j, pair);
             pair.score = e.load(vt, p, {j, group});
-            Value keep =
-                tested
-                    ? e.nonZero(e.load(VectorType::get({lanes}, e.b.getI8Type()),
-                                       keepMask, {j, group}))
-                    : isBetween(interval.first, j, interval.second);
+            Value keep = tested ? e.nonZero(e.load(
+                                      VectorType::get({lanes}, e.b.getI8Type()),
+                                      keepMask, {j, group}))
+                                : isBetween(interval.first, j, interval.second);
             FailureOr<Value> score = emitScore(pair);
             if (failed(score)) {
               result = failure();
@@ -478,14 +474,16 @@ private:
   /// Key interval of each query of the panel, relative to the block and within
   /// what the panel visits.
   void laneBounds(TileBounds &bounds, const Panel &panel) {
-    Value lastRow = e.sub(rows, e.idx(1)), lastKey = e.sub(panel.high, e.idx(1));
+    Value lastRow = e.sub(rows, e.idx(1)),
+          lastKey = e.sub(panel.high, e.idx(1));
     e.loop(e.idx(0), e.idx(nr), 1, [&](Value r) {
       KeyInterval interval =
           bounds.ofRow(e.min(e.add(panel.first, r), lastRow));
       auto relative = [&](Value key) {
         return e.max(e.sub(key, panel.j0), e.idx(-kFar));
       };
-      e.store(e.toI32(e.min(relative(interval.first), e.idx(kFar))), laneLow, r);
+      e.store(e.toI32(e.min(relative(interval.first), e.idx(kFar))), laneLow,
+              r);
       e.store(e.toI32(e.min(relative(interval.last), lastKey)), laneHigh, r);
     });
   }

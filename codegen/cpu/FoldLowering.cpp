@@ -128,9 +128,9 @@ FailureOr<FoldLowering::Walked> FoldLowering::walk(ComponentAttr component) {
     break;
   }
   case attnc::WalkKind::Columns:
-    walked.keys = std::make_unique<ColumnsWalk>(
-        e, atom.getParams()[0].value, atom.getParams()[1].value,
-        symbols[KBegin]);
+    walked.keys = std::make_unique<ColumnsWalk>(e, atom.getParams()[0].value,
+                                                atom.getParams()[1].value,
+                                                symbols[KBegin]);
     break;
   case attnc::WalkKind::List:
     walked.isList = isWalked = schedule.getMicro() == MicroKernel::Row &&
@@ -151,16 +151,14 @@ FailureOr<FoldLowering::Walked> FoldLowering::walk(ComponentAttr component) {
   walked.bounds = std::make_unique<TileBounds>(
       TileBounds::Context{e, op, context.outer, symbols, keys,
                           TileRows{head, row, rows, step}},
-      component, *walked.keys, [&] {
-        return buffer({2, schedule.getQueryTile()}, e.b.getI64Type());
-      });
+      component, *walked.keys,
+      [&] { return buffer({2, schedule.getQueryTile()}, e.b.getI64Type()); });
   if (failed(walked.bounds->prepare()))
     return failure();
   return walked;
 }
 
-LogicalResult FoldLowering::eachRun(Walked &walked,
-                                    function_ref<void()> body) {
+LogicalResult FoldLowering::eachRun(Walked &walked, function_ref<void()> body) {
   if (!walked.isBlocks) {
     body();
     return success();
@@ -176,7 +174,8 @@ LogicalResult FoldLowering::eachRun(Walked &walked,
   };
   Value lastRow = e.add(row, e.sub(rows, e.idx(1)));
   Value firstBlock = down(symbols[KBegin]);
-  Value blocks = e.sub(e.add(down(e.add(symbols[KBegin], keys)), 1), firstBlock);
+  Value blocks =
+      e.sub(e.add(down(e.add(symbols[KBegin], keys)), 1), firstBlock);
   LogicalResult result = success();
   // Rows of one block of queries share a list.
   e.loop(down(row), e.add(down(lastRow), 1), 1, [&](Value group) {
@@ -201,8 +200,8 @@ LogicalResult FoldLowering::eachRun(Walked &walked,
         Value number = e.sub(down(element->position), firstBlock);
         Value first = e.sub(element->position, symbols[KBegin]);
         clip.firstKey = e.max(first, e.idx(0));
-        clip.lastKey = e.min(e.add(first, e.sub(size, e.idx(1))),
-                             e.sub(keys, e.idx(1)));
+        clip.lastKey =
+            e.min(e.add(first, e.sub(size, e.idx(1))), e.sub(keys, e.idx(1)));
         e.when(seen.insert(number, element->isLive), [&] {
           walked.bounds->setClip(&clip);
           body();
@@ -224,8 +223,7 @@ std::pair<Value, Value> FoldLowering::keyRow(KeyWalk &keys, Value block,
 
 std::pair<Value, Value> FoldLowering::valueRow(KeyWalk &keys, Value block,
                                                Value j) {
-  return vBlock ? std::pair(vBlock, j)
-                : std::pair(vRows, keys.rowOf(block, j));
+  return vBlock ? std::pair(vBlock, j) : std::pair(vRows, keys.rowOf(block, j));
 }
 
 LogicalResult FoldLowering::loadKeyBlock(KeyWalk &keys, Value block,
@@ -296,8 +294,8 @@ FailureOr<Value> FoldLowering::emitTests(ArrayRef<int64_t> tests,
 // States and results
 //===----------------------------------------------------------------------===//
 
-FailureOr<std::pair<Value, Value>>
-FoldLowering::loadState(Value g, Value t, Value destination) {
+FailureOr<std::pair<Value, Value>> FoldLowering::loadState(Value g, Value t,
+                                                           Value destination) {
   RowProgram program(e, environment());
   Region &region = op.getState();
   program.bind(region.front().getArgument(0), e.add(head, g));

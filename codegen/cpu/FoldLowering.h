@@ -19,8 +19,8 @@ struct FoldContext {
   OuterValues &outer;
   Value scratch; // memref<?xi8>
   ScratchLayout &layout;
-  Value tileOut; // memref [heads, rows, dv] of the tile's element type
-  Value lseOut;  // memref [heads, rows] of f32, or null
+  Value tileOut;  // memref [heads, rows, dv] of the tile's element type
+  Value lseOut;   // memref [heads, rows] of f32, or null
   Value stateOut; // memref [heads, rows, 2], of a partial fold
   Value pairsOut; // memref [heads, rows] of i64, or null
 };

@@ -50,20 +50,18 @@ Value SeenSet::insert(Value number, Value isWanted) {
                         e.cmp(CmpIPredicate::slt, number, end));
   Value wanted = e.both(isWanted, inside);
   Value offset = e.select(wanted, e.sub(number, begin), e.idx(0));
-  Value place =
-      e.b.createOrFold<arith::ShRUIOp>(e.loc, offset, e.idx(5));
+  Value place = e.b.createOrFold<arith::ShRUIOp>(e.loc, offset, e.idx(5));
   Type i32 = e.b.getI32Type();
   auto i32Constant = [&](int32_t x) -> Value {
     return arith::ConstantOp::create(e.b, e.loc, e.b.getI32IntegerAttr(x));
   };
-  Value inWord = arith::AndIOp::create(e.b, e.loc, e.toI32(offset),
-                                       i32Constant(31));
-  Value bit =
-      arith::ShLIOp::create(e.b, e.loc, i32Constant(1), inWord);
+  Value inWord =
+      arith::AndIOp::create(e.b, e.loc, e.toI32(offset), i32Constant(31));
+  Value bit = arith::ShLIOp::create(e.b, e.loc, i32Constant(1), inWord);
   Value word = e.load(i32, bits, place);
-  Value isNew = e.cmp(CmpIPredicate::eq,
-                      arith::AndIOp::create(e.b, e.loc, word, bit),
-                      i32Constant(0));
+  Value isNew =
+      e.cmp(CmpIPredicate::eq, arith::AndIOp::create(e.b, e.loc, word, bit),
+            i32Constant(0));
   Value added = arith::OrIOp::create(e.b, e.loc, word, bit);
   e.store(e.select(wanted, added, word), bits, place);
   return e.both(wanted, isNew);

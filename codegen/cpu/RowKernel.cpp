@@ -210,8 +210,8 @@ private:
           return;
         }
         e.when(e.cmp(CmpIPredicate::sgt, *filled, e.idx(0)), [&] {
-          if (failed(foldBlock(walked, {keysOfTable, e.idx(0), *filled},
-                               Value())))
+          if (failed(
+                  foldBlock(walked, {keysOfTable, e.idx(0), *filled}, Value())))
             result = failure();
         });
       });
@@ -310,7 +310,8 @@ private:
     pair.r = rowAt(rowOf(query));
     pair.i = e.add(symbols[QBegin], pair.r);
     // Scores past the block are of the keys that follow or of none.
-    KeyInterval interval{block.j0, e.add(block.j0, e.sub(block.count, e.idx(1)))};
+    KeyInterval interval{block.j0,
+                         e.add(block.j0, e.sub(block.count, e.idx(1)))};
     if (!walked.isList) { // whose table holds kept keys only
       KeyInterval own = walked.bounds->ofRow(rowOf(query));
       interval.first = e.max(own.first, interval.first);

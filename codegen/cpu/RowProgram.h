@@ -47,6 +47,9 @@ private:
 
   // What the bodies of linalg operations see around them.
   Value tensor(Value original) override { return env.outer.tensor(original); }
+  void report(Value isWrong, mlir::attn::Status status) override {
+    env.outer.report(isWrong, status);
+  }
 
   Value newRow(int64_t length, Type element);
   Value scalarOf(mlir::OpFoldResult x);

@@ -10,8 +10,7 @@ using namespace attnc::cpu;
 using mlir::arith::CmpIPredicate;
 
 TileBounds::TileBounds(Context context, attn::ComponentAttr component,
-                       KeyWalk &walk,
-                       llvm::function_ref<Value()> intervalsOf)
+                       KeyWalk &walk, llvm::function_ref<Value()> intervalsOf)
     : c(context), e(context.e), component(component), walk(walk) {
   symbols.assign(c.symbols.begin(), c.symbols.end());
   // Row bounds take no values; the maps count them all the same.
@@ -122,9 +121,9 @@ KeyInterval TileBounds::rowInterval(Value t, ValueRange values) {
   if (lastGuard)
     last = e.select(e.cmp(CmpIPredicate::sle, i, lastGuard), last, none);
   if (AffineMap guard = component.getGuard())
-    last = e.select(e.cmp(CmpIPredicate::sge, evaluate(guard, i, all, false),
-                          e.idx(0)),
-                    last, none);
+    last = e.select(
+        e.cmp(CmpIPredicate::sge, evaluate(guard, i, all, false), e.idx(0)),
+        last, none);
   return {first, last};
 }
 
@@ -210,8 +209,7 @@ KeyInterval TileBounds::numbersWhere(Value some, KeyInterval rows) {
     some = some ? e.both(some, ordered) : ordered;
   }
   if (some)
-    numbers.last =
-        e.select(some, numbers.last, e.sub(numbers.first, e.idx(1)));
+    numbers.last = e.select(some, numbers.last, e.sub(numbers.first, e.idx(1)));
   return numbers;
 }
 
@@ -219,17 +217,16 @@ KeyInterval TileBounds::numbersWhere(Value some, KeyInterval rows) {
 KeyInterval TileBounds::reduce(Value first, Value last, bool isFull) {
   constexpr int64_t kFar = int64_t(1) << 62;
   Values inits{e.idx(isFull ? -kFar : kFar), e.idx(isFull ? kFar : -kFar)};
-  Values both =
-      e.loop(first, e.add(last, 1), 1, inits,
-             [&](Value t, ValueRange in) -> Values {
-               Value low = e.loadIndex(intervals, {e.idx(0), t});
-               Value high = e.loadIndex(intervals, {e.idx(1), t});
-               if (isFull)
-                 return {e.max(in[0], low), e.min(in[1], high)};
-               Value some = e.cmp(CmpIPredicate::sle, low, high);
-               return {e.select(some, e.min(in[0], low), in[0]),
-                       e.select(some, e.max(in[1], high), in[1])};
-             });
+  Values both = e.loop(first, e.add(last, 1), 1, inits,
+                       [&](Value t, ValueRange in) -> Values {
+                         Value low = e.loadIndex(intervals, {e.idx(0), t});
+                         Value high = e.loadIndex(intervals, {e.idx(1), t});
+                         if (isFull)
+                           return {e.max(in[0], low), e.min(in[1], high)};
+                         Value some = e.cmp(CmpIPredicate::sle, low, high);
+                         return {e.select(some, e.min(in[0], low), in[0]),
+                                 e.select(some, e.max(in[1], high), in[1])};
+                       });
   if (!clip)
     return {both[0], both[1]};
   KeyInterval inside = walk.numbersOf({clip->firstKey, clip->lastKey});

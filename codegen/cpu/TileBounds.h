@@ -74,8 +74,7 @@ private:
   KeyInterval numbersWhere(Value some, KeyInterval rows);
 
   // Rows.
-  llvm::LogicalResult emitSegment(mlir::attn::SegmentOp op,
-                                  LaneEmitter &region,
+  llvm::LogicalResult emitSegment(mlir::attn::SegmentOp op, LaneEmitter &region,
                                   llvm::MutableArrayRef<Value> last);
   mlir::FailureOr<Values> rowValues(Value t, Values &carried);
   KeyInterval rowInterval(Value t, ValueRange values);
