@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Accuracy where scores are large: softmax is one-hot but for near ties, whose
-// weights are off by the rounding error of a difference of two large scores.
+// Accuracy, and what masked keys hold, where scores are large: softmax is
+// one-hot but for near ties, whose weights are off by the rounding error of a
+// difference of two large scores.
 //
 // The error promise compares two maxima. For large scores that is a lottery:
 // few near ties decide both, and how a kernel rounds there has nothing to do
@@ -25,6 +26,7 @@
 #include "gtest/gtest.h"
 
 #include <algorithm>
+#include <limits>
 
 using namespace attnc;
 using namespace attnc::test;
@@ -155,6 +157,72 @@ TEST_P(Precision, TiesOfLargeScores) {
     makeTies(problem, c, 6 * GetParam());
     return problem;
   });
+}
+
+//===----------------------------------------------------------------------===//
+// Non-finite keys where most weights are 0
+//===----------------------------------------------------------------------===//
+
+/// A masked key reaches no row, though visible keys beside it weigh exactly 0
+/// and its own score may be above all others. Where it is kept with a weight,
+/// what its value holds shows as in the reference.
+TEST_P(Precision, NonFiniteKeysBesideWeightsOfZero) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  constexpr int64_t kRow = 147, kKey = 2 * kRow; // tied with kKey + 1
+  for (const char *micro : {"block", "row"})
+    for (Mask mask :
+         {Mask::Full, Mask::Causal, Mask::FirstOrWindow, Mask::Dense}) {
+      Case c;
+      c.n = 150;
+      c.m = 300;
+      c.rank = 2;
+      c.mask = mask;
+      SCOPED_TRACE(c.describe() + " " + micro);
+      Problem clean = makeLarge(c, 1, GetParam());
+      makeTies(clean, c, 6 * GetParam());
+      if (mask == Mask::Dense)
+        clean.input("keep").values[kRow * c.m + kKey] = 1;
+      Kernel kernel = engine.jit(clean, {micro, "auto"});
+      ASSERT_TRUE(kernel) << engine.takeDiagnostics();
+      auto run = [&](const Problem &problem) {
+        RunResult result = engine.run(kernel, problem, Place::AtEnd, 1);
+        EXPECT_TRUE(result.ok()) << result.message();
+        return result.outputs[0];
+      };
+      auto with = [&](const char *operand, double value) {
+        Problem dirty = clean;
+        TensorSpec &tensor = dirty.input(operand);
+        std::fill_n(tensor.values.begin() + kKey * tensor.shape[1],
+                    tensor.shape[1], value);
+        return dirty;
+      };
+      // In the reference, 0 times NaN shows: these rows keep the key.
+      auto reference = engine.evaluate(with("v", std::nan("")), true);
+      ASSERT_TRUE(reference) << engine.takeDiagnostics();
+      auto keeps = [&](int64_t row) {
+        return std::isnan((*reference)[0][row * c.dv]);
+      };
+      int64_t kept = 0;
+      for (int64_t row = 0; row < c.n; ++row)
+        kept += keeps(row);
+      EXPECT_EQ(kept == c.n, mask == Mask::Full);
+      ASSERT_TRUE(keeps(kRow));
+      std::vector<double> before = run(clean);
+      for (const char *operand : {"k", "v"})
+        for (double value : {std::nan(""), kInf, -kInf, 1e30, -1e30}) {
+          std::vector<double> after = run(with(operand, value));
+          for (size_t i = 0; i < after.size(); ++i)
+            if (!keeps(i / c.dv)) {
+              ASSERT_NEAR(after[i], before[i], 4 * 0x1p-24 * clean.largestValue)
+                  << operand << " = " << value << ", row " << i / c.dv;
+            }
+          bool isNaN = std::isnan(after[kRow * c.dv]);
+          if (std::string(operand) == "v" && !std::isfinite(value)) {
+            EXPECT_EQ(isNaN, std::isnan(value));
+            EXPECT_FALSE(std::isfinite(after[kRow * c.dv]));
+          }
+        }
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Deviations, Precision,
