@@ -3,45 +3,17 @@
 
 #include "passes/Compilable.h"
 #include "passes/PairAlgebra.h"
+#include "passes/PairTests.h"
 
 using namespace mlir;
 using namespace mlir::attn;
 
-static bool isCompiled(PairsAttr set) {
-  switch (set.getKind()) {
-  case PairKind::Full:
-  case PairKind::Empty:
-  case PairKind::Causal:
-  case PairKind::Local:
-  case PairKind::Prefix:
-  case PairKind::First:
-  case PairKind::Last:
-  case PairKind::Global:
-  case PairKind::Keys:
-  case PairKind::Dense:
-  case PairKind::And:
-  case PairKind::Or:
-  case PairKind::Not:
-    return true;
-  case PairKind::Window:
-    return set.getParams()[2].value == 0;
-  default:
-    return false;
-  }
-}
-
-static LogicalResult verifySets(AttentionOp op) {
-  PairsAttr offender;
-  op.getPairs().visit([&](PairsAttr set) {
-    if (!offender && !isCompiled(set))
-      offender = set;
-  });
-  if (!offender)
+/// Every set is compiled, by bounds or as a test, but for what no kernel could
+/// compute.
+static LogicalResult verifySet(AttentionOp op, PairsAttr set) {
+  if (attnc::hasComputableDivisions(set))
     return success();
-  StringRef name = getPairSetSpec(offender.getKind()).name;
-  StringRef flag = offender.getKind() == PairKind::Window ? "clamped " : "";
-  return op.emitError() << "pair set '" << flag << name
-                        << "' is not compiled yet";
+  return op.emitError("an affine set divides by a number that is not positive");
 }
 
 LogicalResult attnc::verifyCompilable(AttentionOp op) {
@@ -61,7 +33,7 @@ LogicalResult attnc::verifyCompilable(AttentionOp op) {
     if (kind != ResultKind::Lse)
       return op.emitError() << "result '" << stringifyResultKind(kind)
                             << "' is not compiled yet";
-  return verifySets(op);
+  return verifySet(op, op.getPairs());
 }
 
 /// Whether a bound is (0 or 1) times the query position plus symbols: what
@@ -78,9 +50,8 @@ static bool isMonotoneBound(AffineExpr expr, unsigned numSymbols) {
 
 LogicalResult attnc::verifyPlan(AttentionOp op) {
   for (PairsAttr atom : op.getPlanAttr().getAtoms())
-    if (atom.getKind() != PairKind::Keys && atom.getKind() != PairKind::Dense)
-      return op.emitError()
-             << "the plan's atom " << atom << " is not compiled as a test";
+    if (failed(verifySet(op, atom)))
+      return failure();
   for (ComponentAttr component : op.getPlanAttr().getComponents())
     for (AffineMap map : {component.getLower(), component.getUpper()})
       if (!llvm::all_of(map.getResults(), [&](AffineExpr bound) {

@@ -49,7 +49,7 @@ public:
       return failure();
     op.setScheduleAttr(ScheduleAttr::get(
         op.getContext(), micro, queryTile, heads, keyBlock, lanes, registerKeys,
-        registerVectors, *q, *k, *v, b.getStrArrayAttr(whyRefs())));
+        registerVectors, *q, *k, *v, Attribute(), b.getStrArrayAttr(whyRefs())));
     return success();
   }
 

@@ -13,6 +13,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Pass/Pass.h"
 #include "passes/LaunchConstraints.h"
+#include "passes/PairTests.h"
 #include "passes/Passes.h"
 
 namespace attnc {
@@ -300,27 +301,57 @@ private:
     OpBuilder::InsertionGuard guard(b);
     SmallVector<Type> types(5, b.getIndexType());
     Block *block = addBlock(region, types);
-    Value hq = block->getArgument(0), r = block->getArgument(3),
-          c = block->getArgument(4);
+    Value hq = block->getArgument(0);
+    attnc::PairTestPosition position{hq,
+                                     block->getArgument(1),
+                                     block->getArgument(2),
+                                     block->getArgument(3),
+                                     block->getArgument(4),
+                                     symbols[KBegin],
+                                     symbols[KEnd],
+                                     symbols[QEnd]};
+    TestOperands operands(*this, hq);
     SmallVector<Value> bits;
-    for (PairsAttr atom : plan.getAtoms()) {
-      assert((atom.getKind() == PairKind::Keys ||
-              atom.getKind() == PairKind::Dense) &&
-             "attn-plan-pairs makes no other atoms");
-      Value mask = op.getSetOperands()[atom.getOperands()[0]];
-      SmallVector<Value> tail{c};
-      if (atom.getKind() == PairKind::Dense)
-        tail = {r, c};
-      int64_t lead = cast<RankedTensorType>(mask.getType()).getRank() -
-                     static_cast<int64_t>(tail.size());
-      // Leading dims are [batch...] or [batch..., heads], from the left.
-      SmallVector<Value> at = leadIndices(hq);
-      at.resize(lead);
-      llvm::append_range(at, tail);
-      bits.push_back(extractBroadcast(mask, at));
-    }
+    for (PairsAttr atom : plan.getAtoms())
+      bits.push_back(attnc::buildPairTest(b, loc, atom, operands, position));
     YieldOp::create(b, loc, bits);
   }
+
+  /// Set operands and predicates at the tile's batch and a head of it.
+  class TestOperands : public attnc::PairTestOperands {
+  public:
+    TestOperands(Tiler &tiler, Value hq) : tiler(tiler), hq(hq) {}
+
+    Value tensor(int64_t operand) override {
+      return tiler.op.getSetOperands()[operand];
+    }
+    /// Leading dims are [batch...] or [batch..., heads], from the left.
+    SmallVector<Value> lead(int64_t operand, int64_t tailRank) override {
+      auto type = cast<RankedTensorType>(tensor(operand).getType());
+      SmallVector<Value> at = tiler.leadIndices(hq);
+      at.resize(type.getRank() - tailRank);
+      return attnc::broadcastIndices(tiler.b, tiler.loc, tensor(operand), at);
+    }
+    Value parameter(int64_t operand) override {
+      return tiler.perBatch(tensor(operand));
+    }
+    Value queryRows() override {
+      int64_t rank = tiler.op.getQueryType().getRank();
+      return tiler.asValue(tiler.sizeOf(tiler.op.getQuery(), rank - 2));
+    }
+    Value predicate(int64_t region, Value i, Value j) override {
+      Block &body = tiler.op.getPredicates()[region].front();
+      IRMapping mapping;
+      mapping.map(body.getArguments(), ValueRange{tiler.flatBatch(), hq, i, j});
+      for (Operation &inner : body.without_terminator())
+        tiler.b.clone(inner, mapping);
+      return mapping.lookupOrDefault(body.getTerminator()->getOperand(0));
+    }
+
+  private:
+    Tiler &tiler;
+    Value hq;
+  };
 
   FoldOp createFold() {
     int64_t dv = op.getValueDim();
