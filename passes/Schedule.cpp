@@ -26,6 +26,11 @@ constexpr int64_t kRowKernelQueries = 8;
 constexpr int64_t kQueryTile = 96;
 constexpr int64_t kKeyBlock = 128;
 
+/// "1 producer", "2 producers".
+std::string countText(int64_t count, StringRef noun) {
+  return llvm::formatv("{0} {1}{2}", count, noun, count == 1 ? "" : "s").str();
+}
+
 class Scheduler {
 public:
   Scheduler(AttentionOp op, const attnc::SchedulePassOptions &options)
@@ -156,30 +161,33 @@ private:
       return options.producers == "fuse" ? LoadMode::Fuse
                                          : LoadMode::Materialize;
     }
+    std::string chain = countText(producers.chain.size(), "producer");
+    std::string operations = countText(producers.scalarOps, "operation");
     if (value == op.getQuery()) {
-      because("{0}: {1} producer(s) fused into the loader: each query row is "
-              "loaded once",
-              name, producers.chain.size());
+      because("{0}: {1} fused into the loader: each query row is loaded once",
+              name, chain);
       return LoadMode::Fuse;
     }
     int64_t loads = loadsOfKeyRow();
     if (loads == 1) {
-      because("{0}: {1} producer(s) fused into the loader: one query tile "
-              "reads each row once",
-              name, producers.chain.size());
+      because("{0}: {1} fused into the loader: one query tile reads each row "
+              "once",
+              name, chain);
       return LoadMode::Fuse;
     }
     if (!producers.mixesRow && producers.scalarOps <= 4) {
-      because("{0}: {1} producer(s) fused into the loader: {2} operations an "
-              "element cost less than a second buffer",
-              name, producers.chain.size(), producers.scalarOps);
+      because("{0}: {1} fused into the loader: {2} an element {3} less than a "
+              "second buffer",
+              name, chain, operations,
+              producers.scalarOps == 1 ? "costs" : "cost");
       return LoadMode::Fuse;
     }
-    because("{0}: {1} producer(s) materialized once in O(m d): {2} query tiles "
-            "would recompute {3} operations an element",
-            name, producers.chain.size(),
-            loads < 0 ? std::string("unknown many") : std::to_string(loads),
-            producers.scalarOps);
+    because("{0}: {1} materialized once in O(m d): {2} would recompute {3} an "
+            "element",
+            name, chain,
+            loads < 0 ? std::string("every query tile")
+                      : "each of " + countText(loads, "query tile"),
+            operations);
     return LoadMode::Materialize;
   }
 
