@@ -65,8 +65,8 @@ std::pair<Value, Value> FoldRegions::listRange(PairsAttr atom, ListRow row,
     return b.createOrFold<arith::MaxSIOp>(loc, x, low);
   };
   Value rows = lastSize(ptr);
-  Value begin = within(element(ptr, clamp(r, rows)), index(0), size,
-                       Status::Index);
+  Value begin =
+      within(element(ptr, clamp(r, rows)), index(0), size, Status::Index);
   Value end = within(element(ptr, clamp(add(r, index(1)), rows)), begin, size,
                      Status::Order);
   return {begin, end};
@@ -101,8 +101,8 @@ Value FoldRegions::listCount(PairsAttr atom, ListRow row) {
 /// Whether there is a key at position j.
 Value FoldRegions::isKey(Value j) {
   using Predicate = arith::CmpIPredicate;
-  Value begins = arith::CmpIOp::create(b, loc, Predicate::sle,
-                                       place.symbols[KBegin], j);
+  Value begins =
+      arith::CmpIOp::create(b, loc, Predicate::sle, place.symbols[KBegin], j);
   Value ends =
       arith::CmpIOp::create(b, loc, Predicate::slt, j, place.symbols[KEnd]);
   return both(begins, ends);
@@ -149,18 +149,17 @@ std::pair<Value, Value> FoldRegions::listElement(PairsAttr atom, ListRow row,
     return {j, inside};
   }
   case PairKind::Random: {
-    Value j = RandomKeyOp::create(b, loc, b.getIndexType(), queryHead, row.i, t,
-                                  place.symbols[KBegin], place.symbols[KEnd],
-                                  b.getI64IntegerAttr(
-                                      atom.getParams()[1].value));
+    Value j = RandomKeyOp::create(
+        b, loc, b.getIndexType(), queryHead, row.i, t, place.symbols[KBegin],
+        place.symbols[KEnd], b.getI64IntegerAttr(atom.getParams()[1].value));
     return {j, isKey(j)};
   }
   case PairKind::Log: {
-    Value exponent = b.createOrFold<arith::MaxSIOp>(
-        loc, sub(t, index(1)), index(0));
+    Value exponent =
+        b.createOrFold<arith::MaxSIOp>(loc, sub(t, index(1)), index(0));
     Value power = arith::ShLIOp::create(b, loc, index(1), exponent);
-    Value isOwn = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, t,
-                                        index(0));
+    Value isOwn =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, t, index(0));
     Value back = arith::SelectOp::create(b, loc, isOwn, index(0), power);
     Value j = sub(row.i, back);
     return {j, isKey(j)};

@@ -57,8 +57,7 @@ private:
   mlir::Value lastSize(int64_t operand);
   mlir::Value clamp(mlir::Value x, mlir::Value size);
   llvm::SmallVector<mlir::Value> leadIndices(mlir::Value head);
-  mlir::Block *addBlock(mlir::Region &region,
-                        llvm::ArrayRef<mlir::Type> types);
+  mlir::Block *addBlock(mlir::Region &region, llvm::ArrayRef<mlir::Type> types);
   mlir::Block *addIndexBlock(mlir::Region &region, unsigned count);
 
   void yieldRow(mlir::Value tensor, mlir::Value head, mlir::Value row);
@@ -78,8 +77,8 @@ private:
   std::pair<mlir::Value, mlir::Value> listRange(mlir::attn::PairsAttr atom,
                                                 ListRow row, bool isChecked);
   mlir::Value listCount(mlir::attn::PairsAttr atom, ListRow row);
-  std::pair<mlir::Value, mlir::Value>
-  listElement(mlir::attn::PairsAttr atom, ListRow row, mlir::Value t);
+  std::pair<mlir::Value, mlir::Value> listElement(mlir::attn::PairsAttr atom,
+                                                  ListRow row, mlir::Value t);
   mlir::Value isKey(mlir::Value j);
   mlir::Value checkedKey(mlir::Value j, mlir::Value isLive, mlir::Value size,
                          mlir::Value &inside);

@@ -16,9 +16,8 @@ class PlanRestriction {
 public:
   explicit PlanRestriction(PlanAttr plan)
       : plan(plan), context(plan.getContext()),
-        parameterCount(plan.getParameters().size()),
-        used(plan.getNumSymbols()), atomUsed(plan.getAtoms().size()),
-        newAtom(plan.getAtoms().size()) {}
+        parameterCount(plan.getParameters().size()), used(plan.getNumSymbols()),
+        atomUsed(plan.getAtoms().size()), newAtom(plan.getAtoms().size()) {}
 
   PlanAttr restrict(ArrayRef<ComponentAttr> components) {
     for (ComponentAttr component : components)
@@ -104,15 +103,15 @@ private:
     for (int64_t test : component.getTestNumbers())
       tests.push_back(test > 0 ? newAtom[test - 1] : -newAtom[-test - 1]);
     int64_t walk = component.getWalk() ? newAtom[component.getWalk() - 1] : 0;
-    return ComponentAttr::get(
-        context, rename(component.getLower(), count),
-        rename(component.getUpper(), count),
-        rename(component.getRowLower(), count),
-        rename(component.getRowUpper(), count),
-        rename(component.getGuard(), count),
-        tests.empty() ? DenseI64ArrayAttr()
-                      : DenseI64ArrayAttr::get(context, tests),
-        walk);
+    return ComponentAttr::get(context, rename(component.getLower(), count),
+                              rename(component.getUpper(), count),
+                              rename(component.getRowLower(), count),
+                              rename(component.getRowUpper(), count),
+                              rename(component.getGuard(), count),
+                              tests.empty()
+                                  ? DenseI64ArrayAttr()
+                                  : DenseI64ArrayAttr::get(context, tests),
+                              walk);
   }
 };
 } // namespace

@@ -18,8 +18,8 @@ struct LaunchGroup {
 
 /// The launches of a plan, in order; each but the first goes on where the one
 /// before ends. At least one: an empty plan has rows to fill, too.
-llvm::SmallVector<LaunchGroup>
-groupLaunches(mlir::attn::PlanAttr plan, mlir::attn::ScheduleAttr schedule);
+llvm::SmallVector<LaunchGroup> groupLaunches(mlir::attn::PlanAttr plan,
+                                             mlir::attn::ScheduleAttr schedule);
 
 /// Whether a component of the plan walks a list a query row.
 bool hasLists(mlir::attn::PlanAttr plan);

@@ -6,7 +6,9 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/Pass/Pass.h"
+#include "passes/LaunchGroups.h"
 #include "passes/Passes.h"
+#include "passes/PlanBuilder.h"
 #include "passes/RowProducers.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
@@ -47,10 +49,12 @@ public:
     FailureOr<LoadMode> v = chooseLoad(op.getValue(), "v");
     if (failed(q) || failed(k) || failed(v))
       return failure();
-    op.setScheduleAttr(
-        ScheduleAttr::get(op.getContext(), micro, queryTile, heads, keyBlock,
-                          lanes, registerKeys, registerVectors, *q, *k, *v,
-                          Attribute(), b.getStrArrayAttr(whyRefs())));
+    ScheduleAttr lists;
+    if (PlanAttr plan = op.getPlanAttr(); plan && attnc::hasLists(plan))
+      lists = scheduleLists(*q, *k, *v);
+    op.setScheduleAttr(ScheduleAttr::get(
+        op.getContext(), micro, queryTile, heads, keyBlock, lanes, registerKeys,
+        registerVectors, *q, *k, *v, lists, b.getStrArrayAttr(whyRefs())));
     return success();
   }
 
@@ -79,6 +83,53 @@ private:
     return q / k;
   }
 
+  /// Whether bounds of the plan, or a list it walks, depend on the query head:
+  /// then each head is a tile of its own.
+  bool dependsOnHead() {
+    PlanAttr plan = op.getPlanAttr();
+    if (!plan)
+      return false;
+    auto hasHeads = [&](int64_t operand, int64_t tailRank) {
+      auto type =
+          dyn_cast<RankedTensorType>(op.getSetOperands()[operand].getType());
+      int64_t headDim = op.getBatchRank();
+      return type && type.getRank() - tailRank > headDim &&
+             type.getDimSize(headDim) != 1;
+    };
+    for (ValueAttr value : plan.getValues())
+      if (value.getKind() == ValueKind::Head ||
+          (value.getOperand() >= 0 && hasHeads(value.getOperand(), 1)))
+        return true;
+    for (ComponentAttr component : plan.getComponents()) {
+      PairsAttr atom = attnc::walkedAtom(plan, component);
+      if (!atom)
+        continue;
+      if (atom.getKind() == PairKind::Random)
+        return true;
+      int64_t tailRank = atom.getKind() == PairKind::TopK ? 2 : 1;
+      for (int64_t operand : atom.getOperands())
+        if (hasHeads(operand, tailRank))
+          return true;
+    }
+    return false;
+  }
+
+  /// Lists are of one row: query heads that share keys share its list.
+  ScheduleAttr scheduleLists(LoadMode q, LoadMode k, LoadMode v) {
+    int64_t group = dependsOnHead() ? 1 : headGroup();
+    while (group > 2 * kRowKernelQueries || headGroup() % group != 0)
+      --group;
+    // A key is read by every row that lists it.
+    auto once = [](LoadMode mode) {
+      return mode == LoadMode::Fuse ? LoadMode::Materialize : mode;
+    };
+    because("lists of keys: row micro-kernel, a query row of {0} at a time",
+            countText(group, "head"));
+    return ScheduleAttr::get(op.getContext(), MicroKernel::Row, 1, group,
+                             kKeyBlock, lanes, 2, 2, q, once(k), once(v),
+                             Attribute(), ArrayAttr());
+  }
+
   LogicalResult chooseMicroKernel() {
     int64_t n = op.getQueryRows(), group = headGroup();
     if (options.micro == "block" || options.micro == "row") {
@@ -101,6 +152,8 @@ private:
       int64_t rows = ShapedType::isDynamic(n)
                          ? 1
                          : std::clamp<int64_t>(n, 1, kRowKernelQueries);
+      if (dependsOnHead())
+        group = 1;
       while (group > 1 &&
              (group * rows > 2 * kRowKernelQueries || headGroup() % group != 0))
         --group;

@@ -7,11 +7,12 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Pass/Pass.h"
-#include "passes/LaunchConstraints.h"
 #include "passes/FoldRegions.h"
+#include "passes/LaunchConstraints.h"
 #include "passes/LaunchGroups.h"
 #include "passes/Passes.h"
 
@@ -48,8 +49,7 @@ public:
       if (countsPairs)
         pairCounts.push_back(forall.getResults().back());
     }
-    op->replaceAllUsesWith(
-        forall.getResults().take_front(op->getNumResults()));
+    op->replaceAllUsesWith(forall.getResults().take_front(op->getNumResults()));
     op->erase();
   }
 
@@ -285,13 +285,11 @@ void returnCounts(func::FuncOp func, ArrayRef<Value> counts) {
   for (Value count : counts) {
     unsigned number = results.size();
     results.push_back(count.getType());
-    func.setFunctionType(
-        b.getFunctionType(func.getArgumentTypes(), results));
-    func.setResultAttr(number, "attn.name",
-                       b.getStringAttr("pairs" + std::to_string(
-                                                     number -
-                                                     terminator
-                                                         ->getNumOperands())));
+    func.setFunctionType(b.getFunctionType(func.getArgumentTypes(), results));
+    func.setResultAttr(
+        number, "attn.name",
+        b.getStringAttr("pairs" +
+                        std::to_string(number - terminator->getNumOperands())));
   }
   for (Value count : counts)
     terminator->insertOperands(terminator->getNumOperands(), count);
