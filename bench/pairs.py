@@ -39,7 +39,8 @@ def names(text):
     chosen = text.split(",")
     unknown = [name for name in chosen if name not in NAMES]
     if unknown:
-        raise argparse.ArgumentTypeError(f"no workload '{unknown[0]}'; there are {', '.join(NAMES)}")
+        raise argparse.ArgumentTypeError(
+            f"no workload '{unknown[0]}'; there are {', '.join(NAMES)}")
     return chosen
 
 

@@ -118,9 +118,12 @@ class Bounds:
                 "quartiles": [ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]]}
 
 
-def _verdict(share):
-    good = share < LIMIT
-    return paint("below 1%" if good else "not below 1%", "green" if good else "yellow")
+def _verdict(share, least=None):
+    """`least`, the lower quartile, tells an excess from noise."""
+    if share < LIMIT:
+        return paint("below 1%", "green")
+    noisy = least is not None and least < LIMIT
+    return paint("too noisy to tell" if noisy else "not below 1%", "yellow")
 
 
 def _show(document):
@@ -141,7 +144,7 @@ def _show(document):
           duration(row["plain_seconds"]["median"]), duration(row["seconds"]["median"]),
           f"{100 * row['excess']:+.2f}%",
           " to ".join(f"{100 * quartile:+.2f}%" for quartile in row["quartiles"]),
-          _verdict(row["excess"])] for row in document["same_pairs"]]))
+          _verdict(row["excess"], row["quartiles"][0])] for row in document["same_pairs"]]))
 
 
 def run(args, folder):

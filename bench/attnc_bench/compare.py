@@ -41,7 +41,7 @@ class Comparison:
         peer = self._prepare_flex(row, workload, tensors, n, judge)
         if launch and peer:
             difference = judge.disagreement(ours, peer.output())
-            row["disagreement"] = difference
+            row["disagreement"] = difference if difference < float("inf") else None
             if not difference <= judge.peer_bound:
                 row["attnc"].update(status="wrong", error="the two results differ by "
                                     f"{difference:.2e} somewhere")
@@ -117,7 +117,8 @@ class Comparison:
 def _title(args, lengths):
     size = f"{lengths[0]:,} tokens" if len(lengths) == 1 else "several lengths"
     threads = "1 thread" if args.threads == 1 else f"{args.threads} threads"
-    return (f"attention over masks: {workloads.HEADS} heads of {workloads.DIM}, {size}, "
+    peer = "" if args.no_peer else " beside PyTorch FlexAttention"
+    return (f"attnc{peer}: {workloads.HEADS} heads of {workloads.DIM}, {size}, "
             f"f32, {threads}")
 
 
@@ -135,10 +136,10 @@ def _show(document, rows, lengths, args):
           + (": all within their bounds." if document["complete"] else "; see the errors."))
 
 
-def run(args, folder):
+def run(args, folder, chosen=None):
     comparison = Comparison(args, folder)
     lengths = sorted({args.n, *args.lengths})
-    chosen = [w for w in workloads.ALL if w.name in args.only]
+    chosen = chosen or [w for w in workloads.ALL if w.name in args.only]
     if comparison.load > 0.5:
         print(paint(f"note: the machine is busy (load {comparison.load}); "
                     "timings will be worse than they could be", "yellow", sys.stderr), file=sys.stderr)

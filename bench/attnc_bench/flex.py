@@ -10,6 +10,7 @@ import time
 import warnings
 
 NEW_LENGTHS = 4  # lengths a block mask is made for, none of them seen before
+EAGER_UP_TO = 8192  # uncompiled, it holds several n x n tensors of 8-byte numbers
 GRANULE = 128  # FlexAttention's block: other lengths would only add padding
 
 
@@ -78,7 +79,8 @@ class Prepared:
         again = [self._mask(self.make, n, seed)[1] for seed in range(2, 7)]
         lengths = [n + GRANULE * step for step in range(1, NEW_LENGTHS + 1)]
         new = [self._mask(self.make, length, seed=1)[1] for length in lengths]
-        eager = self._mask(self.module.create_block_mask, n, seed=1)[1]
+        eager = (self._mask(self.module.create_block_mask, n, seed=1)[1]
+                 if n <= EAGER_UP_TO else None)
         self.mask_times = {"first": first, "again": statistics.median(again),
                            "first_new_length": new[0],
                            "later_new_length": statistics.median(new[1:]), "eager": eager}

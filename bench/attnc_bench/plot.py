@@ -25,24 +25,30 @@ STYLE = """
 
 
 class Axis:
-    """Seconds on a logarithmic axis that ends at whole decades."""
+    """Seconds on a logarithmic axis that ends at 1, 2 or 5 times a power of ten."""
 
     def __init__(self, values):
-        self.low = math.floor(math.log10(min(values)) + 1e-9)
-        self.high = max(math.ceil(math.log10(max(values)) - 1e-9), self.low + 1)
+        first, last = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+        steps = [step * 10.0 ** exponent for exponent in range(first, last + 1)
+                 for step in (1, 2, 5)]
+        low = max((s for s in steps if s <= min(values)), default=steps[0])
+        high = min(s for s in steps if s >= max(values) and s > low)
+        self.steps = [s for s in steps if low <= s <= high]
+        self.low, self.span = math.log10(low), math.log10(high / low)
 
     def x(self, seconds):
-        share = (math.log10(seconds) - self.low) / (self.high - self.low)
+        share = (math.log10(seconds) - self.low) / self.span
         return LEFT + share * (WIDTH - LEFT - RIGHT)
 
-    def decades(self):
-        return range(self.low, self.high + 1)
+    def is_labelled(self, step):
+        """Powers of ten, and on a short axis all steps."""
+        return self.span < 1.5 or abs(math.log10(step) - round(math.log10(step))) < 1e-9
 
 
-def _tick(exponent):
-    scale, unit = next((s, u) for s, u in ((0, "s"), (3, "ms"), (6, "us"))
-                       if exponent + s >= 0 or u == "us")
-    return f"{10.0 ** (exponent + scale):g} {unit}".replace("us", "µs")
+def _tick(seconds):
+    """A step of the axis in its unit, without trailing zeros."""
+    number, unit = duration(seconds).split()
+    return f"{float(number):g} {unit}".replace("us", "µs")
 
 
 def _text(x, y, text, style=""):
@@ -100,14 +106,11 @@ def _legend(y):
 
 def _grid(axis, bottom):
     parts = []
-    for exponent in axis.decades():
-        x = axis.x(10.0 ** exponent)
-        parts += [_line(x, TOP - 16, x, bottom, "grid"),
-                  _text(x, bottom + 18, _tick(exponent), "mid soft")]
-        if exponent < axis.high:
-            parts += [_line(axis.x(step * 10.0 ** exponent), TOP - 16,
-                            axis.x(step * 10.0 ** exponent), bottom, "minor")
-                      for step in (2, 3, 5)]
+    for step in axis.steps:
+        x, labelled = axis.x(step), axis.is_labelled(step)
+        parts.append(_line(x, TOP - 16, x, bottom, "grid" if labelled else "minor"))
+        if labelled:
+            parts.append(_text(x, bottom + 18, _tick(step), "mid soft"))
     return parts
 
 
@@ -120,6 +123,7 @@ def pairs_svg(rows, title, subtitle):
     lengths = sorted({row["n"] for row in rows})
     for n in lengths:
         if len(lengths) > 1:
+            y += 0 if n == lengths[0] else 14
             parts.append(_text(24, y + 4, f"n = {n:,}", "strong"))
             y += ROW - 8
         for row in (row for row in rows if row["n"] == n):
