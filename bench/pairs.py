@@ -102,11 +102,8 @@ def run(args):
         return 0
     if needs_environment(args):
         environment.enter(args.threads, sys.argv)
-    try:
-        import numpy  # noqa: F401
-    except ImportError:
-        raise BenchError(f"{sys.executable} has no NumPy (Debian: /usr/bin/python3 with "
-                         "python3-numpy)") from None
+    if not environment.has_numpy(sys.executable):
+        environment.enter_numpy(sys.argv)
     set_defaults(args)
     with tempfile.TemporaryDirectory(prefix="attnc-bench-") as folder:
         if args.self_test:

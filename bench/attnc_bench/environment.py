@@ -186,3 +186,19 @@ def enter(threads, argv):
     environment = dict(os.environ, CXX=find_cxx(), OMP_NUM_THREADS=str(threads),
                        MKL_NUM_THREADS=str(threads), PYTHONNOUSERSITE="1")
     os.execve(python, [str(python), *argv], environment)
+
+
+def has_numpy(python):
+    try:
+        return subprocess.run([python, "-c", "import numpy"], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def enter_numpy(argv):
+    """Runs the program anew in an interpreter that has NumPy; does not return."""
+    for python in (venv_python(), "/usr/bin/python3"):
+        if has_numpy(python):
+            os.execv(python, [str(python), *argv])
+    raise BenchError(f"{sys.executable} has no NumPy, and neither has /usr/bin/python3 "
+                     "(Debian: python3-numpy)")

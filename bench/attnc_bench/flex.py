@@ -21,12 +21,12 @@ class Flex:
         self._cache = tempfile.TemporaryDirectory(prefix="attnc-bench-inductor-")
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = self._cache.name
         os.environ["TRITON_CACHE_DIR"] = self._cache.name
-        # Neither CUDA nor Triton is there, which PyTorch mentions on every start.
-        logging.getLogger("torch").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="torch")
         import torch
         from torch.nn.attention import flex_attention
 
+        # Neither CUDA nor Triton is there, which PyTorch mentions on every start.
+        torch._logging.set_logs(all=logging.ERROR)
         torch.set_num_threads(threads)
         self.torch, self.module = torch, flex_attention
 
