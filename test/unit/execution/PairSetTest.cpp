@@ -245,13 +245,22 @@ protected:
     return c;
   }
 
+  /// Whether a launch ran to its end: lists may name keys that do not exist,
+  /// which it reports and leaves out.
+  static bool isComplete(const RunResult &result) {
+    constexpr uint32_t kIndex = 2, kOrder = 8;
+    bool reportsLists =
+        result.status != 0 && (result.status & ~(kIndex | kOrder)) == 0;
+    return result.damage.empty() && (result.ok() || reportsLists);
+  }
+
   /// Runs at both ends of memory; the results, if they are the same bits.
   std::optional<Values> run(const Kernel &kernel, const Problem &problem) {
     RunResult end = engine.run(kernel, problem, Place::AtEnd, 1);
-    EXPECT_TRUE(end.ok()) << end.message();
+    EXPECT_TRUE(isComplete(end)) << end.message();
     RunResult begin = engine.run(kernel, problem, Place::AtBegin, 3);
-    EXPECT_TRUE(begin.ok()) << begin.message();
-    if (!end.ok() || !begin.ok())
+    EXPECT_TRUE(isComplete(begin)) << begin.message();
+    if (!isComplete(end) || !isComplete(begin))
       return std::nullopt;
     EXPECT_TRUE(sameBits(end.outputs, begin.outputs));
     return end.outputs;
