@@ -2,7 +2,6 @@
 // What the passes compile: the one place that refuses the rest by name.
 
 #include "passes/Compilable.h"
-#include "passes/PairAlgebra.h"
 #include "passes/PairTests.h"
 
 using namespace mlir;
@@ -36,29 +35,9 @@ LogicalResult attnc::verifyCompilable(AttentionOp op) {
   return verifySet(op, op.getPairs());
 }
 
-/// Whether a bound is (0 or 1) times the query position plus symbols: what
-/// the corners of a tile can be read from.
-static bool isMonotoneBound(AffineExpr expr, unsigned numSymbols) {
-  AffineExpr query = getAffineSymbolExpr(numSymbols, expr.getContext());
-  std::optional<attnc::LinearForm> form =
-      attnc::LinearForm::fromExpr(expr.replaceDims(query));
-  if (!form)
-    return false;
-  int64_t slope = form->getCoefficient(numSymbols);
-  return slope == 0 || slope == 1;
-}
-
 LogicalResult attnc::verifyPlan(AttentionOp op) {
   for (PairsAttr atom : op.getPlanAttr().getAtoms())
     if (failed(verifySet(op, atom)))
       return failure();
-  for (ComponentAttr component : op.getPlanAttr().getComponents())
-    for (AffineMap map : {component.getLower(), component.getUpper()})
-      if (!llvm::all_of(map.getResults(), [&](AffineExpr bound) {
-            return isMonotoneBound(bound, map.getNumSymbols());
-          }))
-        return op.emitError() << "a bound of the plan does not rise by 0 or 1 "
-                                 "with the query: "
-                              << AffineMapAttr::get(map);
   return success();
 }

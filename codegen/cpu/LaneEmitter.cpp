@@ -64,6 +64,8 @@ LogicalResult LaneEmitter::emit(Operation &op) {
     return emitExtract(op);
   if (isa<affine::AffineApplyOp>(op))
     return emitAffineApply(op);
+  if (auto checked = dyn_cast<attn::CheckedOp>(op))
+    return emitChecked(checked);
   if (isa<attn::SegmentOp, attn::ListedOp, attn::RandomKeyOp,
           attn::IsRandomKeyOp>(op))
     return emitPairOp(op);
@@ -83,6 +85,19 @@ LogicalResult LaneEmitter::emit(Operation &op) {
     return success();
   }
   return emitElementwise(op);
+}
+
+/// Clamps, and reports a value out of range.
+LogicalResult LaneEmitter::emitChecked(attn::CheckedOp op) {
+  Value x = lookup(op.getValue()), low = lookup(op.getLower()),
+        high = lookup(op.getUpper());
+  if (isVarying(x) || isVarying(low) || isVarying(high))
+    return op.emitError(
+        "is checked once for many pairs, which is not compiled");
+  Value clamped = e.max(e.min(x, high), low);
+  outer.report(e.cmp(arith::CmpIPredicate::ne, x, clamped), op.getStatus());
+  values[op.getResult()] = clamped;
+  return success();
 }
 
 /// exp, exp2 and tanh of f64 have no vector form upstream; they are made of

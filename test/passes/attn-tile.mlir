@@ -91,6 +91,19 @@ func.func @rank_two_collapses_the_head(%q: tensor<?x8xf32>, %k: tensor<?x8xf32>,
 
 // -----
 
+// A grid of one workgroup is still a launch: it stays a grid.
+// CHECK-LABEL: @one_tile_stays_a_grid
+// CHECK: %[[GRID:[a-z0-9_]+]] = scf.forall (%{{[a-z0-9]+}}) in (1)
+// CHECK: attn.fold
+// CHECK: tensor.parallel_insert_slice
+// CHECK: return
+func.func @one_tile_stays_a_grid(%q: tensor<5x8xf32>, %k: tensor<7x8xf32>, %v: tensor<7x8xf32>) -> tensor<5x8xf32> {
+  %o = attn.attention %q, %k, %v : tensor<5x8xf32>, tensor<7x8xf32>, tensor<7x8xf32> -> tensor<5x8xf32>
+  return %o : tensor<5x8xf32>
+}
+
+// -----
+
 // A scope is one test: the document of the query, then the set by positions
 // from its begin.
 // CHECK-LABEL: @scopes_are_tests
