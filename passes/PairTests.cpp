@@ -239,12 +239,11 @@ private:
                 isMultiple(sub(at.j, at.i), dilation));
   }
 
-  /// A power of two back, or none.
+  /// A power of two back, or none; x and x - 1 share the sign bit where x < 0.
   Value log(const TestScope &at) {
     Value back = sub(at.i, at.j);
     Value rest = both(back, sub(back, idx(1)));
-    return both(cmp(Predicate::sge, back, idx(0)),
-                cmp(Predicate::eq, rest, idx(0)));
+    return cmp(Predicate::eq, rest, idx(0));
   }
 
   Value affine(PairsAttr set, const TestScope &at) {

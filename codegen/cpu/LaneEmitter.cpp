@@ -330,19 +330,26 @@ LogicalResult LaneEmitter::emitPairOp(Operation &op) {
                    lookup(listed.getEnd()));
     return success();
   }
-  if (auto key = dyn_cast<attn::RandomKeyOp>(op)) {
-    PairOps::RandomRow row{lookup(key.getHead()), lookup(key.getI()),
-                           lookup(key.getBegin()), lookup(key.getEnd()),
-                           static_cast<int64_t>(key.getSeed())};
-    values[key] = ops.randomKey(row, lookup(key.getT()));
+  auto rowOfKeys = [&](auto key) {
+    return PairOps::RandomRow{lookup(key.getHead()), lookup(key.getI()),
+                              lookup(key.getBegin()), lookup(key.getEnd()),
+                              static_cast<int64_t>(key.getSeed())};
+  };
+  auto emitKey = [&](const PairOps::RandomRow &row, auto make) {
+    if (isVarying(row.begin) || isVarying(row.end))
+      return LogicalResult(op.emitError("needs the same keys in all lanes"));
+    values[op.getResult(0)] = make();
     return success();
+  };
+  if (auto key = dyn_cast<attn::RandomKeyOp>(op)) {
+    PairOps::RandomRow row = rowOfKeys(key);
+    return emitKey(row, [&] { return ops.randomKey(row, lookup(key.getT())); });
   }
   auto key = cast<attn::IsRandomKeyOp>(op);
-  PairOps::RandomRow row{lookup(key.getHead()), lookup(key.getI()),
-                         lookup(key.getBegin()), lookup(key.getEnd()),
-                         static_cast<int64_t>(key.getSeed())};
-  values[key] = ops.isRandomKey(row, lookup(key.getJ()), key.getCount());
-  return success();
+  PairOps::RandomRow row = rowOfKeys(key);
+  return emitKey(row, [&] {
+    return ops.isRandomKey(row, lookup(key.getJ()), key.getCount());
+  });
 }
 
 namespace {

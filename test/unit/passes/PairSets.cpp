@@ -153,6 +153,8 @@ private:
         "(i, j)[n, m] : (i floordiv 3 - j floordiv 3 == 0)",
         "(i, j)[n, m] : ((i + j) mod 4 - 1 >= 0, 30 - j >= 0)",
         "(i, j)[n, m] : (n - i - j + 3 >= 0)",
+        "(i, j)[n, m] : (i - n + 4 >= 0)",
+        "(i, j)[n] : (n - 2 * j + 1 >= 0)",
         "(i, j) : (i - j == 0)",
         "(i, j)[n] : (j + (i ceildiv 5) * 2 - n floordiv 4 >= 0)",
         "(i, j) : (i mod 3 - 1 >= 0, 2 * i - 3 * j + 5 >= 0)",
