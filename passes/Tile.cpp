@@ -194,8 +194,9 @@ private:
     } else {
       row = asValue(apply(s0 * (tile * group.step) + s1,
                           {ivs.back(), ivs[ivs.size() - 2]}));
-      Value left = arith::MaxSIOp::create(
-          b, loc, arith::SubIOp::create(b, loc, n, row), index(0));
+      // The last classes of few rows are empty.
+      row = arith::MinSIOp::create(b, loc, row, n);
+      Value left = arith::SubIOp::create(b, loc, n, row);
       rows = asValue(apply(s0.ceilDiv(group.step), {left}));
     }
     rows = arith::MinSIOp::create(b, loc, rows, index(tile));

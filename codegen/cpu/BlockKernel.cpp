@@ -36,6 +36,17 @@ public:
 
   LogicalResult run() {
     allocate();
+    if (step == 1)
+      return foldTile();
+    // A class of a lattice may have no rows.
+    LogicalResult result = success();
+    e.when(e.cmp(CmpIPredicate::sgt, rows, e.idx(0)),
+           [&] { result = foldTile(); });
+    return result;
+  }
+
+private:
+  LogicalResult foldTile() {
     livePanels = e.ceilDiv(rows, nr);
     if (failed(loadQueries()))
       return failure();
@@ -45,7 +56,6 @@ public:
     return finish();
   }
 
-private:
   int64_t mr, nv, nr, panels, bc;
   VectorType vt;
   Value livePanels;

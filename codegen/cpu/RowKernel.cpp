@@ -30,6 +30,17 @@ public:
 
   LogicalResult run() {
     allocate();
+    if (step == 1)
+      return foldTile();
+    // A class of a lattice may have no rows.
+    LogicalResult result = success();
+    e.when(e.cmp(CmpIPredicate::sgt, rows, e.idx(0)),
+           [&] { result = foldTile(); });
+    return result;
+  }
+
+private:
+  LogicalResult foldTile() {
     if (failed(loadQueries()))
       return failure();
     for (ComponentAttr component : op.getPlan().getComponents())
@@ -38,7 +49,6 @@ public:
     return finish();
   }
 
-private:
   int64_t tileRows, queries, bc, mr, nv;
   VectorType vt;
   Value q, o, s, maxima, sums, alphas;

@@ -53,6 +53,11 @@ Value TileBounds::evaluate(AffineMap map, Value position, ValueRange symbols,
 LogicalResult TileBounds::emitSegment(attn::SegmentOp op, LaneEmitter &region,
                                       MutableArrayRef<Value> last) {
   Value x = region.lookup(op.getX());
+  // What the search makes stays in its branch.
+  LaneEmitter search(e, 1, c.outer);
+  search.bind(op.getX(), x);
+  for (Value lead : op.getLead())
+    search.bind(lead, region.lookup(lead));
   Value isSame = e.both(e.cmp(CmpIPredicate::sle, last[1], x),
                         e.cmp(CmpIPredicate::slt, x, last[2]));
   auto branch = scf::IfOp::create(e.b, e.loc, op.getResultTypes(), isSame,
@@ -61,11 +66,11 @@ LogicalResult TileBounds::emitSegment(attn::SegmentOp op, LaneEmitter &region,
   e.b.setInsertionPointToEnd(branch.thenBlock());
   scf::YieldOp::create(e.b, e.loc, ValueRange(last));
   e.b.setInsertionPointToEnd(branch.elseBlock());
-  if (failed(region.emit(*op)))
+  if (failed(search.emit(*op)))
     return failure();
   Values found;
   for (Value result : op.getResults())
-    found.push_back(region.lookup(result));
+    found.push_back(search.lookup(result));
   scf::YieldOp::create(e.b, e.loc, found);
   for (auto [result, value, slot] :
        llvm::zip(op.getResults(), branch.getResults(), last)) {
