@@ -211,7 +211,8 @@ void AsciiView::printPicture() {
     os.indent(gap) << last;
   os << '\n';
   for (int64_t y = 0; y < height; ++y) {
-    bool isLabelled = y == 0 || y + 1 == height || y % 8 == 0;
+    bool isLabelled =
+        y + 1 == height || (y % 8 == 0 && (y + 4 < height || y == 0));
     std::string label =
         isLabelled ? countText(context.qBegin + y * n / height) : "";
     os.indent(10 - std::min<size_t>(label.size(), 10)) << label << '|';

@@ -180,8 +180,9 @@ class Drawing {
       return;
     }
     const counts = new Float64Array(to - from);
+    const begin = this.plan.context.kBegin + this.view.x;
     for (const j of keys) {
-      const [p] = this.pixelsOf(j, j + 1);
+      const p = Math.floor((j - begin) / sx);
       if (p >= from && p < to)
         ++counts[p - from];
     }
@@ -236,7 +237,7 @@ class Drawing {
   drawTiles(ctx) {
     const {y, sx, sy, left, top, width, height, ratio} = this.view;
     const {plan} = this, {queries, keys} = plan.attention.tile;
-    if (queries / sy < 9 * ratio || keys / sx < 9 * ratio)
+    if (queries / sy < 14 * ratio || keys / sx < 14 * ratio)
       return;
     ctx.save();
     ctx.beginPath();

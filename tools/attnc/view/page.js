@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The page around the drawing: zooming, pointing, choosing and the legend.
-/* global Plan, Drawing, palette */
+/* global sets, Plan, Drawing, palette */
 'use strict';
 
 const byId = (id) => document.getElementById(id);
 const group = (x) => Math.round(x).toLocaleString('en-US');
+const pretty = (text) => text.replaceAll('<=', '≤').replaceAll('>=', '≥');
 function element(name, text, parent, className) {
   const made = document.createElement(name);
   made.textContent = text;
@@ -68,6 +69,7 @@ class Page {
     this.makeLegend();
     this.resize();
     this.fit();
+    this.inspect(null);
     this.readAddress();
     this.count();
   }
@@ -158,10 +160,15 @@ class Page {
     this.drawing.draw(this.view);
     this.drawAxes();
     this.drawCursor();
-    const pixels = (s) => (s * this.ratio >= 1
-        ? `${group(s * this.ratio)} pairs a pixel`
-        : `${(1 / s / this.ratio).toFixed(1)} pixels a pair`);
-    byId('where').textContent = pixels(Math.max(sx, sy));
+    const rows = Math.max(sx, sy) * this.ratio; // of CSS pixels
+    byId('where').textContent = rows >= 1
+        ? `a pixel is ${rows < 10 ? rows.toFixed(1) : group(rows)} rows wide`
+        : `a pair is ${(1 / rows).toFixed(1)} pixels wide`;
+    if (sets.scalar.inexact && !this.saidInexact) {
+      this.saidInexact = true;
+      element('div', 'A predicate computes numbers beyond 2^53, which this ' +
+        'page rounds: what it keeps may differ.', byId('legend'), 'note');
+    }
   }
 
   drawAxes() {
@@ -427,7 +434,7 @@ class Page {
     const kept = keeps === undefined ? 'decided at run time'
         : keeps ? 'kept' : 'not kept';
     return `${component.name}: ${kept}` +
-        (tile ? `, in a ${tile} tile` : '') + ` — ${component.words}`;
+        (tile ? `, in a ${tile} tile` : '') + ` — ${pretty(component.words)}`;
   }
 
   drawCursor() {
@@ -459,28 +466,38 @@ class Page {
     for (const note of attention.notes)
       element('div', note, legend, 'note');
     this.total = element('section', '', legend);
+    this.makeKey(element('section', '', legend));
     this.cells = attention.components.map((component, k) =>
       this.makeEntry(component, k, legend));
-    if (!attention.components.length)
-      element('p', 'No component: no pair is kept.', this.total);
-    const key = element('section', '', legend);
+  }
+
+  /// What the colours mean, those that can occur.
+  makeKey(key) {
+    const {attention, context} = this.plan, {tile, components} = attention;
     element('h2', 'Colours', key);
     const grid = element('div', '', key, 'keys');
-    const color = (k, t) => {
+    const color = (t) => {
       const {paper} = this.drawing.theme;
       return `rgb(${paper.map((x, n) =>
-        Math.round(x + (palette[k][n] - x) * t))})`;
+        Math.round(x + (palette[0][n] - x) * t))})`;
     };
-    const {tile} = attention;
-    for (const [background, text] of [
-      [color(0, 1), 'kept pairs; a full tile is solid and needs no masking'],
-      [color(0, 0.22), `visited, not kept: the rest of a partial tile of ${
-        tile.queries} queries × ${tile.keys} keys (dashed)`],
-      ['var(--paper)', 'not visited'],
-      ['var(--outside)', 'beyond a length: no query or no key']]) {
+    const add = (background, text) => {
       element('span', '', grid, 'swatch').style.background = background;
       element('span', text, grid);
-    }
+    };
+    const tiled = components.some(({tiles}) => tiles);
+    add(color(1), 'kept pairs, paler where a pixel holds others too' +
+        (tiled ? '; a full tile is solid and needs no masking' : ''));
+    if (tiled)
+      add(color(0.22), `visited, not kept: the rest of a partial tile of ${
+        tile.queries} queries × ${tile.keys} keys (dashed)`);
+    if (components.some((_, k) => this.plan.isUnknown(k)))
+      add(`repeating-linear-gradient(135deg, ${color(0.22)} 0 4px, ${
+        color(0.55)} 4px 8px)`, 'decided at run time');
+    add('var(--paper)', tiled ? 'not visited' : 'not kept');
+    if (context.qEnd - context.qBegin < attention.n ||
+        context.kEnd - context.kBegin < attention.m)
+      add('var(--outside)', 'beyond a length: no query or no key');
   }
 
   makeEntry(component, k, legend) {
@@ -496,7 +513,7 @@ class Page {
     const swatch = element('span', '', label, 'swatch');
     swatch.style.background = `rgb(${palette[k % palette.length]})`;
     element('span', `component ${component.name}`, label);
-    element('code', component.words, element('p', '', section));
+    element('code', pretty(component.words), element('p', '', section));
     return element('table', '', section);
   }
 
@@ -531,19 +548,24 @@ class Page {
 
   showCounts() {
     const {attention} = this.plan, {batch} = this.plan.context;
-    const sum = {kept: 0, visited: 0, full: 0, partial: 0, exact: true};
+    const sum = {
+      kept: 0, visited: 0, full: 0, partial: 0, exact: true, visitedExact: true,
+    };
     this.cells.forEach((table, k) => {
       const count = this.counts && this.counts[k];
       this.showCount(table, count);
       for (const what of ['kept', 'visited', 'full', 'partial'])
         sum[what] = count && sum[what] !== null && count[what] !== null
             ? sum[what] + count[what] : null;
-      sum.exact = sum.exact && !!count && count.exact;
+      for (const what of ['exact', 'visitedExact'])
+        sum[what] = sum[what] && !!count && count[what];
     });
     this.total.textContent = '';
     const {n, m} = attention;
     element('h2', attention.batches.length > 1
         ? `A head of batch ${batch}` : 'A head', this.total);
+    if (!attention.components.length)
+      element('p', 'No component: no pair is kept.', this.total);
     const table = element('table', '', this.total);
     this.row(table, 'queries × keys', `${group(n)} × ${group(m)}`);
     this.row(table, 'all pairs', group(n * m));
@@ -573,7 +595,8 @@ class Page {
     this.row(table, 'kept pairs',
       count.kept === null ? 'known at run time' : about + group(count.kept));
     if (count.visited !== null) {
-      this.row(table, 'visited pairs', group(count.visited));
+      this.row(table, 'visited pairs',
+        (count.visitedExact ? '' : '≈ ') + group(count.visited));
       if (count.kept !== null)
         this.row(table, 'kept / visited', about +
             this.percent(count.kept, count.visited));

@@ -188,11 +188,13 @@ class Plan {
 
   // ---- counts -------------------------------------------------------------
   /// Counts component k, yielding from time to time; returns {full, partial,
-  /// visited, kept, exact}. `visited` is null where nothing says what a kernel
-  /// visits, `kept` where only a run can tell.
+  /// visited, visitedExact, kept, exact}. `visited` is null where nothing says
+  /// what a kernel visits, `kept` where only a run can tell.
   * count(k) {
     const component = this.components[k], {first, last} = this.rows[k];
-    const result = {full: 0, partial: 0, visited: 0, kept: 0, exact: true};
+    const result = {
+      full: 0, partial: 0, visited: 0, visitedExact: true, kept: 0, exact: true,
+    };
     for (let t = 0, e = component.tiles ? this.numTiles() : 0; t < e; ++t) {
       const visit = this.computeVisit(k, t, 1);
       if (visit) {
@@ -270,7 +272,9 @@ class Plan {
     const scale = sampled > 0 ? rows / sampled : 1;
     result.kept = Math.round(kept * scale);
     result.exact = sampled === rows;
-    if (this.components[k].walk >= 0)
-      result.visited = Math.round(walked * scale);
+    if (this.components[k].walk < 0)
+      return;
+    result.visited = Math.round(walked * scale);
+    result.visitedExact = result.exact;
   }
 }
