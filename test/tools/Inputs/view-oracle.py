@@ -25,12 +25,12 @@ class Case:
     """A pair set over operands at some sizes, perhaps with a plan."""
 
     def __init__(self, name, sets, operands=(), n=14, m=17, batch=1, heads=1,
-                 clauses="", types=(), plan="", regions=""):
+                 clauses="", types=(), plan="", regions="", schedule=""):
         self.name, self.sets = name, sets
         self.operands = list(operands)  # (name, type, array)
         self.n, self.m, self.batch, self.heads = n, m, batch, heads
         self.clauses, self.types = clauses, list(types)
-        self.plan, self.regions = plan, regions
+        self.plan, self.regions, self.schedule = plan, regions, schedule
 
     def spec(self):
         shape = f"{self.batch}x{self.heads}x"
@@ -42,6 +42,8 @@ class Case:
                             for name, kind, _ in self.operands)
         types = "".join(f", {kind}" for kind in self.types)
         plan = f" plan = #attn.plan<{self.plan}>" if self.plan else ""
+        if self.schedule:
+            plan += f" schedule = #attn.schedule<{self.schedule}>"
         return (f"func.func @f(%q: {q}, %k: {k}, %v: {v}{arguments}) -> {out} {{\n"
                 f"  %o = attn.attention %q, %k, %v {self.clauses} "
                 f"mask = #attn.pairs<{self.sets}>{plan} {self.regions}\n"
@@ -221,6 +223,16 @@ def combination(rng, depth):
             combination(rng, depth - 1) + ")")
 
 
+# Tiles so small that a few pairs have full and partial ones.
+SMALL = ("micro = row, query_tile = 3, heads = 1, key_block = 4, lanes = 4, "
+         "register_keys = 1, register_vectors = 1, q = direct, k = direct, "
+         "v = direct")
+TILED = [
+    "full", "causal", "window<5, 1>", "causal & (window<4, 0> | first<2>)",
+    "global<2>", "first<3> | last<3>", "causal & keys(%keep) | first<2>",
+    "!causal & !last<4>", "prefix(%w) | dense(%mask)",
+]
+
 # ---- plans ------------------------------------------------------------------
 
 def component(lower, upper, first="s2", last="s3 - 1", values=0, extra=""):
@@ -369,7 +381,12 @@ def main():
     rng = random.Random(args.seed)
     cases = [set_case(sets, sets, rng, heads=2 if "by_head" in sets else 1)
              for sets in LEAVES]
-    cases += list(plan_cases(rng)) + list(region_cases(rng))
+    cases += [set_case("tiled " + sets, sets, rng, schedule=SMALL)
+              for sets in TILED]
+    for case in plan_cases(rng):
+        cases.append(case)
+        case.schedule = rng.choice(["", SMALL])
+    cases += list(region_cases(rng))
     cases += list(batch_cases(rng))
     for number in range(args.count):
         sets = combination(rng, 3)
