@@ -12,13 +12,14 @@ BUILD := $(if $(filter dev,$(PRESET)),build,build-$(PRESET))
 export PATH := $(CURDIR)/.toolchain/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build demo test check docs format clean
+.PHONY: help setup configure build demo test check bench-pairs docs \
+        format clean
 
 help: ## list the targets
 	@echo "attnc: make <target> [PRESET=dev|release|asan|tsan] [JOBS=N]"
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
-	  while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+	  while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
 setup: ## install the toolchain where it is missing (scripts/setup.sh --help)
 	@bash scripts/setup.sh
@@ -37,6 +38,9 @@ test: build ## every test: unit tests, lit, and the source checks
 
 check: ## the source checks alone (includes, docs, mirror, format, sizes)
 	@python3 scripts/run-tests.py --checks-only
+
+bench-pairs: build ## masks beside PyTorch FlexAttention (installs it; ARGS='--quick')
+	@python3 bench/pairs.py --build $(BUILD) $(ARGS)
 
 docs: ## regenerate docs/dialect.md and docs/passes.md from TableGen
 	@bash scripts/check-docs.sh --update

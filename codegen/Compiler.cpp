@@ -91,6 +91,7 @@ LogicalResult Compiler::runPipeline(Stage stage, ModuleOp module,
   pipeline.machine = target.machineModel();
   pipeline.micro = options.micro;
   pipeline.producers = options.producers;
+  pipeline.countPairs = options.countPairs;
   if (stage == Stage::Stage2)
     buildStage2Pipeline(passes);
   else if (stage == Stage::Stage3)

@@ -51,6 +51,7 @@ struct CompilerOptions {
   /// As in PipelineOptions.
   std::string micro = "auto";
   std::string producers = "auto";
+  bool countPairs = false;
   /// Run MLIR's verifier after every pass, not only at the stages' borders.
   bool verifyEachPass = false;
   BackendOptions backend;

@@ -242,7 +242,7 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t heads, int64_t keyBlock,
                                    int64_t lanes, int64_t registerKeys,
                                    int64_t registerVectors, LoadMode, LoadMode,
-                                   LoadMode, ArrayAttr why) {
+                                   LoadMode, Attribute lists, ArrayAttr why) {
   auto inRange = [](int64_t x, int64_t hi) { return x >= 1 && x <= hi; };
   if (!inRange(queryTile, 4096) || !inRange(heads, 1024) ||
       !inRange(keyBlock, 4096) || !inRange(registerKeys, 32) ||
@@ -255,9 +255,19 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (micro == MicroKernel::Block && queryTile % (lanes * registerVectors))
     return emitError() << "query_tile must be a multiple of lanes * "
                           "register_vectors";
+  auto listSchedule = dyn_cast_or_null<ScheduleAttr>(lists);
+  if (lists && (!listSchedule || listSchedule.getLists() ||
+                listSchedule.getMicro() != MicroKernel::Row ||
+                listSchedule.getQueryTile() != 1))
+    return emitError() << "lists is a schedule of the row micro-kernel with a "
+                          "query_tile of 1";
   if (why && !llvm::all_of(why, llvm::IsaPred<StringAttr>))
     return emitError() << "why is a list of strings";
   return success();
+}
+
+ScheduleAttr ScheduleAttr::getListSchedule() const {
+  return getLists() ? cast<ScheduleAttr>(getLists()) : *this;
 }
 
 LogicalResult FormulaAttr::verify(function_ref<InFlightDiagnostic()> emitError,

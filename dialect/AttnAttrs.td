@@ -265,7 +265,8 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     `register_vectors` vectors of `lanes` elements are the register tile.
     `q`, `k`, `v` say how each operand's producers are read: `direct` (none),
     `fuse` (recomputed by the loader) or `materialize` (once, in O(m d)).
-    `why` keeps one sentence a decision for `attnc explain`.
+    `lists` is the schedule of launches that walk a list a query row, if there
+    are any. `why` keeps one sentence a decision for `attnc explain`.
   }];
   let parameters = (ins
     EnumParameter<Attn_MicroKernel>:$micro, "int64_t":$query_tile, "int64_t":$heads,
@@ -273,9 +274,14 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     "int64_t":$register_vectors,
     EnumParameter<Attn_LoadMode>:$q, EnumParameter<Attn_LoadMode>:$k,
     EnumParameter<Attn_LoadMode>:$v,
+    OptionalParameter<"::mlir::Attribute">:$lists,
     OptionalParameter<"::mlir::ArrayAttr">:$why);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The schedule of launches that walk lists; this one where none is said.
+    ScheduleAttr getListSchedule() const;
+  }];
 }
 
 //===----------------------------------------------------------------------===//

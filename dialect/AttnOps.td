@@ -225,9 +225,11 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedResultSegments,
     * `values { ^bb0(%hq: index, %i: index, %r: index): ... }` yields the plan's
       values of a query row, each an index.
     * `count { ^bb0(%hq, %i, %r): ... }` and `element { ^bb0(%hq, %i, %r, %t):
-      ... }` enumerate the list that a component walks: how many elements the
-      row has, and (position, i1) of element t, false for one that pads. A
-      position twice counts once; one at no key row sets the status `index`.
+      ... }` enumerate the list that a component walks: how many elements row r
+      has and the size b of a block, and (position, i1) of element t, false for
+      one that pads. An element stands for the keys at b positions from its
+      own; rows r of one r floordiv b share a list. A position twice counts
+      once; one at no key row sets the status `index`.
     * `state { ^bb0(%hq, %r): ... }` yields (row of dv, m, l), what another fold
       has accumulated of this row: the sum of weights times values, the maximum
       of the scores times log2(e), and the sum of weights 2^(score - m).

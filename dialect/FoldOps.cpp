@@ -152,7 +152,7 @@ static LogicalResult verifyPlanRegions(FoldOp op) {
   };
   SmallVector<Type> values(op.getPlan().getValues().size(), index);
   if (failed(verifyRegion(op.getValues(), 3, values, "values")) ||
-      failed(verifyRegion(op.getCount(), 3, {index}, "count")) ||
+      failed(verifyRegion(op.getCount(), 3, {index, index}, "count")) ||
       failed(verifyRegion(op.getElement(), 4, {index, bit}, "element")))
     return failure();
   if (op.getState().empty())

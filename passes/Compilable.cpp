@@ -2,46 +2,17 @@
 // What the passes compile: the one place that refuses the rest by name.
 
 #include "passes/Compilable.h"
-#include "passes/PairAlgebra.h"
+#include "passes/PairTests.h"
 
 using namespace mlir;
 using namespace mlir::attn;
 
-static bool isCompiled(PairsAttr set) {
-  switch (set.getKind()) {
-  case PairKind::Full:
-  case PairKind::Empty:
-  case PairKind::Causal:
-  case PairKind::Local:
-  case PairKind::Prefix:
-  case PairKind::First:
-  case PairKind::Last:
-  case PairKind::Global:
-  case PairKind::Keys:
-  case PairKind::Dense:
-  case PairKind::And:
-  case PairKind::Or:
-  case PairKind::Not:
-    return true;
-  case PairKind::Window:
-    return set.getParams()[2].value == 0;
-  default:
-    return false;
-  }
-}
-
-static LogicalResult verifySets(AttentionOp op) {
-  PairsAttr offender;
-  op.getPairs().visit([&](PairsAttr set) {
-    if (!offender && !isCompiled(set))
-      offender = set;
-  });
-  if (!offender)
+/// Every set is compiled, by bounds or as a test, but for what no kernel could
+/// compute.
+static LogicalResult verifySet(AttentionOp op, PairsAttr set) {
+  if (attnc::hasComputableDivisions(set))
     return success();
-  StringRef name = getPairSetSpec(offender.getKind()).name;
-  StringRef flag = offender.getKind() == PairKind::Window ? "clamped " : "";
-  return op.emitError() << "pair set '" << flag << name
-                        << "' is not compiled yet";
+  return op.emitError("an affine set divides by a number that is not positive");
 }
 
 LogicalResult attnc::verifyCompilable(AttentionOp op) {
@@ -61,33 +32,12 @@ LogicalResult attnc::verifyCompilable(AttentionOp op) {
     if (kind != ResultKind::Lse)
       return op.emitError() << "result '" << stringifyResultKind(kind)
                             << "' is not compiled yet";
-  return verifySets(op);
-}
-
-/// Whether a bound is (0 or 1) times the query position plus symbols: what
-/// the corners of a tile can be read from.
-static bool isMonotoneBound(AffineExpr expr, unsigned numSymbols) {
-  AffineExpr query = getAffineSymbolExpr(numSymbols, expr.getContext());
-  std::optional<attnc::LinearForm> form =
-      attnc::LinearForm::fromExpr(expr.replaceDims(query));
-  if (!form)
-    return false;
-  int64_t slope = form->getCoefficient(numSymbols);
-  return slope == 0 || slope == 1;
+  return verifySet(op, op.getPairs());
 }
 
 LogicalResult attnc::verifyPlan(AttentionOp op) {
   for (PairsAttr atom : op.getPlanAttr().getAtoms())
-    if (atom.getKind() != PairKind::Keys && atom.getKind() != PairKind::Dense)
-      return op.emitError()
-             << "the plan's atom " << atom << " is not compiled as a test";
-  for (ComponentAttr component : op.getPlanAttr().getComponents())
-    for (AffineMap map : {component.getLower(), component.getUpper()})
-      if (!llvm::all_of(map.getResults(), [&](AffineExpr bound) {
-            return isMonotoneBound(bound, map.getNumSymbols());
-          }))
-        return op.emitError() << "a bound of the plan does not rise by 0 or 1 "
-                                 "with the query: "
-                              << AffineMapAttr::get(map);
+    if (failed(verifySet(op, atom)))
+      return failure();
   return success();
 }

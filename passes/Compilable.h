@@ -11,9 +11,9 @@ namespace attnc {
 /// Emits an error at the operation that names what is not compiled yet.
 llvm::LogicalResult verifyCompilable(mlir::attn::AttentionOp op);
 
-/// Checks a plan that the input brought along, beyond what C23 demands: bounds
-/// that the corners of a tile tell, atoms that can be tested. (Whether it is
-/// the operation's set is its author's word.)
+/// Checks a plan that the input brought along, beyond what C23 demands: atoms
+/// that can be tested. (Whether it is the operation's set is its author's
+/// word.)
 llvm::LogicalResult verifyPlan(mlir::attn::AttentionOp op);
 
 } // namespace attnc

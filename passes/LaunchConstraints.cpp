@@ -257,31 +257,110 @@ private:
   }
 
   LogicalResult visitSetOperands(AttentionOp op) {
-    LogicalResult result = success();
-    auto visitSet = [&](PairsAttr set) {
-      if (failed(result))
-        return;
-      for (PairParam p : set.getParams())
-        if (p.isOperand &&
-            failed(visitPerBatch(op, op.getSetOperands()[p.value])))
-          result = failure();
-      if (set.getKind() != PairKind::Keys && set.getKind() != PairKind::Dense)
-        return;
-      Value mask = op.getSetOperands()[set.getOperands()[0]];
-      int64_t tail = set.getKind() == PairKind::Keys ? 1 : 2;
-      int64_t lead = cast<RankedTensorType>(mask.getType()).getRank() - tail;
-      for (int64_t d = 0; d < lead && succeeded(result); ++d)
-        result = same(op, mask, d, op.getQuery(), d, true,
-                      "(C15) leading dims of a mask are 1 or those of q");
-      for (int64_t d = 0; d < tail && succeeded(result); ++d) {
-        auto [value, dim] = scoreDim(op, tail - 1 - d);
-        result = same(op, mask, lead + d, value, dim, false,
-                      "(C15) a mask needs as many rows and columns as there "
-                      "are queries and keys");
-      }
+    return visitSet(op, op.getPairs(), /*inDocument=*/false);
+  }
+
+  LogicalResult visitSet(AttentionOp op, PairsAttr set, bool inDocument) {
+    for (PairParam p : set.getParams()) {
+      if (!p.isOperand)
+        continue;
+      Value operand = op.getSetOperands()[p.value];
+      auto type = dyn_cast<RankedTensorType>(operand.getType());
+      bool perDocument = inDocument && type && type.getRank() == 1;
+      if (!perDocument && failed(visitPerBatch(op, operand)))
+        return failure();
+    }
+    for (unsigned n = 0; n < set.getOperands().size(); ++n)
+      if (failed(visitSetOperand(op, set, n)))
+        return failure();
+    inDocument |= set.getKind() == PairKind::PerDocument;
+    for (PairsAttr child : set.getChildren())
+      if (failed(visitSet(op, child, inDocument)))
+        return failure();
+    return success();
+  }
+
+  /// What a dim of a set operand counts.
+  enum class Extent { Any, NotEmpty, Queries, QueriesAndEnd, Keys };
+
+  static SmallVector<Extent> extentsOf(PairsAttr set, unsigned number) {
+    switch (set.getKind()) {
+    case PairKind::Keys:
+      return {Extent::Keys};
+    case PairKind::Dense:
+      return {Extent::Queries, Extent::Keys};
+    case PairKind::TopK:
+      return {Extent::Queries, Extent::Any};
+    case PairKind::Ranges:
+      return {set.getParams()[0].value ? Extent::Queries : Extent::Keys};
+    case PairKind::Csr:
+      return {number == 0 ? Extent::QueriesAndEnd : Extent::Any};
+    case PairKind::Bsr:
+      return {number == 0 ? Extent::NotEmpty : Extent::Any};
+    default:
+      return {Extent::Any};
+    }
+  }
+
+  LogicalResult visitSetOperand(AttentionOp op, PairsAttr set,
+                                unsigned number) {
+    Value operand = op.getSetOperands()[set.getOperands()[number]];
+    SmallVector<Extent> tail = extentsOf(set, number);
+    int64_t lead = cast<RankedTensorType>(operand.getType()).getRank() -
+                   static_cast<int64_t>(tail.size());
+    for (int64_t d = 0; d < lead; ++d)
+      if (failed(same(op, operand, d, op.getQuery(), d, true,
+                      "(C15) leading dims of a mask are 1 or those of q")))
+        return failure();
+    for (auto [d, extent] : llvm::enumerate(tail))
+      if (failed(visitExtent(op, set, operand, lead + d, extent)))
+        return failure();
+    return success();
+  }
+
+  LogicalResult visitExtent(AttentionOp op, PairsAttr set, Value operand,
+                            int64_t dim, Extent extent) {
+    std::string name = getPairSetSpec(set.getKind()).name.str();
+    bool isMask =
+        set.getKind() == PairKind::Keys || set.getKind() == PairKind::Dense;
+    auto [rows, rowDim] = scoreDim(op, extent == Extent::Keys ? 0 : 1);
+    auto sizes = [&, rows = rows, rowDim = rowDim](
+                     FormulaBuilder &f,
+                     function_ref<AffineExpr(AffineExpr, AffineExpr)> make) {
+      AffineExpr size = f.size(operand, dim), count = f.size(rows, rowDim);
+      return size && count ? make(size, count) : AffineExpr();
     };
-    op.getPairs().visit(visitSet);
-    return result;
+    switch (extent) {
+    case Extent::Any:
+      return success();
+    case Extent::NotEmpty:
+      // 1 where the size is 0, 0 otherwise.
+      return zero(
+          op,
+          [&](FormulaBuilder &f) -> AffineExpr {
+            AffineExpr size = f.size(operand, dim);
+            AffineExpr one = getAffineConstantExpr(1, b.getContext());
+            return size ? one.floorDiv(size + 1) : AffineExpr();
+          },
+          "(C15) '" + name + "' needs a row pointer at least");
+    case Extent::QueriesAndEnd:
+      return zero(
+          op,
+          [&](FormulaBuilder &f) {
+            return sizes(f, [](AffineExpr size, AffineExpr count) {
+              return size - (count + 1);
+            });
+          },
+          "(C15) '" + name + "' needs one row pointer more than queries");
+    case Extent::Queries:
+    case Extent::Keys:
+      return same(op, operand, dim, rows, rowDim, false,
+                  isMask ? "(C15) a mask needs as many rows and columns as "
+                           "there are queries and keys"
+                         : "(C15) '" + name + "' needs one row for each " +
+                               (extent == Extent::Keys ? "key" : "query"));
+    }
+    llvm_unreachable("every extent is handled");
   }
 
   LogicalResult visit(linalg::LinalgOp op) {

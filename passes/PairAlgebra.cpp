@@ -121,8 +121,31 @@ static void addHalfSpace(ConstraintSystem &system, const HalfSpace &half) {
   int64_t i = half.axis == PairAxis::Query      ? 1
               : half.axis == PairAxis::Distance ? -1
                                                 : 0;
-  int64_t j = half.axis == PairAxis::Query ? 0 : 1;
+  bool hasKey = half.axis == PairAxis::Key || half.axis == PairAxis::Distance;
+  int64_t j = hasKey ? 1 : 0;
   addRow(system, sign * i, sign * j, half.bound, -sign);
+}
+
+SmallVector<HalfSpace> PairFacts::getBounds(ArrayRef<HalfSpace> set) const {
+  SmallVector<HalfSpace> result(bounds);
+  if (ofSymbols.empty())
+    return result;
+  auto uses = [](ArrayRef<HalfSpace> halves, unsigned symbol) {
+    return llvm::any_of(halves, [&](const HalfSpace &half) {
+      return half.bound.getCoefficient(symbol) != 0;
+    });
+  };
+  // What is known of one symbol may speak of another.
+  SmallVector<bool> taken(ofSymbols.size());
+  for (bool grew = true; grew;) {
+    grew = false;
+    for (auto [n, entry] : llvm::enumerate(ofSymbols))
+      if (!taken[n] && (uses(set, entry.first) || uses(result, entry.first))) {
+        taken[n] = grew = true;
+        result.push_back(entry.second);
+      }
+  }
+  return result;
 }
 
 bool PairAlgebra::isEmpty(const Conjunction &set) const {
@@ -136,14 +159,15 @@ bool PairAlgebra::isEmpty(const Conjunction &set) const {
     numSymbols = std::max(numSymbols, form.getNumSymbols());
   };
   llvm::for_each(facts.getNonNegative(), count);
-  for (const HalfSpace &half : facts.getEverywhere())
+  SmallVector<HalfSpace> known = facts.getBounds(set.bounds);
+  for (const HalfSpace &half : known)
     count(half.bound);
   for (const HalfSpace &half : set.bounds)
     count(half.bound);
   ConstraintSystem system(2 + numSymbols);
   for (const LinearForm &form : facts.getNonNegative())
     addRow(system, 0, 0, form, 1);
-  for (const HalfSpace &half : facts.getEverywhere())
+  for (const HalfSpace &half : known)
     addHalfSpace(system, half);
   for (const HalfSpace &half : set.bounds)
     addHalfSpace(system, half);

@@ -52,8 +52,9 @@ private:
 /// Positions are below this in magnitude; farther constants bound nothing.
 inline constexpr int64_t kPositionLimit = int64_t(1) << 60;
 
-/// What a half space bounds: the distance j - i, the key j or the query i.
-enum class PairAxis { Distance, Key, Query };
+/// What a half space bounds: the distance j - i, the key j, the query i, or the
+/// number 0, which makes it a condition on symbols alone.
+enum class PairAxis { Distance, Key, Query, None };
 
 /// axis <= bound when `upper`, else axis >= bound.
 struct HalfSpace {
@@ -75,8 +76,8 @@ struct HalfSpace {
 };
 
 /// The pairs inside all `bounds` for which all `tests` hold. A test is the
-/// number of an atom that data decides, from 1, negative when the atom must
-/// not hold. Lattices of strided sets will be further members.
+/// number of an atom that no bounds say (data decides it, or a congruence),
+/// from 1, negative when the atom must not hold.
 struct Conjunction {
   llvm::SmallVector<HalfSpace, 4> bounds;
   llvm::SmallVector<int64_t, 2> tests;
@@ -99,13 +100,20 @@ public:
   }
   /// Declares that all pairs of all sets lie in `bound`.
   void addEverywhere(HalfSpace bound) { bounds.push_back(std::move(bound)); }
+  /// The same of a bound that only matters to sets that speak of `symbol`: the
+  /// many values of a large set would slow every question down.
+  void addOfSymbol(unsigned symbol, HalfSpace bound) {
+    ofSymbols.emplace_back(symbol, std::move(bound));
+  }
 
   llvm::ArrayRef<LinearForm> getNonNegative() const { return forms; }
-  llvm::ArrayRef<HalfSpace> getEverywhere() const { return bounds; }
+  /// Bounds of every set whose own bounds are `set`.
+  llvm::SmallVector<HalfSpace> getBounds(llvm::ArrayRef<HalfSpace> set) const;
 
 private:
   llvm::SmallVector<LinearForm> forms;
   llvm::SmallVector<HalfSpace> bounds;
+  llvm::SmallVector<std::pair<unsigned, HalfSpace>> ofSymbols;
 };
 
 /// How far an algebra goes before it gives an answer up.
@@ -131,6 +139,7 @@ public:
   /// Once the work is used up, no more sets are found to be empty: `set` may
   /// then be empty all the same.
   bool isEmpty(const Conjunction &set) const;
+  PairFacts &getFacts() { return facts; }
   /// Whether every pair of `set` lies in `bound`.
   bool implies(const Conjunction &set, const HalfSpace &bound) const;
   bool impliesTest(const Conjunction &set, int64_t test) const;

@@ -27,11 +27,14 @@ static PairsAttr withChildren(PairsAttr set, ArrayRef<PairsAttr> children) {
 bool PairSimplifier::isSubset(PairsAttr a, PairsAttr b) {
   if (a == b || a.isEmpty() || b.isFull())
     return true;
-  PairTranslator translator(algebra);
-  std::optional<Disjunction> rest = translator.translate(a);
+  // One translator for all questions: what the algebra knows of a symbol must
+  // stay true of it.
+  if (!translator)
+    translator.emplace(algebra, a.getContext());
+  std::optional<Disjunction> rest = translator->translate(a);
   if (!rest)
     return false;
-  std::optional<Disjunction> cover = translator.translate(b);
+  std::optional<Disjunction> cover = translator->translate(b);
   if (!cover)
     return false;
   return algebra.isSubset(*rest, *cover).value_or(false);

@@ -5,7 +5,7 @@
 #define ATTNC_PASSES_PAIRSIMPLIFIER_H
 
 #include "dialect/Attn.h"
-#include "passes/PairAlgebra.h"
+#include "passes/PairNormalForm.h"
 
 namespace attnc {
 
@@ -25,6 +25,7 @@ public:
 
 private:
   PairAlgebra algebra;
+  std::optional<PairTranslator> translator;
 
   mlir::attn::PairsAttr rewrite(mlir::attn::PairsAttr set, bool negate);
   mlir::attn::PairsAttr rewriteScope(mlir::attn::PairsAttr set);

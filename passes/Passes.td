@@ -184,8 +184,18 @@ def TilePass : Pass<"attn-tile", "::mlir::func::FuncOp"> {
     }
     ```
 
+    Components that walk the classes of a lattice, or lists, have launches of
+    their own in front, whose `partial` folds leave their states in buffers of
+    [batch..., heads, n, dv] and [batch..., heads, n, 2]; the fold of the next
+    launch goes on from there. With `count-pairs` the function also returns,
+    for each launch, how many keys of each row its kernel computes scores of.
+
     Tested by `test/passes/attn-tile.mlir` and `attn-tile-invalid.mlir`.
   }];
+  let options = [
+    Option<"countPairs", "count-pairs", "bool", "false",
+           "return how many pairs each launch computes">,
+  ];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
                            "::mlir::tensor::TensorDialect"];

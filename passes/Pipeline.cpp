@@ -54,7 +54,9 @@ void attnc::buildStage4Pipeline(OpPassManager &pm,
   OpPassManager &func = pm.nest<func::FuncOp>();
   // Tiling makes the loaders, which read whole operands; fusion then moves
   // producers of these operands into the loaders.
-  func.addPass(createTilePass());
+  TilePassOptions tile;
+  tile.countPairs = options.countPairs;
+  func.addPass(createTilePass(tile));
   func.addPass(createFusePass());
   // Both leave index arithmetic behind that is the same in every region.
   func.addPass(createCanonicalizerPass());
@@ -78,6 +80,10 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
       *this, "producers",
       llvm::cl::desc("producers of q, k, v: auto, fuse or materialize"),
       llvm::cl::init(defaults.producers)};
+  Option<bool> countPairs{
+      *this, "count-pairs",
+      llvm::cl::desc("return how many pairs each launch computes"),
+      llvm::cl::init(defaults.countPairs)};
 
   attnc::PipelineOptions get() const {
     attnc::PipelineOptions options;
@@ -85,6 +91,7 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
     options.machine.vectorRegisters = vectorRegisters;
     options.micro = micro;
     options.producers = producers;
+    options.countPairs = countPairs;
     return options;
   }
 };

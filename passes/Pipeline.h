@@ -14,6 +14,7 @@ struct PipelineOptions {
   MachineModel machine;
   std::string micro = "auto";     // or block, row
   std::string producers = "auto"; // or fuse, materialize
+  bool countPairs = false;        // launches return what they compute
 };
 
 /// Each brings a module from whatever earlier stage it is at to the named one.

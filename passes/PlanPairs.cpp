@@ -4,8 +4,8 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
 #include "passes/Compilable.h"
-#include "passes/PairNormalForm.h"
 #include "passes/Passes.h"
+#include "passes/PlanBuilder.h"
 
 namespace attnc {
 #define GEN_PASS_DEF_PLANPAIRSPASS
@@ -20,7 +20,7 @@ static constexpr size_t kMaxComponents = 64;
 
 static LogicalResult planPairs(AttentionOp op) {
   attnc::PairAlgebra algebra(attnc::factsOf(op, /*withSizes=*/true));
-  attnc::PairTranslator translator(algebra);
+  attnc::PairTranslator translator(algebra, op.getContext(), op);
   std::optional<attnc::Disjunction> set = translator.translate(op.getPairs());
   if (set)
     set = algebra.makeDisjoint(std::move(*set));
@@ -30,8 +30,7 @@ static LogicalResult planPairs(AttentionOp op) {
     return op.emitError() << "the pair set needs " << set->size()
                           << " disjoint components, at most " << kMaxComponents
                           << " are compiled";
-  op.setPlanAttr(attnc::buildPlan(op.getContext(), *set, translator.getAtoms(),
-                                  translator.getParameters()));
+  op.setPlanAttr(attnc::buildPlan(op.getContext(), *set, translator));
   return success();
 }
 

@@ -6,7 +6,9 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/Pass/Pass.h"
+#include "passes/LaunchGroups.h"
 #include "passes/Passes.h"
+#include "passes/PlanBuilder.h"
 #include "passes/RowProducers.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
@@ -26,6 +28,11 @@ constexpr int64_t kRowKernelQueries = 8;
 constexpr int64_t kQueryTile = 96;
 constexpr int64_t kKeyBlock = 128;
 
+/// "1 producer", "2 producers".
+std::string countText(int64_t count, StringRef noun) {
+  return llvm::formatv("{0} {1}{2}", count, noun, count == 1 ? "" : "s").str();
+}
+
 class Scheduler {
 public:
   Scheduler(AttentionOp op, const attnc::SchedulePassOptions &options)
@@ -42,9 +49,12 @@ public:
     FailureOr<LoadMode> v = chooseLoad(op.getValue(), "v");
     if (failed(q) || failed(k) || failed(v))
       return failure();
+    ScheduleAttr lists;
+    if (PlanAttr plan = op.getPlanAttr(); plan && attnc::hasLists(plan))
+      lists = scheduleLists(*q, *k, *v);
     op.setScheduleAttr(ScheduleAttr::get(
         op.getContext(), micro, queryTile, heads, keyBlock, lanes, registerKeys,
-        registerVectors, *q, *k, *v, b.getStrArrayAttr(whyRefs())));
+        registerVectors, *q, *k, *v, lists, b.getStrArrayAttr(whyRefs())));
     return success();
   }
 
@@ -73,6 +83,53 @@ private:
     return q / k;
   }
 
+  /// Whether bounds of the plan, or a list it walks, depend on the query head:
+  /// then each head is a tile of its own.
+  bool dependsOnHead() {
+    PlanAttr plan = op.getPlanAttr();
+    if (!plan)
+      return false;
+    auto hasHeads = [&](int64_t operand, int64_t tailRank) {
+      auto type =
+          dyn_cast<RankedTensorType>(op.getSetOperands()[operand].getType());
+      int64_t headDim = op.getBatchRank();
+      return type && type.getRank() - tailRank > headDim &&
+             type.getDimSize(headDim) != 1;
+    };
+    for (ValueAttr value : plan.getValues())
+      if (value.getKind() == ValueKind::Head ||
+          (value.getOperand() >= 0 && hasHeads(value.getOperand(), 1)))
+        return true;
+    for (ComponentAttr component : plan.getComponents()) {
+      PairsAttr atom = attnc::walkedAtom(plan, component);
+      if (!atom)
+        continue;
+      if (atom.getKind() == PairKind::Random)
+        return true;
+      int64_t tailRank = atom.getKind() == PairKind::TopK ? 2 : 1;
+      for (int64_t operand : atom.getOperands())
+        if (hasHeads(operand, tailRank))
+          return true;
+    }
+    return false;
+  }
+
+  /// Lists are of one row: query heads that share keys share its list.
+  ScheduleAttr scheduleLists(LoadMode q, LoadMode k, LoadMode v) {
+    int64_t group = dependsOnHead() ? 1 : headGroup();
+    while (group > 2 * kRowKernelQueries || headGroup() % group != 0)
+      --group;
+    // A key is read by every row that lists it.
+    auto once = [](LoadMode mode) {
+      return mode == LoadMode::Fuse ? LoadMode::Materialize : mode;
+    };
+    because("lists of keys: row micro-kernel, a query row of {0} at a time",
+            countText(group, "head"));
+    return ScheduleAttr::get(op.getContext(), MicroKernel::Row, 1, group,
+                             kKeyBlock, lanes, 2, 2, q, once(k), once(v),
+                             Attribute(), ArrayAttr());
+  }
+
   LogicalResult chooseMicroKernel() {
     int64_t n = op.getQueryRows(), group = headGroup();
     if (options.micro == "block" || options.micro == "row") {
@@ -95,6 +152,8 @@ private:
       int64_t rows = ShapedType::isDynamic(n)
                          ? 1
                          : std::clamp<int64_t>(n, 1, kRowKernelQueries);
+      if (dependsOnHead())
+        group = 1;
       while (group > 1 &&
              (group * rows > 2 * kRowKernelQueries || headGroup() % group != 0))
         --group;
@@ -155,30 +214,33 @@ private:
       return options.producers == "fuse" ? LoadMode::Fuse
                                          : LoadMode::Materialize;
     }
+    std::string chain = countText(producers.chain.size(), "producer");
+    std::string operations = countText(producers.scalarOps, "operation");
     if (value == op.getQuery()) {
-      because("{0}: {1} producer(s) fused into the loader: each query row is "
-              "loaded once",
-              name, producers.chain.size());
+      because("{0}: {1} fused into the loader: each query row is loaded once",
+              name, chain);
       return LoadMode::Fuse;
     }
     int64_t loads = loadsOfKeyRow();
     if (loads == 1) {
-      because("{0}: {1} producer(s) fused into the loader: one query tile "
-              "reads each row once",
-              name, producers.chain.size());
+      because("{0}: {1} fused into the loader: one query tile reads each row "
+              "once",
+              name, chain);
       return LoadMode::Fuse;
     }
     if (!producers.mixesRow && producers.scalarOps <= 4) {
-      because("{0}: {1} producer(s) fused into the loader: {2} operations an "
-              "element cost less than a second buffer",
-              name, producers.chain.size(), producers.scalarOps);
+      because("{0}: {1} fused into the loader: {2} an element {3} less than a "
+              "second buffer",
+              name, chain, operations,
+              producers.scalarOps == 1 ? "costs" : "cost");
       return LoadMode::Fuse;
     }
-    because("{0}: {1} producer(s) materialized once in O(m d): {2} query tiles "
-            "would recompute {3} operations an element",
-            name, producers.chain.size(),
-            loads < 0 ? std::string("unknown many") : std::to_string(loads),
-            producers.scalarOps);
+    because("{0}: {1} materialized once in O(m d): {2} would recompute {3} an "
+            "element",
+            name, chain,
+            loads < 0 ? std::string("every query tile")
+                      : "each of " + countText(loads, "query tile"),
+            operations);
     return LoadMode::Materialize;
   }
 

@@ -10,9 +10,10 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/IRMapping.h"
 #include "mlir/Pass/Pass.h"
+#include "passes/FoldRegions.h"
 #include "passes/LaunchConstraints.h"
+#include "passes/LaunchGroups.h"
 #include "passes/Passes.h"
 
 namespace attnc {
@@ -26,27 +27,40 @@ using namespace mlir::attn;
 namespace {
 class Tiler {
 public:
-  explicit Tiler(AttentionOp op)
-      : op(op), b(op), loc(op.getLoc()), schedule(op.getScheduleAttr()),
-        batchRank(op.getBatchRank()) {}
+  Tiler(AttentionOp op, bool countsPairs)
+      : op(op), b(op), loc(op.getLoc()), batchRank(op.getBatchRank()),
+        rank(op.getQueryType().getRank()), countsPairs(countsPairs) {}
 
-  LogicalResult run() {
-    createGrid();
-    b.setInsertionPoint(forall.getTerminator());
-    computeTileScalars();
-    FoldOp fold = createFold();
-    createInsertions(fold);
-    op->replaceAllUsesWith(forall.getResults());
+  /// Replaces the operation; appends the counts of pairs that launches make.
+  void run(SmallVectorImpl<Value> &pairCounts) {
+    attnc::FoldState state;
+    SmallVector<attnc::LaunchGroup> groups =
+        attnc::groupLaunches(op.getPlanAttr(), op.getScheduleAttr());
+    for (auto [n, next] : llvm::enumerate(groups)) {
+      group = next;
+      isLast = n + 1 == groups.size();
+      b.setInsertionPoint(op);
+      createGrid();
+      b.setInsertionPoint(forall.getTerminator());
+      computeTileScalars();
+      createInsertions(createFold(state));
+      state = {forall.getResult(0),
+               isLast ? Value() : Value(forall.getResult(1))};
+      if (countsPairs)
+        pairCounts.push_back(forall.getResults().back());
+    }
+    op->replaceAllUsesWith(forall.getResults().take_front(op->getNumResults()));
     op->erase();
-    return success();
   }
 
 private:
   AttentionOp op;
   OpBuilder b;
   Location loc;
-  ScheduleAttr schedule;
-  int64_t batchRank;
+  int64_t batchRank, rank;
+  bool countsPairs;
+  attnc::LaunchGroup group; // the launch at hand
+  bool isLast = false;
   scf::ForallOp forall;
   SmallVector<Value> batch; // grid indices of the batch dims
   Value head, keyHead;      // first query head of the tile, its key head
@@ -65,34 +79,54 @@ private:
   OpFoldResult sizeOf(Value tensor, int64_t dim) {
     return tensor::getMixedSize(b, loc, tensor, dim);
   }
+  Value perBatch(Value operand) {
+    return attnc::perBatchValue(b, loc, operand, batch);
+  }
   bool hasLse() {
-    return llvm::is_contained(op.getReturnKinds(), ResultKind::Lse);
+    return isLast && llvm::is_contained(op.getReturnKinds(), ResultKind::Lse);
   }
 
-  /// The grid: batch dims, groups of heads, tiles of query rows.
+  /// The grid: batch dims, groups of heads, classes of a lattice, tiles of
+  /// query rows.
   void createGrid() {
-    int64_t rank = op.getQueryType().getRank();
     SmallVector<OpFoldResult> bounds;
     for (int64_t d = 0; d < batchRank; ++d)
       bounds.push_back(sizeOf(op.getQuery(), d));
     AffineExpr s0 = b.getAffineSymbolExpr(0);
     if (op.hasHeads())
-      bounds.push_back(apply(s0.floorDiv(schedule.getHeads()),
+      bounds.push_back(apply(s0.floorDiv(group.schedule.getHeads()),
                              sizeOf(op.getQuery(), rank - 3)));
-    bounds.push_back(apply(s0.ceilDiv(schedule.getQueryTile()),
+    if (group.step != 1)
+      bounds.push_back(b.getIndexAttr(group.step));
+    AffineExpr perClass = s0.ceilDiv(group.step);
+    bounds.push_back(apply(perClass.ceilDiv(group.schedule.getQueryTile()),
                            sizeOf(op.getQuery(), rank - 2)));
-    SmallVector<Value> outs;
-    SmallVector<OpFoldResult> lead;
-    for (int64_t d = 0; d < rank - 1; ++d)
-      lead.push_back(sizeOf(op.getQuery(), d));
-    SmallVector<OpFoldResult> dims(lead);
-    dims.push_back(b.getIndexAttr(op.getValueDim()));
-    outs.push_back(emptyLike(dims, op.getOutputType()));
-    if (hasLse())
-      outs.push_back(
-          emptyLike(lead, cast<RankedTensorType>(op.getResult(1).getType())));
+    SmallVector<Value> outs = createOutputs();
     forall = scf::ForallOp::create(
         b, loc, bounds, outs, getGridMapping(b.getContext(), bounds.size()));
+  }
+
+  SmallVector<Value> createOutputs() {
+    SmallVector<OpFoldResult> lead, rowDims, stateDims;
+    for (int64_t d = 0; d < rank - 1; ++d)
+      lead.push_back(sizeOf(op.getQuery(), d));
+    rowDims = stateDims = lead;
+    rowDims.push_back(b.getIndexAttr(op.getValueDim()));
+    stateDims.push_back(b.getIndexAttr(2));
+    SmallVector<Value> outs;
+    if (isLast) {
+      outs.push_back(emptyLike(rowDims, op.getOutputType()));
+      if (hasLse())
+        outs.push_back(
+            emptyLike(lead, cast<RankedTensorType>(op.getResult(1).getType())));
+    } else {
+      Type ct = op.getComputeType();
+      outs.push_back(tensor::EmptyOp::create(b, loc, rowDims, ct));
+      outs.push_back(tensor::EmptyOp::create(b, loc, stateDims, ct));
+    }
+    if (countsPairs)
+      outs.push_back(tensor::EmptyOp::create(b, loc, lead, b.getI64Type()));
+    return outs;
   }
 
   /// A new tensor of `type`; a result type that is more dynamic than the sizes
@@ -104,19 +138,6 @@ private:
     return empty;
   }
 
-  /// The value of a per-batch operand for this tile.
-  Value perBatch(Value operand) {
-    Value x = operand;
-    if (auto type = dyn_cast<RankedTensorType>(operand.getType())) {
-      SmallVector<Value> at;
-      for (int64_t d = 0; d < type.getRank(); ++d)
-        at.push_back(isPerBatchUniform(type) ? index(0) : batch[d]);
-      x = tensor::ExtractOp::create(b, loc, operand, at);
-    }
-    if (!x.getType().isIndex())
-      x = arith::IndexCastOp::create(b, loc, b.getIndexType(), x);
-    return x;
-  }
   /// A length from memory, kept within [0, limit]: the tile never reads past
   /// an operand, whatever the memory holds.
   Value length(Value operand, Value limit) {
@@ -126,18 +147,23 @@ private:
                              index(0), limit,
                              StatusAttr::get(b.getContext(), Status::Length));
   }
+  /// A parameter, within what positions reach: sums stay within 64 bits.
+  Value parameter(Value operand) {
+    constexpr int64_t kLimit = int64_t(1) << 60;
+    Value x = perBatch(operand);
+    if (!isa<RankedTensorType>(operand.getType()) &&
+        operand.getDefiningOp<arith::ConstantOp>())
+      return x;
+    x = arith::MinSIOp::create(b, loc, x, index(kLimit));
+    return arith::MaxSIOp::create(b, loc, x, index(-kLimit));
+  }
 
   void computeTileScalars() {
     SmallVector<Value> ivs = forall.getInductionVars();
     batch.assign(ivs.begin(), ivs.begin() + batchRank);
     Value headTile = op.hasHeads() ? ivs[batchRank] : Value();
-    Value tile = ivs.back();
-    AffineExpr s0 = b.getAffineSymbolExpr(0);
-    int64_t rank = op.getQueryType().getRank();
     OpFoldResult n = sizeOf(op.getQuery(), rank - 2);
-    row = asValue(apply(s0 * schedule.getQueryTile(), {tile}));
-    Value left = arith::SubIOp::create(b, loc, asValue(n), row);
-    rows = arith::MinSIOp::create(b, loc, left, index(schedule.getQueryTile()));
+    computeRows(asValue(n), ivs);
     computeHeads(headTile);
     Value m = asValue(sizeOf(op.getKey(), rank - 2));
     keys = length(op.getLengths(), m);
@@ -153,8 +179,26 @@ private:
       qBegin = arith::SubIOp::create(b, loc, kEnd, queries);
     Value qEnd = arith::AddIOp::create(b, loc, qBegin, queries);
     symbols = {kBegin, kEnd, qBegin, qEnd};
-    for (int64_t parameter : op.getPlanAttr().getParameters())
-      symbols.push_back(perBatch(op.getSetOperands()[parameter]));
+    for (int64_t n : group.plan.getParameters())
+      symbols.push_back(parameter(op.getSetOperands()[n]));
+  }
+
+  /// Rows of the tile: contiguous, or every step-th from one of the first
+  /// `step` rows on.
+  void computeRows(Value n, ArrayRef<Value> ivs) {
+    AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
+    int64_t tile = group.schedule.getQueryTile();
+    if (group.step == 1) {
+      row = asValue(apply(s0 * tile, {ivs.back()}));
+      rows = arith::SubIOp::create(b, loc, n, row);
+    } else {
+      row = asValue(apply(s0 * (tile * group.step) + s1,
+                          {ivs.back(), ivs[ivs.size() - 2]}));
+      Value left = arith::MaxSIOp::create(
+          b, loc, arith::SubIOp::create(b, loc, n, row), index(0));
+      rows = asValue(apply(s0.ceilDiv(group.step), {left}));
+    }
+    rows = arith::MinSIOp::create(b, loc, rows, index(tile));
   }
 
   void computeHeads(Value headTile) {
@@ -162,189 +206,37 @@ private:
       head = keyHead = index(0);
       return;
     }
-    int64_t rank = op.getQueryType().getRank();
     AffineExpr s0 = b.getAffineSymbolExpr(0);
-    head = asValue(apply(s0 * schedule.getHeads(), {headTile}));
+    head = asValue(apply(s0 * group.schedule.getHeads(), {headTile}));
     int64_t heads = op.getQueryHeads(), keyHeads = op.getKeyHeads();
-    Value group;
+    Value shared; // query heads of a key head
     if (!ShapedType::isDynamic(heads) && !ShapedType::isDynamic(keyHeads))
-      group = index(heads / keyHeads);
+      shared = index(heads / keyHeads);
     else
-      group = arith::DivUIOp::create(b, loc,
-                                     asValue(sizeOf(op.getQuery(), rank - 3)),
-                                     asValue(sizeOf(op.getKey(), rank - 3)));
-    keyHead = arith::DivUIOp::create(b, loc, head, group);
+      shared = arith::DivUIOp::create(b, loc,
+                                      asValue(sizeOf(op.getQuery(), rank - 3)),
+                                      asValue(sizeOf(op.getKey(), rank - 3)));
+    keyHead = arith::DivUIOp::create(b, loc, head, shared);
   }
 
-  //===--------------------------------------------------------------------===//
-  // Regions of the fold
-  //===--------------------------------------------------------------------===//
-
-  Block *addBlock(Region &region, ArrayRef<Type> types) {
-    SmallVector<Location> locs(types.size(), loc);
-    return b.createBlock(&region, region.end(), types, locs);
-  }
-
-  /// One row of a [batch..., heads, rows, d] operand.
-  void yieldRow(Value tensor, Value head, Value row) {
-    auto type = cast<RankedTensorType>(tensor.getType());
-    SmallVector<OpFoldResult> offsets(batch.begin(), batch.end());
-    if (op.hasHeads())
-      offsets.push_back(head);
-    offsets.push_back(row);
-    offsets.push_back(b.getIndexAttr(0));
-    SmallVector<OpFoldResult> sizes(type.getRank(), b.getIndexAttr(1));
-    sizes.back() = b.getIndexAttr(type.getShape().back());
-    SmallVector<OpFoldResult> strides(type.getRank(), b.getIndexAttr(1));
-    Value slice =
-        tensor::ExtractSliceOp::create(b, loc, tensor, offsets, sizes, strides);
-    YieldOp::create(b, loc, slice);
-  }
-
-  /// An element of an operand whose dims are broadcast against `at` from the
-  /// right: a dim of size 1 is read at 0.
-  Value extractBroadcast(Value tensor, ArrayRef<Value> at) {
-    auto type = cast<RankedTensorType>(tensor.getType());
-    at = at.take_back(type.getRank());
-    SmallVector<Value> indices;
-    for (auto [d, i] : llvm::enumerate(at)) {
-      int64_t size = type.getDimSize(d);
-      if (size == 1) {
-        indices.push_back(index(0));
-      } else if (ShapedType::isDynamic(size)) {
-        Value dim = tensor::DimOp::create(b, loc, tensor, d);
-        Value one = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, dim,
-                                          index(1));
-        indices.push_back(arith::SelectOp::create(b, loc, one, index(0), i));
-      } else {
-        indices.push_back(i);
-      }
-    }
-    return tensor::ExtractOp::create(b, loc, tensor, indices);
-  }
-
-  Value castFloat(Value x, Type type) {
-    unsigned from = x.getType().getIntOrFloatBitWidth(),
-             to = type.getIntOrFloatBitWidth();
-    if (from < to)
-      return arith::ExtFOp::create(b, loc, type, x);
-    if (from > to)
-      return arith::TruncFOp::create(b, loc, type, x);
-    return x;
-  }
-
-  SmallVector<Value> leadIndices(Value hq) {
-    SmallVector<Value> lead(batch);
-    if (op.hasHeads())
-      lead.push_back(hq);
-    return lead;
-  }
-
-  /// softcap, bias and score_mod in this order; no region when there is none.
-  void createScore(Region &region) {
-    auto softmax = cast<SoftmaxAttr>(op.getAccumulator());
-    if (!softmax.getSoftcap() && !op.getBias() && op.getScoreMod().empty())
-      return;
-    OpBuilder::InsertionGuard guard(b);
-    Type scalar = op.getComputeType(), idx = b.getIndexType();
-    Block *block = addBlock(region, {scalar, idx, idx, idx, idx, idx});
-    Value s = block->getArgument(0), hq = block->getArgument(1),
-          i = block->getArgument(2), j = block->getArgument(3),
-          r = block->getArgument(4), c = block->getArgument(5);
-    if (FloatAttr cap = softmax.getSoftcap()) {
-      Value limit = arith::ConstantOp::create(
-          b, loc, b.getFloatAttr(scalar, cap.getValueAsDouble()));
-      s = arith::DivFOp::create(b, loc, s, limit);
-      s = math::TanhOp::create(b, loc, s);
-      s = arith::MulFOp::create(b, loc, s, limit);
-    }
-    if (op.getBias()) {
-      SmallVector<Value> at = leadIndices(hq);
-      at.append({r, c});
-      Value bias = castFloat(extractBroadcast(op.getBias(), at), scalar);
-      s = arith::AddFOp::create(b, loc, s, bias);
-    }
-    if (!op.getScoreMod().empty())
-      s = inlineScoreMod(s, hq, i, j);
-    YieldOp::create(b, loc, s);
-  }
-
-  Value inlineScoreMod(Value s, Value hq, Value i, Value j) {
-    IRMapping mapping;
-    mapping.map(op.getScoreMod().getArguments(),
-                ValueRange{s, flatBatch(), hq, i, j});
-    Block &body = op.getScoreMod().front();
-    for (Operation &inner : body.without_terminator())
-      b.clone(inner, mapping);
-    return mapping.lookupOrDefault(body.getTerminator()->getOperand(0));
-  }
-
-  /// The flattened batch index.
-  Value flatBatch() {
-    if (batch.empty())
-      return index(0);
-    Value flat = batch.front();
-    for (int64_t d = 1; d < batchRank; ++d) {
-      Value size = asValue(sizeOf(op.getQuery(), d));
-      flat = arith::AddIOp::create(
-          b, loc, arith::MulIOp::create(b, loc, flat, size), batch[d]);
-    }
-    return flat;
-  }
-
-  /// One i1 for each atom of the plan.
-  void createTests(Region &region) {
-    PlanAttr plan = op.getPlanAttr();
-    if (plan.getAtoms().empty())
-      return;
-    OpBuilder::InsertionGuard guard(b);
-    SmallVector<Type> types(5, b.getIndexType());
-    Block *block = addBlock(region, types);
-    Value hq = block->getArgument(0), r = block->getArgument(3),
-          c = block->getArgument(4);
-    SmallVector<Value> bits;
-    for (PairsAttr atom : plan.getAtoms()) {
-      assert((atom.getKind() == PairKind::Keys ||
-              atom.getKind() == PairKind::Dense) &&
-             "attn-plan-pairs makes no other atoms");
-      Value mask = op.getSetOperands()[atom.getOperands()[0]];
-      SmallVector<Value> tail{c};
-      if (atom.getKind() == PairKind::Dense)
-        tail = {r, c};
-      int64_t lead = cast<RankedTensorType>(mask.getType()).getRank() -
-                     static_cast<int64_t>(tail.size());
-      // Leading dims are [batch...] or [batch..., heads], from the left.
-      SmallVector<Value> at = leadIndices(hq);
-      at.resize(lead);
-      llvm::append_range(at, tail);
-      bits.push_back(extractBroadcast(mask, at));
-    }
-    YieldOp::create(b, loc, bits);
-  }
-
-  FoldOp createFold() {
-    int64_t dv = op.getValueDim();
-    auto tileType =
-        RankedTensorType::get({schedule.getHeads(), ShapedType::kDynamic, dv},
-                              op.getOutputType().getElementType());
-    Type lseType;
-    if (hasLse())
-      lseType = RankedTensorType::get(
-          {schedule.getHeads(), ShapedType::kDynamic}, b.getF32Type());
-    auto fold =
-        FoldOp::create(b, loc, tileType, lseType, Type(), head, row, rows, keys,
-                       symbols, op.getPlanAttr(), op.getAccumulator(),
-                       b.getF64FloatAttr(op.getScaleValue()), schedule);
-    OpBuilder::InsertionGuard guard(b);
-    Type idx = b.getIndexType();
-    Block *q = addBlock(fold.getLoadQ(), {idx, idx});
-    yieldRow(op.getQuery(), q->getArgument(0), q->getArgument(1));
-    Block *k = addBlock(fold.getLoadK(), {idx});
-    yieldRow(op.getKey(), keyHead, k->getArgument(0));
-    Block *v = addBlock(fold.getLoadV(), {idx});
-    yieldRow(op.getValue(), keyHead, v->getArgument(0));
-    createScore(fold.getScore());
-    createTests(fold.getTests());
+  FoldOp createFold(attnc::FoldState state) {
+    int64_t heads = group.schedule.getHeads(), dv = op.getValueDim();
+    constexpr int64_t any = ShapedType::kDynamic;
+    Type ct = op.getComputeType(), secondType, pairsType;
+    Type element = isLast ? op.getOutputType().getElementType() : ct;
+    if (!isLast)
+      secondType = RankedTensorType::get({heads, any, 2}, ct);
+    else if (hasLse())
+      secondType = RankedTensorType::get({heads, any}, b.getF32Type());
+    if (countsPairs)
+      pairsType = RankedTensorType::get({heads, any}, b.getI64Type());
+    auto fold = FoldOp::create(
+        b, loc, RankedTensorType::get({heads, any, dv}, element), secondType,
+        pairsType, head, row, rows, keys, symbols, group.plan,
+        op.getAccumulator(), b.getF64FloatAttr(op.getScaleValue()),
+        group.schedule, b.getI64IntegerAttr(group.step),
+        isLast ? UnitAttr() : b.getUnitAttr());
+    attnc::FoldRegions(op, b, {batch, keyHead, symbols}).create(fold, state);
     return fold;
   }
 
@@ -352,20 +244,23 @@ private:
   void createInsertions(FoldOp fold) {
     SmallVector<OpFoldResult> offsets(batch.begin(), batch.end());
     SmallVector<OpFoldResult> sizes(batchRank, b.getIndexAttr(1));
+    SmallVector<OpFoldResult> strides(rank - 1, b.getIndexAttr(1));
     if (op.hasHeads()) {
       offsets.push_back(head);
-      sizes.push_back(b.getIndexAttr(schedule.getHeads()));
+      sizes.push_back(b.getIndexAttr(group.schedule.getHeads()));
     }
     offsets.push_back(row);
     sizes.push_back(rows);
+    strides.back() = b.getIndexAttr(group.step);
     for (auto [value, out] :
          llvm::zip(fold.getResults(), forall.getRegionIterArgs())) {
       Value source = value;
       auto type = cast<RankedTensorType>(source.getType());
-      SmallVector<OpFoldResult> o(offsets), s(sizes);
+      SmallVector<OpFoldResult> o(offsets), s(sizes), t(strides);
       if (type.getRank() == 3) {
         o.push_back(b.getIndexAttr(0));
         s.push_back(b.getIndexAttr(type.getShape().back()));
+        t.push_back(b.getIndexAttr(1));
       }
       if (!op.hasHeads()) {
         SmallVector<ReassociationIndices> groups{{0, 1}};
@@ -373,13 +268,32 @@ private:
           groups.push_back({2});
         source = tensor::CollapseShapeOp::create(b, loc, source, groups);
       }
-      SmallVector<OpFoldResult> strides(o.size(), b.getIndexAttr(1));
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToEnd(forall.getTerminator().getBody());
-      tensor::ParallelInsertSliceOp::create(b, loc, source, out, o, s, strides);
+      tensor::ParallelInsertSliceOp::create(b, loc, source, out, o, s, t);
     }
   }
 };
+
+/// Returns the counts of pairs as further results of the function.
+void returnCounts(func::FuncOp func, ArrayRef<Value> counts) {
+  if (counts.empty())
+    return;
+  Operation *terminator = func.front().getTerminator();
+  SmallVector<Type> results(func.getResultTypes());
+  OpBuilder b(func.getContext());
+  for (Value count : counts) {
+    unsigned number = results.size();
+    results.push_back(count.getType());
+    func.setFunctionType(b.getFunctionType(func.getArgumentTypes(), results));
+    func.setResultAttr(
+        number, "attn.name",
+        b.getStringAttr("pairs" +
+                        std::to_string(number - terminator->getNumOperands())));
+  }
+  for (Value count : counts)
+    terminator->insertOperands(terminator->getNumOperands(), count);
+}
 
 struct TilePass : public attnc::impl::TilePassBase<TilePass> {
   using TilePassBase::TilePassBase;
@@ -400,9 +314,10 @@ struct TilePass : public attnc::impl::TilePassBase<TilePass> {
     // launch; after this pass the operations are gone.
     if (failed(attnc::recordLaunchConstraints(func)))
       return signalPassFailure();
+    SmallVector<Value> counts;
     for (AttentionOp op : ops)
-      if (failed(Tiler(op).run()))
-        return signalPassFailure();
+      Tiler(op, countPairs).run(counts);
+    returnCounts(func, counts);
   }
 };
 } // namespace

@@ -5,9 +5,8 @@
 
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+source "$(dirname "${BASH_SOURCE[0]}")/arguments.sh"
 toolchain=$root/.toolchain
-update=0
 
 usage() {
   cat <<TEXT
@@ -22,19 +21,7 @@ mlir-tblgen is taken from MLIR_DIR, .toolchain/, /usr/lib/llvm-22 or the PATH.
 TEXT
 }
 
-while [ $# -gt 0 ]; do
-  case $1 in
-    --update) update=1 ;;
-    --root)
-      [ $# -ge 2 ] || { usage >&2 && exit 1; }
-      root=$(cd "$2" && pwd)
-      shift
-      ;;
-    -h | --help) usage && exit 0 ;;
-    *) usage >&2 && exit 1 ;;
-  esac
-  shift
-done
+parse_arguments --update "$@"
 
 find_tblgen() {
   local candidate
@@ -85,7 +72,7 @@ check() { # check PAGE SOURCE OPTION…
     status=1
     return
   }
-  if [ $update -eq 1 ]; then
+  if [ $change -eq 1 ]; then
     mkdir -p "$root/$(dirname "$page")"
     if ! cmp -s "$scratch/page.md" "$root/$page"; then
       cp "$scratch/page.md" "$root/$page"

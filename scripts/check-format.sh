@@ -5,8 +5,7 @@
 
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-fix=0
+source "$(dirname "${BASH_SOURCE[0]}")/arguments.sh"
 
 usage() {
   cat <<TEXT
@@ -20,19 +19,7 @@ with exit status 77.
 TEXT
 }
 
-while [ $# -gt 0 ]; do
-  case $1 in
-    --fix) fix=1 ;;
-    --root)
-      [ $# -ge 2 ] || { usage >&2 && exit 1; }
-      root=$(cd "$2" && pwd)
-      shift
-      ;;
-    -h | --help) usage && exit 0 ;;
-    *) usage >&2 && exit 1 ;;
-  esac
-  shift
-done
+parse_arguments --fix "$@"
 
 formatter=
 for candidate in clang-format-22 /usr/lib/llvm-22/bin/clang-format clang-format; do
@@ -61,7 +48,7 @@ if [ ${#files[@]} -eq 0 ]; then
   exit 1
 fi
 
-if [ $fix -eq 1 ]; then
+if [ $change -eq 1 ]; then
   "$formatter" -i "${files[@]}"
   echo "check-format: ${#files[@]} files formatted"
 else

@@ -7,9 +7,12 @@
 // broadcasts; then a pass turns scores into weights, and O^T += V^T P^T reads V
 // as broadcasts. Maximum, sum and rescale are vertical. Blocks that a panel
 // keeps whole run no masking code; others pass once more over their scores.
+// Where data decide, a panel's pairs are tested before their scores are
+// computed: blocks of which nothing is kept cost no more than that.
 
 #include "codegen/cpu/Exp2.h"
 #include "codegen/cpu/FoldLowering.h"
+#include "codegen/cpu/Transpose.h"
 #include <cmath>
 
 using namespace mlir;
@@ -49,8 +52,8 @@ private:
   Value qt, ot, p, maxima, sums, alphas; // panels of lanes
   Value laneLow, laneHigh;               // bounds of the panel's queries
   Value rowsBuffer;                      // [nr][row] staging
-  Value kRows, vRows;                    // in place, [m][d]
-  Value kBlock, vBlock;                  // loaded blocks
+  Value keepMask;                        // [key][query] bytes, of tested pairs
+  Value pairCounts;                      // keys computed, by panel
 
   Value lane(int64_t k) { return e.idx(k * lanes); }
 
@@ -71,6 +74,10 @@ private:
       kBlock = buffer({bc + mr, d});
     if (!vRows)
       vBlock = buffer({bc + mr, dv});
+    if (!op.getTests().empty())
+      keepMask = buffer({bc + mr, nr}, e.b.getI8Type());
+    if (op.getPairs())
+      pairCounts = buffer({panels}, e.b.getI64Type());
   }
 
   //===--------------------------------------------------------------------===//
@@ -80,63 +87,72 @@ private:
   LogicalResult loadQueries() {
     LogicalResult result = success();
     Value scale = e.constant(vt, queryScale());
-    Value zero = e.constant(vt, 0.0), none = e.constant(vt, -INFINITY);
     e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
       Value first = e.mul(panel, e.idx(nr));
       e.loop(e.idx(0), e.idx(nr), 1, [&](Value r) {
         // Lanes past the tile repeat its last row; they are never stored.
-        Value inTile = e.clampIndex(e.add(first, r), rows);
-        if (failed(loadRow(op.getLoadQ(), {head, e.add(row, inTile)},
+        Value t = e.clampIndex(e.add(first, r), rows);
+        if (failed(loadRow(op.getLoadQ(), {head, rowAt(t)},
                            at(rowsBuffer, r, d), d)))
           result = failure();
       });
-      e.loop(e.idx(0), e.idx(nr), lanes, [&](Value r) {
-        e.loop(e.idx(0), e.idx(padded(d)), lanes, [&](Value x) {
-          Values block = loadSquare(rowsBuffer, r, x);
-          for (auto [i, column] : llvm::enumerate(transpose(block)))
-            e.store(e.mulf(column, scale), qt, {panel, e.add(x, i), r});
-        });
+      transposeRows(d, [&](Value x, Value r, Value column) {
+        e.store(e.mulf(column, scale), qt, {panel, x, r});
       });
-      for (int64_t k = 0; k < nv; ++k) {
-        e.store(none, maxima, {panel, lane(k)});
-        e.store(zero, sums, {panel, lane(k)});
-      }
-      e.loop(e.idx(0), e.idx(dv), 1, [&](Value x) {
-        for (int64_t k = 0; k < nv; ++k)
-          e.store(zero, ot, {panel, x, lane(k)});
-      });
+      if (failed(op.getState().empty() ? clearState(panel)
+                                       : restoreState(panel, first)))
+        result = failure();
+      if (pairCounts)
+        e.storeIndex(e.idx(0), pairCounts, panel);
     });
     return result;
   }
 
-  Values loadSquare(Value memref, Value r, Value x) {
-    Values block;
-    for (int64_t i = 0; i < lanes; ++i)
-      block.push_back(e.load(vt, memref, {e.add(r, i), x}));
-    return block;
+  /// Calls `store(x, r, vector)` for column x of rows r ... of rowsBuffer.
+  void transposeRows(int64_t columns,
+                     function_ref<void(Value, Value, Value)> store) {
+    e.loop(e.idx(0), e.idx(nr), lanes, [&](Value r) {
+      e.loop(e.idx(0), e.idx(padded(columns)), lanes, [&](Value x) {
+        Values block;
+        for (int64_t i = 0; i < lanes; ++i)
+          block.push_back(e.load(vt, rowsBuffer, {e.add(r, i), x}));
+        for (auto [i, column] : llvm::enumerate(transposeSquare(e, block)))
+          store(e.add(x, i), r, column);
+      });
+    });
   }
 
-  /// A lanes x lanes transpose: log2(lanes) rounds, each swapping the off-
-  /// diagonal squares of side s of every 2s x 2s square.
-  Values transpose(Values v) {
-    for (int64_t s = 1; s < lanes; s *= 2) {
-      SmallVector<int64_t> low, high;
-      for (int64_t i = 0; i < lanes; ++i) {
-        bool upper = i & s;
-        low.push_back(upper ? lanes + i - s : i);
-        high.push_back(upper ? lanes + i : i + s);
-      }
-      Values next(v);
-      for (int64_t i = 0; i < lanes; ++i) {
-        if (i & s)
-          continue;
-        next[i] = vector::ShuffleOp::create(e.b, e.loc, v[i], v[i + s], low);
-        next[i + s] =
-            vector::ShuffleOp::create(e.b, e.loc, v[i], v[i + s], high);
-      }
-      v = next;
+  LogicalResult clearState(Value panel) {
+    Value zero = e.constant(vt, 0.0), none = e.constant(vt, -INFINITY);
+    for (int64_t k = 0; k < nv; ++k) {
+      e.store(none, maxima, {panel, lane(k)});
+      e.store(zero, sums, {panel, lane(k)});
     }
-    return v;
+    e.loop(e.idx(0), e.idx(dv), 1, [&](Value x) {
+      for (int64_t k = 0; k < nv; ++k)
+        e.store(zero, ot, {panel, x, lane(k)});
+    });
+    return success();
+  }
+
+  /// The panel goes on where another fold has ended.
+  LogicalResult restoreState(Value panel, Value first) {
+    LogicalResult result = success();
+    e.loop(e.idx(0), e.idx(nr), 1, [&](Value r) {
+      Value t = e.clampIndex(e.add(first, r), rows);
+      FailureOr<std::pair<Value, Value>> state =
+          loadState(e.idx(0), t, at(rowsBuffer, r, dv));
+      if (failed(state)) {
+        result = failure();
+        return;
+      }
+      e.store(state->first, maxima, {panel, r});
+      e.store(state->second, sums, {panel, r});
+    });
+    transposeRows(dv, [&](Value x, Value r, Value column) {
+      e.store(column, ot, {panel, x, r});
+    });
+    return result;
   }
 
   //===--------------------------------------------------------------------===//
@@ -144,33 +160,38 @@ private:
   //===--------------------------------------------------------------------===//
 
   LogicalResult foldComponent(ComponentAttr component) {
-    TileBounds bounds(e, component, symbols, keys);
-    Value lastRow = e.sub(e.add(row, rows), e.idx(1));
-    KeyInterval tile = bounds.visited(row, lastRow);
-    KeyInterval whole = bounds.full(row, lastRow);
-    bool tested = !component.getTestNumbers().empty();
+    FailureOr<Walked> walked = walk(component);
+    if (failed(walked))
+      return failure();
+    LogicalResult result = success();
+    LogicalResult runs = eachRun(*walked, [&] {
+      if (failed(foldRun(*walked)))
+        result = failure();
+    });
+    return failed(runs) ? failure() : result;
+  }
+
+  LogicalResult foldRun(Walked &walked) {
+    Value first = e.idx(0), last = e.sub(rows, e.idx(1));
+    KeyInterval tile = walked.bounds->visited(first, last);
+    KeyInterval whole = walked.bounds->full(first, last);
     LogicalResult result = success();
     Value end = e.add(tile.last, 1);
     e.loop(tile.first, end, bc, [&](Value j0) {
       Value count = e.min(e.idx(bc), e.sub(end, j0));
-      if (failed(loadKeyBlock(j0, count)))
+      if (failed(loadKeyBlock(*walked.keys, j0, count)))
         result = failure();
       Value isWhole = contains(whole, j0, e.add(j0, count));
-      Value finite = valuesFinite(j0, count, tested ? Value() : isWhole);
+      // Where pairs are tested, panels look at the values they need.
+      Value finite;
+      if (walked.tests.empty())
+        finite = valuesFinite(*walked.keys, j0, count, isWhole);
       e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
-        if (failed(foldPanel(component, bounds, panel, j0, count, finite)))
+        if (failed(foldPanel(walked, panel, j0, count, finite)))
           result = failure();
       });
     });
     return result;
-  }
-
-  LogicalResult loadKeyBlock(Value j0, Value count) {
-    if (kBlock && failed(loadBlock(op.getLoadK(), j0, count, kBlock, d)))
-      return failure();
-    if (vBlock && failed(loadBlock(op.getLoadV(), j0, count, vBlock, dv)))
-      return failure();
-    return success();
   }
 
   /// Whether an interval contains rows first .. end - 1.
@@ -180,15 +201,10 @@ private:
         e.cmp(CmpIPredicate::sge, interval.last, e.sub(end, e.idx(1))));
   }
 
-  /// Row j0 + j of v as (memref, row index).
-  std::pair<Value, Value> valueRow(Value j0, Value j) {
-    return vBlock ? std::pair(vBlock, j) : std::pair(vRows, e.add(j0, j));
-  }
-
   /// Whether every value of the block is finite. Where some query of the block
   /// masks a key, its weight 0 times a non-finite value would be NaN. `isWhole`
-  /// (null: never) says that nothing is masked, and nothing needs a look.
-  Value valuesFinite(Value j0, Value count, Value isWhole) {
+  /// says that nothing is masked, and nothing needs a look.
+  Value valuesFinite(KeyWalk &keys, Value j0, Value count, Value isWhole) {
     auto check = [&]() -> Value {
       int64_t main = dv / lanes * lanes;
       Value zero = e.constant(vt, 0.0), zeroScalar = e.constant(ct, 0.0);
@@ -196,7 +212,7 @@ private:
           e.idx(0), count, 1, {zero, zeroScalar},
           [&](Value j, ValueRange acc) -> Values {
             Value memref, r;
-            std::tie(memref, r) = valueRow(j0, j);
+            std::tie(memref, r) = valueRow(keys, j0, j);
             Value vector = acc[0], scalar = acc[1];
             // x * 0 is 0 for finite x and NaN otherwise.
             if (main)
@@ -218,8 +234,6 @@ private:
       return arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, total,
                                    zeroScalar);
     };
-    if (!isWhole)
-      return check();
     auto branch = scf::IfOp::create(e.b, e.loc, e.b.getI1Type(), isWhole, true);
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(branch.thenBlock());
@@ -235,19 +249,19 @@ private:
   //===--------------------------------------------------------------------===//
 
   struct Panel {
-    Value index, firstRow; // in the operand
-    Value j0;              // first key row of the block
-    Value low, high;       // keys of the block that the panel visits
-    Value end;             // high rounded up to whole register tiles
+    KeyWalk &keys;
+    Value index, first; // its first row in the tile
+    Value j0;           // number of the block's first key
+    Value low, high;    // keys of the block that the panel visits
+    Value end;          // high rounded up to whole register tiles
   };
 
-  LogicalResult foldPanel(ComponentAttr component, TileBounds &bounds,
-                          Value index, Value j0, Value count, Value finite) {
-    Panel panel{index, e.add(row, e.mul(index, e.idx(nr))), j0, {}, {}, {}};
-    Value lastRow =
-        e.sub(e.min(e.add(panel.firstRow, nr), e.add(row, rows)), e.idx(1));
-    KeyInterval visited = bounds.visited(panel.firstRow, lastRow);
-    KeyInterval whole = bounds.full(panel.firstRow, lastRow);
+  LogicalResult foldPanel(Walked &walked, Value index, Value j0, Value count,
+                          Value finite) {
+    Panel panel{*walked.keys, index, e.mul(index, e.idx(nr)), j0, {}, {}, {}};
+    Value last = e.sub(e.min(e.add(panel.first, nr), rows), e.idx(1));
+    KeyInterval visited = walked.bounds->visited(panel.first, last);
+    KeyInterval whole = walked.bounds->full(panel.first, last);
     Value first = e.max(visited.first, j0);
     Value end = e.min(e.add(visited.last, 1), e.add(j0, count));
     panel.low = e.sub(first, j0);
@@ -258,146 +272,219 @@ private:
       panel.end = e.add(panel.low, e.mul(tiles, e.idx(mr)));
       Value isWhole = e.both(contains(whole, first, end),
                              e.cmp(CmpIPredicate::eq, panel.end, panel.high));
-      result = foldVisited(component, bounds, panel, isWhole, finite);
+      result = walked.tests.empty()
+                   ? foldVisited(walked, panel, isWhole, finite)
+                   : foldTested(walked, panel, isWhole);
     });
     return result;
   }
 
-  LogicalResult foldVisited(ComponentAttr component, TileBounds &bounds,
-                            const Panel &panel, Value isWhole, Value finite) {
+  /// Tests the panel's pairs and folds those that are kept, if there are any.
+  LogicalResult foldTested(Walked &walked, const Panel &panel, Value isWhole) {
+    FailureOr<std::pair<Value, Value>> kept = testPairs(walked, panel);
+    if (failed(kept))
+      return failure();
+    auto [any, all] = *kept;
+    isWhole = e.both(isWhole, all);
+    LogicalResult result = success();
+    e.when(any, [&] {
+      Value count = e.sub(panel.high, panel.low);
+      Value finite =
+          valuesFinite(panel.keys, e.add(panel.j0, panel.low), count, isWhole);
+      result = foldVisited(walked, panel, isWhole, finite);
+    });
+    return result;
+  }
+
+  /// Fills keepMask for keys low .. end; whether any pair, and whether all, are
+  /// kept.
+  FailureOr<std::pair<Value, Value>> testPairs(Walked &walked,
+                                               const Panel &panel) {
+    laneBounds(*walked.bounds, panel);
+    VectorType bits = VectorType::get({lanes}, e.b.getI1Type());
+    auto constant = [&](bool x) -> Value {
+      return arith::ConstantOp::create(
+          e.b, e.loc, DenseElementsAttr::get(bits, e.b.getBoolAttr(x)));
+    };
+    LogicalResult result = success();
+    Values kept = e.loop(
+        e.idx(0), e.idx(nr), lanes, {constant(false), constant(true)},
+        [&](Value group, ValueRange outer) -> Values {
+          FoldLowering::PairLanes pair = lanesOf(panel, group);
+          auto [low, high] = laneInterval(group);
+          return e.loop(panel.low, panel.end, 1, outer,
+                        [&](Value j, ValueRange in) -> Values {
+                          setKey(panel, j, pair);
+                          FailureOr<Value> keep = emitTests(walked.tests, pair);
+                          if (failed(keep)) {
+                            result = failure();
+                            return Values(in);
+                          }
+                          Value all = e.both(*keep, isBetween(low, j, high));
+                          e.store(arith::ExtUIOp::create(
+                                      e.b, e.loc,
+                                      VectorType::get({lanes}, e.b.getI8Type()),
+                                      all),
+                                  keepMask, {j, group});
+                          return {arith::OrIOp::create(e.b, e.loc, in[0], all),
+                                  e.both(in[1], all)};
+                        });
+        });
+    if (failed(result))
+      return failure();
+    auto reduce = [&](vector::CombiningKind kind, Value x) -> Value {
+      return vector::ReductionOp::create(e.b, e.loc, kind, x);
+    };
+    return std::pair(reduce(vector::CombiningKind::OR, kept[0]),
+                     reduce(vector::CombiningKind::AND, kept[1]));
+  }
+
+  LogicalResult foldVisited(Walked &walked, const Panel &panel, Value isWhole,
+                            Value finite) {
+    if (pairCounts)
+      e.storeIndex(e.add(e.loadIndex(pairCounts, panel.index),
+                         e.sub(panel.high, panel.low)),
+                   pairCounts, panel.index);
     Values before;
     for (int64_t k = 0; k < nv; ++k)
       before.push_back(e.load(vt, maxima, {panel.index, lane(k)}));
     Values seen = scores(panel, before);
     for (int64_t k = 0; k < nv; ++k)
       e.store(seen[k], maxima, {panel.index, lane(k)});
-    bool tested = !component.getTestNumbers().empty();
     LogicalResult result = success();
-    if (tested || !op.getScore().empty()) {
-      result = adjust(component, bounds, panel, before);
-    } else {
-      e.when(
-          isWhole, [] {},
-          [&] { result = adjust(component, bounds, panel, before); });
-    }
+    if (!op.getScore().empty())
+      result = adjust(walked, panel, before);
+    else
+      e.when(isWhole, [] {}, [&] { result = adjust(walked, panel, before); });
     weights(panel, before);
-    Value fast = finite;
-    if (!tested)
-      fast = arith::OrIOp::create(e.b, e.loc, finite, isWhole);
+    Value fast = arith::OrIOp::create(e.b, e.loc, finite, isWhole);
     e.when(fast, [&] { accumulate(panel); }, [&] { accumulateKept(panel); });
     return result;
   }
 
   /// S^T into p; the running maxima, right when nothing is masked.
   Values scores(const Panel &panel, Values before) {
-    return e.loop(panel.low, panel.end, mr, before,
-                  [&](Value jt, ValueRange running) -> Values {
-                    SmallVector<Value> keyRows;
-                    for (int64_t r = 0; r < mr; ++r)
-                      keyRows.push_back(keyRow(panel, e.add(jt, r)));
-                    Values zeros(mr * nv, e.constant(vt, 0.0));
-                    int64_t main = d / kUnroll * kUnroll;
-                    Values acc = zeros;
-                    if (main)
-                      acc = e.loop(e.idx(0), e.idx(main), kUnroll, zeros,
-                                   [&](Value x, ValueRange in) -> Values {
-                                     Values out(in);
-                                     for (int64_t u = 0; u < kUnroll; ++u)
-                                       scoreStep(panel, keyRows, e.add(x, u),
-                                                 out);
-                                     return out;
-                                   });
-                    for (int64_t x = main; x < d; ++x)
-                      scoreStep(panel, keyRows, e.idx(x), acc);
-                    Values maxs(running);
-                    for (int64_t r = 0; r < mr; ++r)
-                      for (int64_t k = 0; k < nv; ++k) {
-                        e.store(acc[r * nv + k], p, {e.add(jt, r), lane(k)});
-                        maxs[k] = e.maxIgnoringNaN(acc[r * nv + k], maxs[k]);
-                      }
-                    return maxs;
-                  });
+    return e.loop(
+        panel.low, panel.end, mr, before,
+        [&](Value jt, ValueRange running) -> Values {
+          SmallVector<std::pair<Value, Value>> keyRows;
+          for (int64_t r = 0; r < mr; ++r)
+            keyRows.push_back(keyRow(panel.keys, panel.j0, e.add(jt, r)));
+          Values zeros(mr * nv, e.constant(vt, 0.0));
+          int64_t main = d / kUnroll * kUnroll;
+          Values acc = zeros;
+          if (main)
+            acc = e.loop(e.idx(0), e.idx(main), kUnroll, zeros,
+                         [&](Value x, ValueRange in) -> Values {
+                           Values out(in);
+                           for (int64_t u = 0; u < kUnroll; ++u)
+                             scoreStep(panel, keyRows, e.add(x, u), out);
+                           return out;
+                         });
+          for (int64_t x = main; x < d; ++x)
+            scoreStep(panel, keyRows, e.idx(x), acc);
+          Values maxs(running);
+          for (int64_t r = 0; r < mr; ++r)
+            for (int64_t k = 0; k < nv; ++k) {
+              e.store(acc[r * nv + k], p, {e.add(jt, r), lane(k)});
+              maxs[k] = e.maxIgnoringNaN(acc[r * nv + k], maxs[k]);
+            }
+          return maxs;
+        });
   }
 
-  /// The row to read for key j of the block: in place, the last row stands in
-  /// for rows past the operand, whose scores are masked.
-  Value keyRow(const Panel &panel, Value j) {
-    if (kBlock)
-      return j;
-    Value m = e.b.createOrFold<memref::DimOp>(e.loc, kRows, int64_t(0));
-    return e.min(e.add(panel.j0, j), e.sub(m, e.idx(1)));
-  }
-
-  void scoreStep(const Panel &panel, ArrayRef<Value> keyRows, Value x,
-                 Values &acc) {
+  void scoreStep(const Panel &panel, ArrayRef<std::pair<Value, Value>> keyRows,
+                 Value x, Values &acc) {
     Values q;
     for (int64_t k = 0; k < nv; ++k)
       q.push_back(e.load(vt, qt, {panel.index, x, lane(k)}));
     for (int64_t r = 0; r < mr; ++r) {
-      Value key =
-          e.splat(e.load(ct, kBlock ? kBlock : kRows, {keyRows[r], x}), lanes);
+      auto [memref, keyRow] = keyRows[r];
+      Value key = e.splat(e.load(ct, memref, {keyRow, x}), lanes);
       for (int64_t k = 0; k < nv; ++k)
         acc[r * nv + k] = e.fma(key, q[k], acc[r * nv + k]);
     }
   }
 
+  /// The queries of a group of lanes. Lanes past the tile are what its last
+  /// row is.
+  FoldLowering::PairLanes lanesOf(const Panel &panel, Value group) {
+    FoldLowering::PairLanes pair;
+    pair.head = head;
+    Value t = e.add(e.splat(e.add(panel.first, group), lanes), e.iota(lanes));
+    t = e.min(t, e.splat(e.sub(rows, e.idx(1)), lanes));
+    if (step != 1)
+      t = e.mul(t, e.splat(e.idx(step), lanes));
+    pair.r = e.add(t, e.splat(row, lanes));
+    pair.i = e.add(pair.r, e.splat(symbols[QBegin], lanes));
+    return pair;
+  }
+  void setKey(const Panel &panel, Value j, FoldLowering::PairLanes &pair) {
+    pair.c = e.min(panel.keys.rowOf(panel.j0, j), e.sub(keys, e.idx(1)));
+    pair.j = e.add(symbols[KBegin], pair.c);
+  }
+  std::pair<Value, Value> laneInterval(Value group) {
+    VectorType bits = VectorType::get({lanes}, e.b.getI32Type());
+    return {e.load(bits, laneLow, group), e.load(bits, laneHigh, group)};
+  }
+  Value isBetween(Value low, Value j, Value high) {
+    Value at = e.splat(e.toI32(j), lanes);
+    return e.both(e.cmp(CmpIPredicate::sle, low, at),
+                  e.cmp(CmpIPredicate::sle, at, high));
+  }
+
   /// Score region and mask over the panel's scores; maxima anew.
-  LogicalResult adjust(ComponentAttr component, TileBounds &bounds,
-                       const Panel &panel, ArrayRef<Value> before) {
-    laneBounds(bounds, panel);
+  LogicalResult adjust(Walked &walked, const Panel &panel,
+                       ArrayRef<Value> before) {
+    bool tested = !walked.tests.empty();
+    if (!tested)
+      laneBounds(*walked.bounds, panel);
     for (int64_t k = 0; k < nv; ++k)
       e.store(before[k], maxima, {panel.index, lane(k)});
-    Value lastRow = e.sub(e.add(row, rows), e.idx(1));
     LogicalResult result = success();
     e.loop(e.idx(0), e.idx(nr), lanes, [&](Value group) {
-      VectorType bits = VectorType::get({lanes}, e.b.getI32Type());
-      Value low = e.load(bits, laneLow, group);
-      Value high = e.load(bits, laneHigh, group);
-      FoldLowering::PairLanes pair;
-      pair.head = head;
-      // Lanes past the tile compute what its last row computes.
-      Value r =
-          e.add(e.splat(e.add(panel.firstRow, group), lanes), e.iota(lanes));
-      pair.r = e.min(r, e.splat(lastRow, lanes));
-      pair.i = e.add(pair.r, e.splat(symbols[QBegin], lanes));
-      Values last =
-          e.loop(panel.low, panel.end, 1,
-                 Value(e.load(vt, maxima, {panel.index, group})),
-                 [&](Value j, ValueRange running) -> Values {
-                   pair.c = e.min(e.add(panel.j0, j), e.sub(keys, e.idx(1)));
-                   pair.j = e.add(symbols[KBegin], pair.c);
-                   pair.score = e.load(vt, p, {j, group});
-                   Value at = e.splat(e.toI32(j), lanes);
-                   Value keep = e.both(e.cmp(CmpIPredicate::sle, low, at),
-                                       e.cmp(CmpIPredicate::sle, at, high));
-                   FailureOr<Value> score = emitScore(pair);
-                   FailureOr<Value> tests = emitTests(component, pair);
-                   if (failed(score) || failed(tests)) {
-                     result = failure();
-                     return Values(running);
-                   }
-                   if (*tests)
-                     keep = e.both(keep, *tests);
-                   Value masked =
-                       e.select(keep, *score, e.constant(vt, -INFINITY));
-                   e.store(masked, p, {j, group});
-                   return {e.maxIgnoringNaN(masked, running[0])};
-                 });
+      FoldLowering::PairLanes pair = lanesOf(panel, group);
+      std::pair<Value, Value> interval;
+      if (!tested)
+        interval = laneInterval(group);
+      Values last = e.loop(
+          panel.low, panel.end, 1,
+          Value(e.load(vt, maxima, {panel.index, group})),
+          [&](Value j, ValueRange running) -> Values {
+            setKey(panel, j, pair);
+            pair.score = e.load(vt, p, {j, group});
+            Value keep = tested ? e.nonZero(e.load(
+                                      VectorType::get({lanes}, e.b.getI8Type()),
+                                      keepMask, {j, group}))
+                                : isBetween(interval.first, j, interval.second);
+            FailureOr<Value> score = emitScore(pair);
+            if (failed(score)) {
+              result = failure();
+              return Values(running);
+            }
+            Value masked = e.select(keep, *score, e.constant(vt, -INFINITY));
+            e.store(masked, p, {j, group});
+            return {e.maxIgnoringNaN(masked, running[0])};
+          });
       e.store(last[0], maxima, {panel.index, group});
     });
     return result;
   }
 
-  /// Key interval of each query of the panel, relative to the block.
+  /// Key interval of each query of the panel, relative to the block and within
+  /// what the panel visits.
   void laneBounds(TileBounds &bounds, const Panel &panel) {
+    Value lastRow = e.sub(rows, e.idx(1)),
+          lastKey = e.sub(panel.high, e.idx(1));
     e.loop(e.idx(0), e.idx(nr), 1, [&](Value r) {
-      KeyInterval interval = bounds.ofRow(e.add(panel.firstRow, r));
+      KeyInterval interval =
+          bounds.ofRow(e.min(e.add(panel.first, r), lastRow));
       auto relative = [&](Value key) {
-        Value x = e.sub(key, panel.j0);
-        return e.toI32(e.max(e.min(x, e.idx(kFar)), e.idx(-kFar)));
+        return e.max(e.sub(key, panel.j0), e.idx(-kFar));
       };
-      e.store(relative(interval.first), laneLow, r);
-      e.store(relative(interval.last), laneHigh, r);
+      e.store(e.toI32(e.min(relative(interval.first), e.idx(kFar))), laneLow,
+              r);
+      e.store(e.toI32(e.min(relative(interval.last), lastKey)), laneHigh, r);
     });
   }
 
@@ -463,7 +550,7 @@ private:
         Values weight;
         for (int64_t k = 0; k < nv; ++k)
           weight.push_back(e.load(vt, p, {ju, lane(k)}));
-        auto [memref, r] = valueRow(panel.j0, ju);
+        auto [memref, r] = valueRow(panel.keys, panel.j0, ju);
         for (int64_t i = 0; i < columns; ++i) {
           Value v = e.splat(e.load(ct, memref, {r, e.add(x, i)}), lanes);
           for (int64_t k = 0; k < nv; ++k)
@@ -497,7 +584,7 @@ private:
             panel.low, panel.high, 1, o,
             [&](Value j, ValueRange running) -> Values {
               Value weight = e.load(vt, p, {j, group});
-              auto [memref, r] = valueRow(panel.j0, j);
+              auto [memref, r] = valueRow(panel.keys, panel.j0, j);
               Value v = e.splat(e.load(ct, memref, {r, x}), lanes);
               Value kept = arith::CmpFOp::create(
                   e.b, e.loc, arith::CmpFPredicate::UNE, weight, zero);
@@ -518,33 +605,30 @@ private:
       Value first = e.mul(panel, e.idx(nr));
       Value count = e.min(e.idx(nr), e.sub(rows, first));
       e.loop(e.idx(0), e.idx(nr), lanes, [&](Value group) {
-        Value inverse = inverseOf(e.load(vt, sums, {panel, group}));
+        Value factor = finishFactor(e.load(vt, sums, {panel, group}));
         e.loop(e.idx(0), e.idx(padded(dv)), lanes, [&](Value x) {
           Values columns;
           for (int64_t i = 0; i < lanes; ++i)
             columns.push_back(
-                e.mulf(e.load(vt, ot, {panel, e.add(x, i), group}), inverse));
-          for (auto [i, r] : llvm::enumerate(transpose(columns)))
+                e.mulf(e.load(vt, ot, {panel, e.add(x, i), group}), factor));
+          for (auto [i, r] : llvm::enumerate(transposeSquare(e, columns)))
             e.store(r, rowsBuffer, {e.add(group, i), x});
         });
       });
       e.loop(e.idx(0), count, 1, [&](Value r) {
-        if (failed(storeRow(at(rowsBuffer, r, dv), e.idx(0), e.add(first, r))))
+        Value t = e.add(first, r);
+        if (failed(storeRow(at(rowsBuffer, r, dv), e.idx(0), t)))
           result = failure();
+        if (op.getPartial())
+          storeState(e.load(ct, maxima, {panel, r}),
+                     e.load(ct, sums, {panel, r}), e.idx(0), t);
+        if (pairCounts)
+          storePairs(e.loadIndex(pairCounts, panel), e.idx(0), t);
       });
       if (c().lseOut)
         storeLse(panel, first, count);
     });
     return result;
-  }
-
-  /// 1 / l, and 0 for a row without pairs.
-  Value inverseOf(Value l) {
-    Value zero = e.constant(vt, 0.0);
-    Value none =
-        arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, l, zero);
-    Value inverse = arith::DivFOp::create(e.b, e.loc, e.constant(vt, 1.0), l);
-    return e.select(none, zero, inverse);
   }
 
   void storeLse(Value panel, Value first, Value count) {

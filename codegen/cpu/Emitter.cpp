@@ -121,6 +121,13 @@ void Emitter::store(Value value, Value memref, ValueRange at) {
   else
     memref::StoreOp::create(b, loc, value, memref, at);
 }
+Value Emitter::loadIndex(Value memref, ValueRange at, int64_t lanes) {
+  Value x = load(vec(lanes, b.getI64Type()), memref, at);
+  return arith::IndexCastOp::create(b, loc, vec(lanes, b.getIndexType()), x);
+}
+void Emitter::storeIndex(Value value, Value memref, ValueRange at) {
+  store(arith::IndexCastOp::create(b, loc, b.getI64Type(), value), memref, at);
+}
 Value Emitter::iota(int64_t lanes) {
   if (lanes == 1)
     return idx(0);

@@ -66,6 +66,9 @@ public:
   Value load(Type type, Value memref, ValueRange at);
   void store(Value value, Value memref, ValueRange at);
   Value iota(int64_t lanes); // vector<lanes x index> 0, 1, ...
+  /// Indices are i64 in scratch; `lanes` of them follow each other.
+  Value loadIndex(Value memref, ValueRange at, int64_t lanes = 1);
+  void storeIndex(Value value, Value memref, ValueRange at);
 
   // Control flow. Bodies build with this emitter.
   void loop(Value lo, Value hi, int64_t step,

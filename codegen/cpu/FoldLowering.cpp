@@ -2,6 +2,8 @@
 // Parts of a fold that both micro-kernels use.
 
 #include "codegen/cpu/FoldLowering.h"
+#include "codegen/cpu/KeyList.h"
+#include "passes/PlanBuilder.h"
 #include <cmath>
 
 using namespace mlir;
@@ -11,7 +13,7 @@ using namespace attnc::cpu;
 FoldLowering::FoldLowering(FoldContext context)
     : e(context.e), op(context.op), schedule(op.getSchedule()),
       ct(op.getComputeType()), lanes(schedule.getLanes()), d(op.getHeadDim()),
-      dv(op.getValueDim()), context(context) {
+      dv(op.getValueDim()), step(op.getStep()), context(context) {
   OuterValues &outer = context.outer;
   head = outer.scalar(op.getHead());
   row = outer.scalar(op.getRow());
@@ -101,14 +103,149 @@ LogicalResult FoldLowering::loadRow(Region &loader, ValueRange arguments,
   return success();
 }
 
-LogicalResult FoldLowering::loadBlock(Region &loader, Value first, Value count,
-                                      Value buffer, int64_t length) {
+//===----------------------------------------------------------------------===//
+// Keys
+//===----------------------------------------------------------------------===//
+
+FailureOr<FoldLowering::Walked> FoldLowering::walk(ComponentAttr component) {
+  PlanAttr plan = op.getPlan();
+  PairsAttr atom = attnc::walkedAtom(plan, component);
+  Walked walked;
+  bool isWalked = true;
+  switch (attnc::walkKindOf(plan, component)) {
+  case attnc::WalkKind::Lattice: {
+    // Rows of the tile lie on one lattice only if its step does.
+    int64_t stride = atom.getParams()[0].value;
+    if (step % stride != 0) {
+      isWalked = false;
+      break;
+    }
+    Value distance = e.sub(e.add(symbols[QBegin], row), symbols[KBegin]);
+    Value s = e.idx(stride);
+    Value down = arith::FloorDivSIOp::create(e.b, e.loc, distance, s);
+    walked.keys = std::make_unique<LatticeWalk>(
+        e, stride, e.sub(distance, e.mul(down, s)));
+    break;
+  }
+  case attnc::WalkKind::Columns:
+    walked.keys = std::make_unique<ColumnsWalk>(e, atom.getParams()[0].value,
+                                                atom.getParams()[1].value,
+                                                symbols[KBegin]);
+    break;
+  case attnc::WalkKind::List:
+    walked.isList = isWalked = schedule.getMicro() == MicroKernel::Row &&
+                               schedule.getQueryTile() == 1 &&
+                               !op.getElement().empty();
+    break;
+  case attnc::WalkKind::Blocks:
+    walked.isBlocks = isWalked = step == 1 && !op.getElement().empty();
+    break;
+  case attnc::WalkKind::None:
+    break;
+  }
+  for (int64_t test : component.getTestNumbers())
+    if (!isWalked || test != component.getWalk())
+      walked.tests.push_back(test);
+  if (!walked.keys)
+    walked.keys = std::make_unique<KeyWalk>(e);
+  walked.bounds = std::make_unique<TileBounds>(
+      TileBounds::Context{e, op, context.outer, symbols, keys,
+                          TileRows{head, row, rows, step}},
+      component, *walked.keys,
+      [&] { return buffer({2, schedule.getQueryTile()}, e.b.getI64Type()); });
+  if (failed(walked.bounds->prepare()))
+    return failure();
+  return walked;
+}
+
+LogicalResult FoldLowering::eachRun(Walked &walked, function_ref<void()> body) {
+  if (!walked.isBlocks) {
+    body();
+    return success();
+  }
+  if (!seenBits)
+    seenBits = buffer({SeenSet::kWindow / 32}, e.b.getI32Type());
+  KeyList list(e, op, context.outer);
+  if (failed(list.open(head, symbols[QBegin], row)))
+    return failure();
+  Value size = list.blockSize();
+  auto down = [&](Value x) -> Value {
+    return arith::FloorDivSIOp::create(e.b, e.loc, x, size);
+  };
+  Value lastRow = e.add(row, e.sub(rows, e.idx(1)));
+  Value firstBlock = down(symbols[KBegin]);
+  Value blocks =
+      e.sub(e.add(down(e.add(symbols[KBegin], keys)), 1), firstBlock);
   LogicalResult result = success();
-  e.loop(e.idx(0), count, 1, [&](Value j) {
-    result = loadRow(loader, e.add(first, j), at(buffer, j, length), length);
+  // Rows of one block of queries share a list.
+  e.loop(down(row), e.add(down(lastRow), 1), 1, [&](Value group) {
+    Value begin = e.mul(group, size);
+    TileBounds::Clip clip;
+    clip.firstRow = e.max(e.sub(begin, row), e.idx(0));
+    clip.lastRow = e.min(e.sub(e.add(begin, e.sub(size, e.idx(1))), row),
+                         e.sub(rows, e.idx(1)));
+    KeyList own(e, op, context.outer);
+    if (failed(own.open(head, symbols[QBegin], e.add(row, clip.firstRow)))) {
+      result = failure();
+      return;
+    }
+    SeenSet seen(e, seenBits);
+    seen.eachWindow(blocks, [&] {
+      e.loop(e.idx(0), own.count(), 1, [&](Value t) {
+        FailureOr<KeyList::Element> element = own.element(t);
+        if (failed(element)) {
+          result = failure();
+          return;
+        }
+        Value number = e.sub(down(element->position), firstBlock);
+        Value first = e.sub(element->position, symbols[KBegin]);
+        clip.firstKey = e.max(first, e.idx(0));
+        clip.lastKey =
+            e.min(e.add(first, e.sub(size, e.idx(1))), e.sub(keys, e.idx(1)));
+        e.when(seen.insert(number, element->isLive), [&] {
+          walked.bounds->setClip(&clip);
+          body();
+          walked.bounds->setClip(nullptr);
+        });
+      });
+    });
   });
   return result;
 }
+
+std::pair<Value, Value> FoldLowering::keyRow(KeyWalk &keys, Value block,
+                                             Value j) {
+  if (kBlock)
+    return {kBlock, j};
+  Value m = e.b.createOrFold<memref::DimOp>(e.loc, kRows, int64_t(0));
+  return {kRows, e.min(keys.rowOf(block, j), e.sub(m, e.idx(1)))};
+}
+
+std::pair<Value, Value> FoldLowering::valueRow(KeyWalk &keys, Value block,
+                                               Value j) {
+  return vBlock ? std::pair(vBlock, j) : std::pair(vRows, keys.rowOf(block, j));
+}
+
+LogicalResult FoldLowering::loadKeyBlock(KeyWalk &keys, Value block,
+                                         Value count) {
+  LogicalResult result = success();
+  auto load = [&](Region &loader, Value destination, int64_t length) {
+    if (!destination)
+      return;
+    e.loop(e.idx(0), count, 1, [&](Value j) {
+      if (failed(loadRow(loader, keys.rowOf(block, j),
+                         at(destination, j, length), length)))
+        result = failure();
+    });
+  };
+  load(op.getLoadK(), kBlock, d);
+  load(op.getLoadV(), vBlock, dv);
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Scores and tests
+//===----------------------------------------------------------------------===//
 
 FailureOr<Value> FoldLowering::emitScore(const PairLanes &pair) {
   if (op.getScore().empty())
@@ -124,21 +261,23 @@ FailureOr<Value> FoldLowering::emitScore(const PairLanes &pair) {
   return e.mulf(score, e.constant(score.getType(), scoreFactor()));
 }
 
-FailureOr<Value> FoldLowering::emitTests(ComponentAttr component,
-                                         const PairLanes &pair) {
-  if (component.getTestNumbers().empty())
+FailureOr<Value> FoldLowering::emitTests(ArrayRef<int64_t> tests,
+                                         const PairLanes &pair, bool asVector) {
+  if (tests.empty())
     return Value();
   Block &block = op.getTests().front();
   LaneEmitter region(e, lanes, context.outer);
   Value inputs[] = {pair.head, pair.i, pair.j, pair.r, pair.c};
   for (auto [argument, value] : llvm::zip(block.getArguments(), inputs))
     region.bind(argument, value);
-  if (failed(region.emit(block)))
+  Values wanted;
+  for (int64_t test : tests)
+    wanted.push_back(block.getTerminator()->getOperand(std::abs(test) - 1));
+  if (failed(region.emit(block, wanted)))
     return failure();
   Value all;
-  for (int64_t test : component.getTestNumbers()) {
-    Value bit = region.lookupVector(
-        block.getTerminator()->getOperand(std::abs(test) - 1));
+  for (auto [test, value] : llvm::zip(tests, wanted)) {
+    Value bit = asVector ? region.lookupVector(value) : region.lookup(value);
     if (test < 0) {
       TypedAttr one = e.b.getBoolAttr(true);
       if (auto vector = dyn_cast<VectorType>(bit.getType()))
@@ -151,9 +290,47 @@ FailureOr<Value> FoldLowering::emitTests(ComponentAttr component,
   return all;
 }
 
-LogicalResult FoldLowering::storeRow(Value finished, Value g, Value r) {
+//===----------------------------------------------------------------------===//
+// States and results
+//===----------------------------------------------------------------------===//
+
+FailureOr<std::pair<Value, Value>> FoldLowering::loadState(Value g, Value t,
+                                                           Value destination) {
   RowProgram program(e, environment());
-  Value out = at(context.tileOut, {g, r}, dv);
+  Region &region = op.getState();
+  program.bind(region.front().getArgument(0), e.add(head, g));
+  program.bind(region.front().getArgument(1), rowAt(t));
+  FailureOr<Value> result = program.emit(region);
+  if (failed(result))
+    return failure();
+  program.copyRow(*result, destination, dv);
+  Operation *yield = region.front().getTerminator();
+  return std::pair(program.scalar(yield->getOperand(1)),
+                   program.scalar(yield->getOperand(2)));
+}
+
+void FoldLowering::storeState(Value m, Value l, Value g, Value t) {
+  e.store(m, context.stateOut, {g, t, e.idx(0)});
+  e.store(l, context.stateOut, {g, t, e.idx(1)});
+}
+
+void FoldLowering::storePairs(Value count, Value g, Value t) {
+  if (context.pairsOut)
+    e.storeIndex(count, context.pairsOut, {g, t});
+}
+
+Value FoldLowering::finishFactor(Value l) {
+  Value one = e.constant(l.getType(), 1.0), zero = e.constant(l.getType(), 0.0);
+  if (op.getPartial())
+    return one;
+  Value none =
+      arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, l, zero);
+  return e.select(none, zero, arith::DivFOp::create(e.b, e.loc, one, l));
+}
+
+LogicalResult FoldLowering::storeRow(Value finished, Value g, Value t) {
+  RowProgram program(e, environment());
+  Value out = at(context.tileOut, {g, t}, dv);
   Region &epilogue = op.getEpilogue();
   if (epilogue.empty()) {
     program.copyRow(finished, out, dv);
@@ -170,7 +347,7 @@ LogicalResult FoldLowering::storeRow(Value finished, Value g, Value r) {
   }
   program.bindRow(argument, finished);
   program.bind(block.getArgument(1), e.add(head, g));
-  program.bind(block.getArgument(2), e.add(row, r));
+  program.bind(block.getArgument(2), rowAt(t));
   FailureOr<Value> result = program.emit(epilogue);
   if (failed(result))
     return failure();

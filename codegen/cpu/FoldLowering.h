@@ -8,6 +8,7 @@
 #include "codegen/cpu/RowProgram.h"
 #include "codegen/cpu/TileBounds.h"
 #include "dialect/Attn.h"
+#include <memory>
 
 namespace attnc::cpu {
 
@@ -18,8 +19,10 @@ struct FoldContext {
   OuterValues &outer;
   Value scratch; // memref<?xi8>
   ScratchLayout &layout;
-  Value tileOut; // memref [heads, rows, dv] of the tile's element type
-  Value lseOut;  // memref [heads, rows] of f32, or null
+  Value tileOut;  // memref [heads, rows, dv] of the tile's element type
+  Value lseOut;   // memref [heads, rows] of f32, or null
+  Value stateOut; // memref [heads, rows, 2], of a partial fold
+  Value pairsOut; // memref [heads, rows] of i64, or null
 };
 
 /// Common ground of the micro-kernels.
@@ -36,7 +39,10 @@ protected:
   int64_t lanes;
   int64_t d, dv; // head sizes
   Value head, row, rows, keys;
+  int64_t step;
   Values symbols;
+  Value kRows, vRows;   // operands read in place, [m][d]; null: loaded
+  Value kBlock, vBlock; // loaded blocks of key rows
 
   Value buffer(llvm::ArrayRef<int64_t> shape, Type element);
   Value buffer(llvm::ArrayRef<int64_t> shape) { return buffer(shape, ct); }
@@ -55,9 +61,32 @@ protected:
   /// Runs a loader for one row into `destination` (memref<Lxct>).
   llvm::LogicalResult loadRow(mlir::Region &loader, ValueRange arguments,
                               Value destination, int64_t length);
-  /// Loads key rows first .. first + count of k or v into buffer[0 .. count].
-  llvm::LogicalResult loadBlock(mlir::Region &loader, Value first, Value count,
-                                Value buffer, int64_t length);
+
+  /// Row number t of the tile in the operand.
+  Value rowAt(Value t) { return e.add(row, e.mul(t, e.idx(step))); }
+
+  //===--------------------------------------------------------------------===//
+  // Keys
+  //===--------------------------------------------------------------------===//
+
+  /// How a component's keys are walked; the walked atom is not tested.
+  struct Walked {
+    std::unique_ptr<KeyWalk> keys;
+    std::unique_ptr<TileBounds> bounds;
+    llvm::SmallVector<int64_t> tests; // signed atom numbers
+    bool isList = false, isBlocks = false;
+  };
+  mlir::FailureOr<Walked> walk(mlir::attn::ComponentAttr component);
+  /// Emits `body` once: for each run of contiguous keys that a list of blocks
+  /// gives, with `walked`'s bounds clipped to it; else as it is.
+  llvm::LogicalResult eachRun(Walked &walked, llvm::function_ref<void()> body);
+
+  /// Where key number `block` + `j` of k (v) is read: a memref and its row.
+  /// Rows past the operand are read from its last one.
+  std::pair<Value, Value> keyRow(KeyWalk &keys, Value block, Value j);
+  std::pair<Value, Value> valueRow(KeyWalk &keys, Value block, Value j);
+  /// Loads keys `block` .. `block` + count - 1 into kBlock and vBlock.
+  llvm::LogicalResult loadKeyBlock(KeyWalk &keys, Value block, Value count);
 
   /// Emits the score region (log2 units in and out when there is none) and
   /// the tests for `lanes` pairs.
@@ -66,19 +95,32 @@ protected:
     Value score;            // vector
   };
   mlir::FailureOr<Value> emitScore(const PairLanes &pair);
-  /// AND of a component's tests: an i1 or vector of i1; null when it has none.
-  mlir::FailureOr<Value> emitTests(mlir::attn::ComponentAttr component,
-                                   const PairLanes &pair);
+  /// AND of signed atom numbers: an i1 or vector of i1 (`asVector`: always);
+  /// null when there are none.
+  mlir::FailureOr<Value> emitTests(llvm::ArrayRef<int64_t> tests,
+                                   const PairLanes &pair, bool asVector = true);
 
-  /// Stores a finished row (memref<dv x ct>) as row `r` of head `g` of the
+  /// What a fold before has accumulated of row t of head g: its row into
+  /// `destination`; (m, l).
+  mlir::FailureOr<std::pair<Value, Value>> loadState(Value g, Value t,
+                                                     Value destination);
+  /// Scores that were computed of row t of head g, if they are counted.
+  void storePairs(Value count, Value g, Value t);
+
+  /// Stores a finished row (memref<dv x ct>) as row `t` of head `g` of the
   /// tile, through the epilogue.
-  llvm::LogicalResult storeRow(Value finished, Value g, Value r);
+  llvm::LogicalResult storeRow(Value finished, Value g, Value t);
+  /// The factor that finishes a row: 1 / l, 0 for a row without pairs; 1 where
+  /// rows stay as they are.
+  Value finishFactor(Value l);
   /// The natural log-sum-exp of (m in log2 units, l), f32.
   Value logSumExp(Value m, Value l);
+  void storeState(Value m, Value l, Value g, Value t);
 
 private:
   FoldContext context;
   Value finishedRow; // staging of the epilogue's argument
+  Value seenBits;    // which elements of a list have come up
 
   RowEnvironment environment() {
     return {context.outer, context.scratch, context.layout, lanes};

@@ -3,13 +3,17 @@
 
 #include "codegen/cpu/LaneEmitter.h"
 #include "codegen/cpu/Exp2.h"
+#include "codegen/cpu/PairOps.h"
+#include "dialect/Attn.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AffineExprVisitor.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include <cmath>
 
 using namespace mlir;
@@ -36,11 +40,35 @@ LogicalResult LaneEmitter::emit(Block &block) {
   return success();
 }
 
+LogicalResult LaneEmitter::emit(Block &block, ValueRange wanted) {
+  SmallPtrSet<Operation *, 16> needed;
+  auto need = [&](Value value) {
+    Operation *op = value.getDefiningOp();
+    if (op && op->getBlock() == &block)
+      needed.insert(op);
+  };
+  llvm::for_each(wanted, need);
+  for (Operation &op : llvm::reverse(block))
+    if (needed.contains(&op))
+      op.walk([&](Operation *inner) {
+        llvm::for_each(inner->getOperands(), need);
+      });
+  for (Operation &op : block)
+    if (needed.contains(&op) && failed(emit(op)))
+      return failure();
+  return success();
+}
+
 LogicalResult LaneEmitter::emit(Operation &op) {
   if (isa<tensor::ExtractOp>(op))
     return emitExtract(op);
   if (isa<affine::AffineApplyOp>(op))
     return emitAffineApply(op);
+  if (auto checked = dyn_cast<attn::CheckedOp>(op))
+    return emitChecked(checked);
+  if (isa<attn::SegmentOp, attn::ListedOp, attn::RandomKeyOp,
+          attn::IsRandomKeyOp>(op))
+    return emitPairOp(op);
   if (auto index = dyn_cast<linalg::IndexOp>(op)) {
     auto it = loopIndices.find(index.getDim());
     if (it == loopIndices.end())
@@ -49,14 +77,27 @@ LogicalResult LaneEmitter::emit(Operation &op) {
     return success();
   }
   if (auto dim = dyn_cast<tensor::DimOp>(op)) {
-    Value memref = outer.tensor(dim.getSource());
+    Value memref = tensorOf(op, dim.getSource());
     if (!memref)
-      return op.emitError("takes the size of a tensor that is not in memory");
+      return failure();
     values[dim] =
         memref::DimOp::create(e.b, e.loc, memref, lookup(dim.getIndex()));
     return success();
   }
   return emitElementwise(op);
+}
+
+/// Clamps, and reports a value out of range.
+LogicalResult LaneEmitter::emitChecked(attn::CheckedOp op) {
+  Value x = lookup(op.getValue()), low = lookup(op.getLower()),
+        high = lookup(op.getUpper());
+  if (isVarying(x) || isVarying(low) || isVarying(high))
+    return op.emitError(
+        "is checked once for many pairs, which is not compiled");
+  Value clamped = e.max(e.min(x, high), low);
+  outer.report(e.cmp(arith::CmpIPredicate::ne, x, clamped), op.getStatus());
+  values[op.getResult()] = clamped;
+  return success();
 }
 
 /// exp, exp2 and tanh of f64 have no vector form upstream; they are made of
@@ -99,6 +140,40 @@ static Value emitF64Math(Emitter &e, Operation &op, Value x) {
   return {};
 }
 
+/// Machines trap on integer divisions by 0 and on overflowing ones. Regions run
+/// on lanes that no pair needs, and no data may end the process: there the
+/// divisor is 1.
+Value LaneEmitter::nonZeroDivisor(Operation &op, ArrayRef<Value> operands) {
+  APInt constant;
+  if (matchPattern(op.getOperand(1), m_ConstantInt(&constant)) &&
+      !constant.isZero() && !constant.isAllOnes())
+    return operands[1];
+  Value x = operands[0], y = operands[1];
+  if (isVarying(x) || isVarying(y)) {
+    x = widen(x);
+    y = widen(y);
+  }
+  auto like = [&](const APInt &value) -> Value {
+    Type type = x.getType();
+    TypedAttr attr = e.b.getIntegerAttr(getElementTypeOrSelf(type), value);
+    if (auto vector = dyn_cast<VectorType>(type))
+      attr = DenseElementsAttr::get(vector, Attribute(attr));
+    return arith::ConstantOp::create(e.b, e.loc, attr);
+  };
+  Type element = getElementTypeOrSelf(x.getType());
+  unsigned width = element.isIndex() ? 64 : element.getIntOrFloatBitWidth();
+  arith::CmpIPredicate equal = arith::CmpIPredicate::eq;
+  Value trap = e.cmp(equal, y, like(APInt::getZero(width)));
+  if (isa<arith::DivSIOp, arith::RemSIOp, arith::FloorDivSIOp,
+          arith::CeilDivSIOp>(op)) {
+    Value wraps =
+        e.both(e.cmp(equal, y, like(APInt::getAllOnes(width))),
+               e.cmp(equal, x, like(APInt::getSignedMinValue(width))));
+    trap = arith::OrIOp::create(e.b, e.loc, trap, wraps);
+  }
+  return e.select(trap, like(APInt(width, 1)), y);
+}
+
 LogicalResult LaneEmitter::emitElementwise(Operation &op) {
   SmallVector<Value> operands;
   bool varying = false;
@@ -114,6 +189,9 @@ LogicalResult LaneEmitter::emitElementwise(Operation &op) {
       values[op.getResult(0)] = result;
       return success();
     }
+  if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
+          arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp>(op))
+    operands[1] = nonZeroDivisor(op, operands);
   if (varying) {
     if (!OpTrait::hasElementwiseMappableTraits(&op))
       return op.emitError("is not elementwise: it cannot be compiled inside a "
@@ -132,11 +210,12 @@ LogicalResult LaneEmitter::emitElementwise(Operation &op) {
 
 Value LaneEmitter::loadElement(Value memref, ArrayRef<Value> indices,
                                Type element) {
-  Value x = e.load(element.isInteger(1) ? Type(e.b.getI8Type()) : element,
-                   memref, indices);
-  if (!element.isInteger(1))
-    return x;
-  return e.nonZero(x);
+  Value x = memref::LoadOp::create(e.b, e.loc, memref, indices);
+  if (element.isInteger(1))
+    return e.nonZero(x);
+  if (element.isIndex())
+    return arith::IndexCastOp::create(e.b, e.loc, element, x);
+  return x;
 }
 
 Value LaneEmitter::gather(Value memref, ArrayRef<Value> indices, Type element) {
@@ -157,30 +236,112 @@ Value LaneEmitter::gather(Value memref, ArrayRef<Value> indices, Type element) {
   return result;
 }
 
+Value LaneEmitter::tensorOf(Operation &op, Value tensor) {
+  Value memref = outer.tensor(tensor);
+  if (!memref)
+    op.emitError("reads a tensor that is not in memory");
+  return memref;
+}
+
 /// Indices are clamped to the tensor: lanes whose pair is masked out, or lies
 /// in the tail of a tile, may compute any index, and none may read outside.
-LogicalResult LaneEmitter::emitExtract(Operation &op) {
-  auto extract = cast<tensor::ExtractOp>(op);
-  Value memref = outer.tensor(extract.getTensor());
-  if (!memref)
-    return op.emitError("reads a tensor that is not in memory");
-  bool varying = false;
-  SmallVector<Value> indices;
-  for (auto [d, index] : llvm::enumerate(extract.getIndices())) {
-    Value i = lookup(index);
+Values LaneEmitter::indicesInside(Value memref, ValueRange originals) {
+  Values indices;
+  for (auto [d, original] : llvm::enumerate(originals)) {
+    Value i = lookup(original);
     Value last = e.sub(
         e.b.createOrFold<memref::DimOp>(e.loc, memref, int64_t(d)), e.idx(1));
     Value zero = e.idx(0);
     if (isVarying(i)) {
-      varying = true;
       last = widen(last);
       zero = widen(zero);
     }
     indices.push_back(e.max(e.min(i, last), zero));
   }
+  return indices;
+}
+
+/// Whether a tensor of integers may turn out to have no element: parameters and
+/// row pointers come in sizes that nothing else fixes. (Floats and bools have
+/// the sizes of q, k and v.)
+static bool mayBeEmpty(RankedTensorType type) {
+  Type element = type.getElementType();
+  return (element.isIndex() || element.isInteger()) && !element.isInteger(1) &&
+         !type.hasStaticShape();
+}
+
+LogicalResult LaneEmitter::emitExtract(Operation &op) {
+  auto extract = cast<tensor::ExtractOp>(op);
+  Value memref = tensorOf(op, extract.getTensor());
+  if (!memref)
+    return failure();
+  Values indices = indicesInside(memref, extract.getIndices());
+  bool varying = llvm::any_of(indices, [&](Value i) { return isVarying(i); });
   Type element = extract.getType();
-  values[extract] = varying ? gather(memref, indices, element)
-                            : loadElement(memref, indices, element);
+  auto read = [&] {
+    return varying ? gather(memref, indices, element)
+                   : loadElement(memref, indices, element);
+  };
+  RankedTensorType type = extract.getTensor().getType();
+  if (!mayBeEmpty(type)) {
+    values[extract] = read();
+    return success();
+  }
+  Value elements = e.idx(1);
+  for (int64_t d = 0; d < type.getRank(); ++d)
+    elements =
+        e.mul(elements, e.b.createOrFold<memref::DimOp>(e.loc, memref, d));
+  Value any = e.cmp(arith::CmpIPredicate::ne, elements, e.idx(0));
+  auto guarded = scf::IfOp::create(
+      e.b, e.loc, any,
+      [&](OpBuilder &b, Location loc) { scf::YieldOp::create(b, loc, read()); },
+      [&](OpBuilder &b, Location loc) {
+        Type result = varying ? e.vec(lanes, element) : element;
+        Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(result));
+        scf::YieldOp::create(b, loc, zero);
+      });
+  values[extract] = guarded.getResult(0);
+  return success();
+}
+
+LogicalResult LaneEmitter::emitPairOp(Operation &op) {
+  PairOps ops(e, lanes);
+  auto rowOf = [&](Value tensor, ValueRange lead) {
+    Value memref = tensorOf(op, tensor);
+    Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
+    return PairOps::Row{memref, element,
+                        memref ? indicesInside(memref, lead) : Values()};
+  };
+  if (auto segment = dyn_cast<attn::SegmentOp>(op)) {
+    PairOps::Row row = rowOf(segment.getBoundaries(), segment.getLead());
+    if (!row.memref)
+      return failure();
+    std::array<Value, 3> found = ops.segment(row, lookup(segment.getX()));
+    for (auto [result, value] : llvm::zip_equal(op.getResults(), found))
+      values[result] = value;
+    return success();
+  }
+  if (auto listed = dyn_cast<attn::ListedOp>(op)) {
+    PairOps::Row row = rowOf(listed.getList(), listed.getLead());
+    if (!row.memref)
+      return failure();
+    values[listed] =
+        ops.listed(row, lookup(listed.getX()), lookup(listed.getBegin()),
+                   lookup(listed.getEnd()));
+    return success();
+  }
+  if (auto key = dyn_cast<attn::RandomKeyOp>(op)) {
+    PairOps::RandomRow row{lookup(key.getHead()), lookup(key.getI()),
+                           lookup(key.getBegin()), lookup(key.getEnd()),
+                           static_cast<int64_t>(key.getSeed())};
+    values[key] = ops.randomKey(row, lookup(key.getT()));
+    return success();
+  }
+  auto key = cast<attn::IsRandomKeyOp>(op);
+  PairOps::RandomRow row{lookup(key.getHead()), lookup(key.getI()),
+                         lookup(key.getBegin()), lookup(key.getEnd()),
+                         static_cast<int64_t>(key.getSeed())};
+  values[key] = ops.isRandomKey(row, lookup(key.getJ()), key.getCount());
   return success();
 }
 
@@ -209,16 +370,22 @@ struct ExprEmitter : public AffineExprVisitor<ExprEmitter, Value> {
   Value visitMulExpr(AffineBinaryOpExpr x) {
     return e.mul(visit(x.getLHS()), visit(x.getRHS()));
   }
+  /// Divisors are positive where the result means anything.
+  Value divisor(AffineExpr x) {
+    if (isa<AffineConstantExpr>(x))
+      return visit(x);
+    return e.max(visit(x), operand(e.idx(1)));
+  }
   Value visitFloorDivExpr(AffineBinaryOpExpr x) {
     return arith::FloorDivSIOp::create(e.b, e.loc, visit(x.getLHS()),
-                                       visit(x.getRHS()));
+                                       divisor(x.getRHS()));
   }
   Value visitCeilDivExpr(AffineBinaryOpExpr x) {
     return arith::CeilDivSIOp::create(e.b, e.loc, visit(x.getLHS()),
-                                      visit(x.getRHS()));
+                                      divisor(x.getRHS()));
   }
   Value visitModExpr(AffineBinaryOpExpr x) {
-    Value lhs = visit(x.getLHS()), rhs = visit(x.getRHS());
+    Value lhs = visit(x.getLHS()), rhs = divisor(x.getRHS());
     Value q = arith::FloorDivSIOp::create(e.b, e.loc, lhs, rhs);
     return e.sub(lhs, e.mul(q, rhs));
   }

@@ -8,6 +8,7 @@
 #define ATTNC_CODEGEN_CPU_LANEEMITTER_H
 
 #include "codegen/cpu/Emitter.h"
+#include "dialect/Attn.h"
 #include "llvm/ADT/DenseMap.h"
 
 namespace attnc::cpu {
@@ -20,6 +21,8 @@ public:
   virtual Value tensor(Value original) = 0;
   /// A scalar computed outside: grid indices, sizes, lengths.
   virtual Value scalar(Value original) = 0;
+  /// Sets a bit of the status word where `isWrong`.
+  virtual void report(Value isWrong, mlir::attn::Status status) = 0;
 };
 
 class LaneEmitter {
@@ -34,6 +37,8 @@ public:
 
   /// Emits the block without its terminator.
   llvm::LogicalResult emit(mlir::Block &block);
+  /// Emits what `wanted` need of the block.
+  llvm::LogicalResult emit(mlir::Block &block, ValueRange wanted);
   llvm::LogicalResult emit(mlir::Operation &op);
 
   /// The value of a terminator operand or outer value: bound, emitted here, or
@@ -54,6 +59,11 @@ private:
   llvm::LogicalResult emitExtract(mlir::Operation &op);
   llvm::LogicalResult emitElementwise(mlir::Operation &op);
   llvm::LogicalResult emitAffineApply(mlir::Operation &op);
+  llvm::LogicalResult emitChecked(mlir::attn::CheckedOp op);
+  llvm::LogicalResult emitPairOp(mlir::Operation &op);
+  Value tensorOf(mlir::Operation &op, Value tensor);
+  Values indicesInside(Value memref, ValueRange indices);
+  Value nonZeroDivisor(mlir::Operation &op, llvm::ArrayRef<Value> operands);
   Value gather(Value memref, llvm::ArrayRef<Value> indices, Type element);
   Value loadElement(Value memref, llvm::ArrayRef<Value> indices, Type element);
 };

@@ -86,6 +86,17 @@ public:
     return it->second;
   }
 
+  void report(Value isWrong, Status status) override {
+    e->when(isWrong, [&] {
+      Value word = trailing(2), zero = e->idx(0);
+      Value bit = arith::ConstantOp::create(
+          b, launch.getLoc(),
+          b.getI32IntegerAttr(static_cast<int32_t>(status)));
+      Value old = e->load(b.getI32Type(), word, zero);
+      e->store(arith::OrIOp::create(b, launch.getLoc(), old, bit), word, zero);
+    });
+  }
+
 private:
   func::FuncOp source;
   const KernelTensors &kernelTensors;
@@ -273,8 +284,6 @@ private:
         result = emitFold(forall, fold);
       else if (auto rows = dyn_cast<RowsOp>(op))
         result = emitRows(forall, rows);
-      else if (auto checked = dyn_cast<CheckedOp>(op))
-        emitChecked(checked, body);
       else if (isa<tensor::CollapseShapeOp, tensor::CastOp>(op))
         continue; // seen through by destinationOf
       else if (op.getNumResults() == 1 &&
@@ -289,23 +298,6 @@ private:
         return failure();
     }
     return success();
-  }
-
-  /// Clamps, and sets the status bit of a value out of range.
-  void emitChecked(CheckedOp op, LaneEmitter &body) {
-    Value x = body.lookup(op.getValue()), low = body.lookup(op.getLower()),
-          high = body.lookup(op.getUpper());
-    Value clamped = e->max(e->min(x, high), low);
-    e->when(e->cmp(arith::CmpIPredicate::ne, x, clamped), [&] {
-      Value status = trailing(2), zero = e->idx(0);
-      Value bit = arith::ConstantOp::create(
-          b, op.getLoc(),
-          b.getI32IntegerAttr(static_cast<int32_t>(op.getStatus())));
-      Value old = e->load(b.getI32Type(), status, zero);
-      e->store(arith::OrIOp::create(b, op.getLoc(), old, bit), status, zero);
-    });
-    scalars[op.getResult()] = clamped;
-    body.bind(op.getResult(), clamped);
   }
 
   /// Where a tile goes: a view [heads, rows, columns...] of the output it is
@@ -327,11 +319,9 @@ private:
                           RankedTensorType tile) {
     Location loc = insert.getLoc();
     Value memref = outputs.lookup(insert.getDest());
-    if (!memref || !insert.hasUnitStride())
+    if (!memref)
       return insert.emitError("does not insert into a result of the grid");
-    auto type = cast<MemRefType>(memref.getType());
-    int64_t rank = type.getRank();
-    SmallVector<OpFoldResult> offsets, sizes, strides(rank, b.getIndexAttr(1));
+    SmallVector<OpFoldResult> offsets, sizes, strides;
     auto mapped = [&](OpFoldResult x) -> OpFoldResult {
       auto value = dyn_cast<Value>(x);
       return value ? OpFoldResult(scalar(value)) : x;
@@ -340,6 +330,8 @@ private:
       offsets.push_back(mapped(x));
     for (OpFoldResult x : insert.getMixedSizes())
       sizes.push_back(mapped(x));
+    for (OpFoldResult x : insert.getMixedStrides())
+      strides.push_back(mapped(x));
     Value view =
         memref::SubViewOp::create(b, loc, memref, offsets, sizes, strides);
     // Leading dims of size 1 go (or come) until the rank is the tile's.
@@ -380,14 +372,26 @@ private:
     FailureOr<Value> tile = destinationOf(forall, fold.getTile());
     if (failed(tile))
       return failure();
-    Value lse;
-    if (fold.getLse()) {
-      FailureOr<Value> view = destinationOf(forall, fold.getLse());
-      if (failed(view))
+    Value others[2];
+    for (auto [result, view] :
+         llvm::zip(ValueRange{fold.getLse(), fold.getPairs()}, others)) {
+      if (!result)
+        continue;
+      FailureOr<Value> destination = destinationOf(forall, result);
+      if (failed(destination))
         return failure();
-      lse = *view;
+      view = *destination;
     }
-    FoldContext context{*e, fold, *this, trailing(1), layout, *tile, lse};
+    bool partial = fold.getPartial();
+    FoldContext context{*e,
+                        fold,
+                        *this,
+                        trailing(1),
+                        layout,
+                        *tile,
+                        partial ? Value() : others[0],
+                        partial ? others[0] : Value(),
+                        others[1]};
     return fold.getSchedule().getMicro() == MicroKernel::Block
                ? emitBlockFold(context)
                : emitRowFold(context);

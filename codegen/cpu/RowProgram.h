@@ -30,7 +30,10 @@ public:
   /// Binds a row argument to a memref of rank 1.
   void bindRow(Value argument, Value memref) { rows[argument] = memref; }
 
-  /// Emits the region; the memref<Lxt> that holds the row it yields.
+  /// A scalar that the region computed.
+  Value scalar(Value original) override { return scalars.lookup(original); }
+
+  /// Emits the region; the memref<Lxt> that holds the (first) row it yields.
   mlir::FailureOr<Value> emit(mlir::Region &region);
 
   /// Copies a row into another memref of rank 1, converting elements.
@@ -44,7 +47,9 @@ private:
 
   // What the bodies of linalg operations see around them.
   Value tensor(Value original) override { return env.outer.tensor(original); }
-  Value scalar(Value original) override { return scalars.lookup(original); }
+  void report(Value isWrong, mlir::attn::Status status) override {
+    env.outer.report(isWrong, status);
+  }
 
   Value newRow(int64_t length, Type element);
   Value scalarOf(mlir::OpFoldResult x);

@@ -179,6 +179,7 @@ static const HandlerTable &getHandlers() {
     registerControlHandlers(t);
     registerLinalgHandlers(t);
     registerAttnHandlers(t);
+    registerPairHandlers(t);
     // What these hand on is fetched by the operation around them.
     for (StringRef name : {"func.return", "scf.yield", "scf.forall.in_parallel",
                            "linalg.yield", "tensor.yield", "attn.yield"})

@@ -133,6 +133,7 @@ void registerReshapeHandlers(HandlerTable &table);
 void registerControlHandlers(HandlerTable &table);
 void registerLinalgHandlers(HandlerTable &table);
 void registerAttnHandlers(HandlerTable &table);
+void registerPairHandlers(HandlerTable &table);
 /// Linalg operations go by their interface, not by name.
 mlir::LogicalResult runLinalg(Interpreter &interpreter, const Instruction &ins);
 mlir::LogicalResult runAttention(Interpreter &interpreter,

@@ -2,39 +2,12 @@
 // RUN: attnc-opt %s -attn-plan-pairs -split-input-file -verify-diagnostics
 
 !t = tensor<?x8xf32>
-func.func @set_that_no_pass_compiles(%q: !t) -> !t {
-  // expected-error @+1 {{pair set 'strided' is not compiled yet}}
-  %o = attn.attention %q, %q, %q mask = #attn.pairs<causal & (window<3, 3> | !strided<4>)> : !t, !t, !t -> !t
-  return %o : !t
-}
-
-// -----
-
-!t = tensor<?x8xf32>
 func.func @each_operation_is_refused(%q: !t) -> !t {
-  // expected-error @+1 {{pair set 'log' is not compiled yet}}
-  %o = attn.attention %q, %q, %q mask = #attn.pairs<log> : !t, !t, !t -> !t
+  // expected-error @+1 {{kernel #attn.relu is not compiled yet}}
+  %o = attn.attention %q, %q, %q kernel = #attn.relu : !t, !t, !t -> !t
   // expected-error @+1 {{kernel #attn.none is not compiled yet}}
   %p = attn.attention %o, %q, %q kernel = #attn.none : !t, !t, !t -> !t
   return %p : !t
-}
-
-// -----
-
-!t = tensor<?x8xf32>
-func.func @clamped_window(%q: !t) -> !t {
-  // expected-error @+1 {{pair set 'clamped window' is not compiled yet}}
-  %o = attn.attention %q, %q, %q sparsity = #attn.pairs<window<3, 3, clamped>> : !t, !t, !t -> !t
-  return %o : !t
-}
-
-// -----
-
-!t = tensor<?x8xf32>
-func.func @scope(%q: !t, %cu: tensor<?xi64>) -> !t {
-  // expected-error @+1 {{pair set 'per_document' is not compiled yet}}
-  %o = attn.attention %q, %q, %q mask = #attn.pairs<per_document(%cu) { causal }> : !t, !t, !t, tensor<?xi64> -> !t
-  return %o : !t
 }
 
 // -----
@@ -113,17 +86,26 @@ func.func @too_many_components(%q: !t) -> !t {
 // -----
 
 !t = tensor<?x8xf32>
-func.func @plan_with_an_atom_that_bounds_tell(%q: !t) -> !t {
-  // expected-error @+1 {{the plan's atom #attn.pairs<causal> is not compiled as a test}}
-  %o = attn.attention %q, %q, %q mask = #attn.pairs<causal> plan = #attn.plan<atoms = [#attn.pairs<causal>]> : !t, !t, !t -> !t
+func.func @plan_with_a_falling_bound(%q: !t) -> !t {
+  // expected-error @+1 {{a bound of the plan does not rise by 0 or 1 with the query: affine_map<(d0)[s0, s1, s2, s3] -> (-d0)>}}
+  %o = attn.attention %q, %q, %q plan = #attn.plan<components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (-d0), upper = (d0)[s0, s1, s2, s3] -> (s1), row_lower = ()[s0, s1, s2, s3] -> (), row_upper = ()[s0, s1, s2, s3] -> ()>]> : !t, !t, !t -> !t
   return %o : !t
 }
 
 // -----
 
 !t = tensor<?x8xf32>
-func.func @plan_with_a_falling_bound(%q: !t) -> !t {
-  // expected-error @+1 {{a bound of the plan does not rise by 0 or 1 with the query: affine_map<(d0)[s0, s1, s2, s3] -> (-d0)>}}
-  %o = attn.attention %q, %q, %q plan = #attn.plan<components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (-d0), upper = (d0)[s0, s1, s2, s3] -> (s1), row_lower = ()[s0, s1, s2, s3] -> (), row_upper = ()[s0, s1, s2, s3] -> ()>]> : !t, !t, !t -> !t
+func.func @set_that_no_kernel_computes(%q: !t) -> !t {
+  // expected-error @+1 {{an affine set divides by a number that is not positive}}
+  %o = attn.attention %q, %q, %q mask = #attn.pairs<causal & affine<"(i, j)[n, m] : (i floordiv (-2) - j >= 0)">> : !t, !t, !t -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+func.func @atom_that_no_kernel_computes(%q: !t) -> !t {
+  // expected-error @+1 {{an affine set divides by a number that is not positive}}
+  %o = attn.attention %q, %q, %q mask = #attn.pairs<causal> plan = #attn.plan<atoms = [#attn.pairs<affine<"(i, j)[n, m] : (i mod 0 - j >= 0)">>]> : !t, !t, !t -> !t
   return %o : !t
 }

@@ -49,8 +49,8 @@ func.func @few_static_keys_shrink_the_block(%q: tensor<20x64xf32>, %k: tensor<20
 // A cast is cheaper than a buffer; the square root of a norm is not.
 // CHECK-LABEL: @casts_fuse_and_norms_materialize
 // CHECK: q = direct, k = materialize, v = fuse
-// CHECK-SAME: k: 1 producer(s) materialized once in O(m d)
-// CHECK-SAME: v: 1 producer(s) fused into the loader
+// CHECK-SAME: k: 1 producer materialized once in O(m d): every query tile would recompute 5 operations an element
+// CHECK-SAME: v: 1 producer fused into the loader: 1 operation an element costs less than a second buffer
 // MAT-LABEL: @casts_fuse_and_norms_materialize
 // MAT: q = direct, k = materialize, v = materialize
 func.func @casts_fuse_and_norms_materialize(%q: tensor<?x64xf32>, %k: tensor<?x64xf32>, %v: tensor<?x64xf16>, %n: index) -> tensor<?x64xf32> {
@@ -74,7 +74,7 @@ func.func @casts_fuse_and_norms_materialize(%q: tensor<?x64xf32>, %k: tensor<?x6
 
 // CHECK-LABEL: @one_query_tile_fuses_everything
 // CHECK: q = direct, k = fuse
-// CHECK-SAME: k: 1 producer(s) fused into the loader: one query tile reads each row once
+// CHECK-SAME: k: 1 producer fused into the loader: one query tile reads each row once
 func.func @one_query_tile_fuses_everything(%q: tensor<64x64xf32>, %k: tensor<?x64xf32>, %v: tensor<?x64xf32>) -> tensor<64x64xf32> {
   %k1 = math.tanh %k : tensor<?x64xf32>
   %o = attn.attention %q, %k1, %v : tensor<64x64xf32>, tensor<?x64xf32>, tensor<?x64xf32> -> tensor<64x64xf32>
@@ -89,4 +89,24 @@ func.func @a_written_schedule_stays(%q: tensor<?x64xf32>, %k: tensor<?x64xf32>, 
   %o = attn.attention %q, %k, %v schedule = #attn.schedule<micro = block, query_tile = 48, heads = 1, key_block = 64, lanes = 8, register_keys = 4, register_vectors = 3, q = direct, k = direct, v = direct>
       : tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32> -> tensor<?x64xf32>
   return %o : tensor<?x64xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @known_tiles_are_counted
+// CHECK: q = fuse, k = materialize, v = fuse
+// CHECK-SAME: q: 1 producer fused into the loader: each query row is loaded once
+// CHECK-SAME: k: 5 producers materialized once in O(m d): each of 3 query tiles would recompute 5 operations an element
+// CHECK-SAME: v: 2 producers fused into the loader: 2 operations an element cost less than a second buffer
+func.func @known_tiles_are_counted(%q: tensor<288x64xf32>, %k: tensor<?x64xf32>, %v: tensor<?x64xf16>) -> tensor<288x64xf32> {
+  %q1 = math.tanh %q : tensor<288x64xf32>
+  %a = math.absf %k : tensor<?x64xf32>
+  %b = math.sqrt %a : tensor<?x64xf32>
+  %c = math.exp %b : tensor<?x64xf32>
+  %d = arith.addf %c, %k : tensor<?x64xf32>
+  %e = arith.mulf %d, %d : tensor<?x64xf32>
+  %f = arith.extf %v : tensor<?x64xf16> to tensor<?x64xf32>
+  %g = arith.negf %f : tensor<?x64xf32>
+  %o = attn.attention %q1, %e, %g : tensor<288x64xf32>, tensor<?x64xf32>, tensor<?x64xf32> -> tensor<288x64xf32>
+  return %o : tensor<288x64xf32>
 }

@@ -88,3 +88,51 @@ func.func @rank_two_collapses_the_head(%q: tensor<?x8xf32>, %k: tensor<?x8xf32>,
   %o = attn.attention %q, %k, %v : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32> -> tensor<?x8xf32>
   return %o : tensor<?x8xf32>
 }
+
+// -----
+
+// A grid of one workgroup is still a launch: it stays a grid.
+// CHECK-LABEL: @one_tile_stays_a_grid
+// CHECK: %[[GRID:[a-z0-9_]+]] = scf.forall (%{{[a-z0-9]+}}) in (1)
+// CHECK: attn.fold
+// CHECK: tensor.parallel_insert_slice
+// CHECK: return
+func.func @one_tile_stays_a_grid(%q: tensor<5x8xf32>, %k: tensor<7x8xf32>, %v: tensor<7x8xf32>) -> tensor<5x8xf32> {
+  %o = attn.attention %q, %k, %v : tensor<5x8xf32>, tensor<7x8xf32>, tensor<7x8xf32> -> tensor<5x8xf32>
+  return %o : tensor<5x8xf32>
+}
+
+// -----
+
+// A scope is one test: the document of the query, then the set by positions
+// from its begin.
+// CHECK-LABEL: @scopes_are_tests
+// CHECK-SAME: %[[CU:[a-z0-9]+]]: tensor<3x?xi32>
+// CHECK: tests {
+// CHECK: ^bb0(%{{[a-z0-9]+}}: index, %[[I:[a-z0-9]+]]: index, %[[J:[a-z0-9]+]]: index,
+// CHECK: %{{.*}}, %[[BEGIN:[a-z0-9_]+]], %[[END:[a-z0-9_]+]] = attn.segment %[[I]] of %[[CU]][%{{.*}}]
+// CHECK-DAG: %[[IN:[a-z0-9_]+]] = arith.subi %[[I]], %[[BEGIN]]
+// CHECK-DAG: %[[JN:[a-z0-9_]+]] = arith.subi %[[J]], %[[BEGIN]]
+// CHECK-DAG: arith.cmpi sle, %[[BEGIN]], %[[J]]
+// CHECK-DAG: arith.cmpi slt, %[[J]], %[[END]]
+// CHECK-DAG: %[[BACK:[a-z0-9_]+]] = arith.subi %[[JN]], %[[IN]]
+// CHECK: arith.andi %[[BACK]], %c3
+// CHECK: attn.yield %{{.*}} : i1
+func.func @scopes_are_tests(%q: tensor<3x2x?x8xf32>, %cu: tensor<3x?xi32>) -> tensor<3x2x?x8xf32> {
+  %o = attn.attention %q, %q, %q mask = #attn.pairs<per_document(%cu) { strided<4> }> : tensor<3x2x?x8xf32>, tensor<3x2x?x8xf32>, tensor<3x2x?x8xf32>, tensor<3x?xi32> -> tensor<3x2x?x8xf32>
+  return %o : tensor<3x2x?x8xf32>
+}
+
+// -----
+
+// Sizes that only a launch knows: rows of operands, and that reading the first
+// row pointer reads something.
+// CHECK-LABEL: @sparse_operands_become_constraints
+// CHECK-SAME: (C15) 'bsr' needs a row pointer at least
+// CHECK-SAME: (C15) 'topk' needs one row for each query
+// CHECK-SAME: (C15) 'csr' needs one row pointer more than queries
+// CHECK-SAME: (C15) 'ranges' needs one row for each key
+func.func @sparse_operands_become_constraints(%q: tensor<?x8xf32>, %ptr: tensor<?xi64>, %idx: tensor<?xi64>, %top: tensor<?x?xi32>) -> tensor<?x8xf32> {
+  %o = attn.attention %q, %q, %q mask = #attn.pairs<bsr(%ptr, %idx) | topk(%top) | csr(%ptr, %idx) | ranges(%ptr, %idx)> : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi64>, tensor<?xi64>, tensor<?x?xi32> -> tensor<?x8xf32>
+  return %o : tensor<?x8xf32>
+}

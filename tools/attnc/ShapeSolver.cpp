@@ -248,10 +248,6 @@ void ShapeSolver::visit(linalg::LinalgOp op) {
 }
 
 void ShapeSolver::visitOther(Operation *op) {
-  // Index values are sizes themselves: dimension -1 of the value.
-  auto sizeNode = [&](Value value) {
-    return node(Key(value.getAsOpaquePointer(), -1));
-  };
   if (auto dim = dyn_cast<tensor::DimOp>(op)) {
     if (std::optional<int64_t> index = dim.getConstantIndex())
       if (auto type = dyn_cast<RankedTensorType>(dim.getSource().getType());
@@ -283,11 +279,41 @@ void ShapeSolver::visitOther(Operation *op) {
           tie(operand, d, op->getResult(0), d);
     return;
   }
-  SmallVector<OpFoldResult> sizes;
   if (auto empty = dyn_cast<tensor::EmptyOp>(op))
-    sizes = empty.getMixedSizes();
-  else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))
-    sizes = expand.getMixedOutputShape();
+    tieSizes(empty, empty.getMixedSizes());
+  else
+    visitReshape(op);
+}
+
+/// Sizes that a reshape or a slice keeps. Those that it multiplies or divides
+/// stay apart.
+void ShapeSolver::visitReshape(Operation *op) {
+  auto tieGroups = [&](Value expanded, Value collapsed, auto groups) {
+    for (auto [d, group] : llvm::enumerate(groups))
+      if (group.size() == 1)
+        tie(expanded, group.front(), collapsed, d);
+  };
+  if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
+    tieGroups(expand.getResult(), expand.getSrc(),
+              expand.getReassociationIndices());
+    tieSizes(expand.getResult(), expand.getMixedOutputShape());
+  } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
+    tieGroups(collapse.getSrc(), collapse.getResult(),
+              collapse.getReassociationIndices());
+  } else if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+    llvm::SmallBitVector dropped = slice.getDroppedDims();
+    SmallVector<OpFoldResult> sizes;
+    for (auto [d, size] : llvm::enumerate(slice.getMixedSizes()))
+      if (!dropped.test(d))
+        sizes.push_back(size);
+    tieSizes(slice.getResult(), sizes);
+  } else if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
+    for (int64_t d = 0; d < insert.getDestType().getRank(); ++d)
+      tie(insert.getResult(), d, insert.getDest(), d);
+  }
+}
+
+void ShapeSolver::tieSizes(Value tensor, ArrayRef<OpFoldResult> sizes) {
   for (auto [d, size] : llvm::enumerate(sizes)) {
     auto value = dyn_cast<Value>(size);
     if (!value)
@@ -296,6 +322,6 @@ void ShapeSolver::visitOther(Operation *op) {
     APInt constant;
     if (matchPattern(value, m_ConstantInt(&constant)))
       classes[find(n)].size = constant.getSExtValue();
-    unite(node(op->getResult(0), d), n);
+    unite(node(tensor, d), n);
   }
 }

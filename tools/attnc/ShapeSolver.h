@@ -57,6 +57,10 @@ private:
 
   unsigned node(Key key);
   unsigned node(mlir::Value tensor, int64_t dim);
+  /// Index values are sizes themselves: dimension -1 of the value.
+  unsigned sizeNode(mlir::Value value) {
+    return node(Key(value.getAsOpaquePointer(), -1));
+  }
   unsigned keyRows(mlir::attn::AttentionOp op);
   unsigned find(unsigned n);
   void unite(unsigned a, unsigned b);
@@ -70,6 +74,8 @@ private:
   void visitSets(mlir::attn::AttentionOp op, llvm::ArrayRef<unsigned> lead);
   void visit(mlir::linalg::LinalgOp op);
   void visitOther(mlir::Operation *op);
+  void visitReshape(mlir::Operation *op);
+  void tieSizes(mlir::Value tensor, llvm::ArrayRef<mlir::OpFoldResult> sizes);
 
   std::vector<Class> classes;
   llvm::DenseMap<Key, unsigned> nodes;

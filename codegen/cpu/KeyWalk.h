@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The keys that a component walks, numbered in the order they are walked:
+// contiguous rows, or rows of a lattice or of columns that lie apart.
+
+#ifndef ATTNC_CODEGEN_CPU_KEYWALK_H
+#define ATTNC_CODEGEN_CPU_KEYWALK_H
+
+#include "codegen/cpu/Emitter.h"
+
+namespace attnc::cpu {
+
+/// Keys first .. last (inclusive), by row or by number; empty when first >
+/// last.
+struct KeyInterval {
+  Value first, last;
+};
+
+/// Contiguous rows: number and row are the same.
+class KeyWalk {
+public:
+  explicit KeyWalk(Emitter &e) : e(e) {}
+  virtual ~KeyWalk() = default;
+
+  /// Numbers of the walked keys among rows first .. last of the operand.
+  virtual KeyInterval numbersOf(KeyInterval rows) { return rows; }
+  /// Row of key number `block` + `j`. `j` is a scalar or a vector of numbers in
+  /// the block.
+  virtual Value rowOf(Value block, Value j) { return add(block, j); }
+
+protected:
+  Emitter &e;
+
+  /// x + y where either may be a vector.
+  Value add(Value x, Value y);
+  Value widen(Value x, Value like);
+};
+
+/// Rows c with c = base mod `stride`.
+class LatticeWalk : public KeyWalk {
+public:
+  LatticeWalk(Emitter &e, int64_t stride, Value base)
+      : KeyWalk(e), stride(stride), base(base) {}
+  KeyInterval numbersOf(KeyInterval rows) override;
+  Value rowOf(Value block, Value j) override;
+
+private:
+  int64_t stride;
+  Value base; // 0 <= base < stride
+};
+
+/// The last `count` positions of every `period`.
+class ColumnsWalk : public KeyWalk {
+public:
+  ColumnsWalk(Emitter &e, int64_t period, int64_t count, Value kBegin)
+      : KeyWalk(e), period(period), count(count), kBegin(kBegin) {}
+  KeyInterval numbersOf(KeyInterval rows) override;
+  Value rowOf(Value block, Value j) override;
+
+private:
+  int64_t period, count;
+  Value kBegin;
+
+  Value rank(Value position);
+};
+
+/// Rows that stand in a table, numbered from 0.
+class TableWalk : public KeyWalk {
+public:
+  TableWalk(Emitter &e, Value table) : KeyWalk(e), table(table) {}
+  Value rowOf(Value block, Value j) override;
+
+private:
+  Value table; // memref<?xi64>
+};
+
+} // namespace attnc::cpu
+
+#endif // ATTNC_CODEGEN_CPU_KEYWALK_H

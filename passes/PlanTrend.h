@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// How a component's bounds move from one query to the next.
+
+#ifndef ATTNC_PASSES_PLANTREND_H
+#define ATTNC_PASSES_PLANTREND_H
+
+#include "dialect/Attn.h"
+
+namespace attnc {
+
+/// Whether bounds of `component` provably do not decrease with the query and
+/// nothing else about them depends on the row: the first and the last row of a
+/// run tell the keys of all of it.
+bool cornersDecide(mlir::attn::PlanAttr plan,
+                   mlir::attn::ComponentAttr component);
+
+} // namespace attnc
+
+#endif // ATTNC_PASSES_PLANTREND_H
