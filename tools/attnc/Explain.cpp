@@ -3,6 +3,7 @@
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "tools/attnc/Explainer.h"
+#include "tools/attnc/view/View.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace attnc;
@@ -130,6 +131,8 @@ int attnc::explainCommand(const ExplainOptions &options) {
                "stage");
     return ExitError;
   }
+  if (options.view)
+    return viewCommand(*spec, options, targets.front());
   Shapes shapes;
   if (int code = resolveShapes(spec->getSignature(), spec.get(), options.shapes,
                                shapes))

@@ -13,19 +13,22 @@ using namespace mlir::attn;
 // Names
 //===----------------------------------------------------------------------===//
 
-/// The argument's name, or what a value is.
-std::string Explainer::nameOf(Value value) {
-  // In a lowered copy of the function, too.
+std::string attnc::valueName(const Signature &signature, Value value) {
   if (auto argument = dyn_cast<BlockArgument>(value))
     if (isa<func::FuncOp>(argument.getOwner()->getParentOp()))
-      return spec.getSignature().inputs[argument.getArgNumber()].name;
+      return signature.inputs[argument.getArgNumber()].name;
   Operation *op = value.getDefiningOp();
   if (auto linalgOp = dyn_cast_or_null<linalg::LinalgOp>(op))
     if (linalgOp.getNumDpsInputs() > 0)
-      return "f(" + nameOf(linalgOp.getDpsInputOperand(0)->get()) + ")";
+      return "f(" +
+             valueName(signature, linalgOp.getDpsInputOperand(0)->get()) + ")";
   if (op && op->hasTrait<OpTrait::Elementwise>() && op->getNumOperands() > 0)
-    return "f(" + nameOf(op->getOperand(0)) + ")";
+    return "f(" + valueName(signature, op->getOperand(0)) + ")";
   return "a computed value";
+}
+
+std::string Explainer::nameOf(Value value) {
+  return valueName(spec.getSignature(), value);
 }
 
 /// n, m, B, H, G where a size is one of these, a number where it is static.

@@ -69,6 +69,10 @@ private:
   std::string refusal; // why the spec does not compile
 };
 
+/// The name of the argument that a value is or, in few words, what it is
+/// computed from. The value may be one of a lowered copy of the function.
+std::string valueName(const Signature &signature, mlir::Value value);
+
 /// A type as MLIR writes it.
 std::string typeName(mlir::Type type);
 

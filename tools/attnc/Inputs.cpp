@@ -276,7 +276,8 @@ static int requireKnown(const Argument &argument,
 
 /// Makes and fills the inputs that came from no file.
 static int fillMissing(const Signature &signature, SizeTable &sizes,
-                       const Shapes &shapes, uint64_t seed, Inputs &result) {
+                       const Shapes &shapes, uint64_t seed,
+                       const std::vector<bool> *needed, Inputs &result) {
   for (auto [number, argument] : llvm::enumerate(signature.inputs)) {
     Tensor &tensor = result.inputs[number];
     if (tensor.dtype != ATTNC_DTYPE_INVALID)
@@ -284,6 +285,8 @@ static int fillMissing(const Signature &signature, SizeTable &sizes,
     const std::vector<int64_t> &shape = shapes.inputs[number];
     if (int code = requireKnown(argument, shape, "give a file, or "))
       return code;
+    if (needed && !(*needed)[number])
+      continue;
     llvm::Expected<Tensor> made = Tensor::create(argument.dtype, shape);
     if (!made) {
       printError("'" + Twine(argument.name) +
@@ -309,7 +312,8 @@ static int fillMissing(const Signature &signature, SizeTable &sizes,
 }
 
 int attnc::resolveInputs(const Signature &signature, Spec *spec,
-                         const InputOptions &options, Inputs &result) {
+                         const InputOptions &options, Inputs &result,
+                         const std::vector<bool> *needed) {
   std::vector<std::optional<std::string>> paths;
   if (int code =
           assignByName(signature.inputs, options.files, "--input", paths))
@@ -336,9 +340,13 @@ int attnc::resolveInputs(const Signature &signature, Spec *spec,
     result.inputs[number] = std::move(*tensor);
   }
   const Shapes &shapes = sizes.solve();
-  if (int code = fillMissing(signature, sizes, shapes, options.seed, result))
-    return code;
+  result.inputShapes = shapes.inputs;
   result.outputShapes = shapes.outputs;
+  if (int code =
+          fillMissing(signature, sizes, shapes, options.seed, needed, result))
+    return code;
+  if (needed)
+    return ExitOk;
   for (auto [argument, shape] :
        llvm::zip(signature.outputs, result.outputShapes))
     if (int code = requireKnown(argument, shape,

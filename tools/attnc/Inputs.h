@@ -12,15 +12,18 @@ namespace attnc {
 
 struct Inputs {
   std::vector<Tensor> inputs;
+  std::vector<std::vector<int64_t>> inputShapes;
   std::vector<std::vector<int64_t>> outputShapes;
 };
 
 /// Reads the given files, works out the sizes, and fills what was not given.
 /// `spec` tells which sizes belong together and what integers mean; it may be
 /// null for a kernel file that does not carry its own. What was filled in goes
-/// to stderr. Returns an exit code; errors have been printed.
+/// to stderr. With `needed` the other inputs get sizes but no values, and
+/// outputs may stay unknown. Returns an exit code; errors have been printed.
 int resolveInputs(const Signature &signature, Spec *spec,
-                  const InputOptions &options, Inputs &result);
+                  const InputOptions &options, Inputs &result,
+                  const std::vector<bool> *needed = nullptr);
 
 /// The sizes alone, for explaining: of every input and output, as far as they
 /// are known (-1 otherwise).

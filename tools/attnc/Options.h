@@ -56,6 +56,10 @@ struct ExplainOptions {
   std::vector<std::string> shapes;
   unsigned threads = 0;
   bool measure = true;
+  /// Draw the pair sets instead: "" or "ascii" here, else into this file.
+  std::optional<std::string> view;
+  std::vector<std::string> inputs; ///< as InputOptions::files, for `view`
+  uint64_t seed = 0;               ///< as InputOptions::seed, for `view`
 };
 
 int runCommand(const RunOptions &options);

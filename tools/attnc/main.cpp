@@ -171,11 +171,45 @@ struct ExplainArguments {
       cl::desc("Measure this machine for the prediction (default; "
                "--measure=false leaves it out)"),
       cl::init(true), cl::sub(sub), cl::cat(category)};
+  cl::opt<std::string> view{
+      "view",
+      cl::desc("Draw the pair set instead: here, or as a page for a browser"),
+      cl::value_desc("ascii|file.html"),
+      cl::ValueOptional,
+      cl::sub(sub),
+      cl::cat(category)};
+  cl::list<std::string> inputs{
+      "input",
+      cl::desc("An argument's array, for --view; pair sets read few of them"),
+      cl::value_desc("[name=]file.npy"), cl::sub(sub), cl::cat(category)};
+  cl::opt<uint64_t> seed{"seed",
+                         cl::desc("Of random arguments, for --view"),
+                         cl::value_desc("number"),
+                         cl::init(0),
+                         cl::sub(sub),
+                         cl::cat(category)};
 
-  int run() { return explainCommand({spec.get(), shapes, threads, measure}); }
+  int run();
 };
 
 } // namespace
+
+int ExplainArguments::run() {
+  ExplainOptions options;
+  options.spec = spec.get();
+  options.shapes = shapes;
+  options.threads = threads;
+  options.measure = measure;
+  options.inputs = inputs;
+  options.seed = seed;
+  if (view.getNumOccurrences())
+    options.view = view;
+  else if (!inputs.empty() || seed.getNumOccurrences()) {
+    printError("--input and --seed of explain are for --view");
+    return ExitUsage;
+  }
+  return explainCommand(options);
+}
 
 int RunArguments::run() {
   RunOptions options;
