@@ -211,6 +211,12 @@ static Disjunction unionOf(const HalfSpace &half, bool negate) {
   return {set};
 }
 
+Disjunction PairTranslator::testOf(PairsAttr set) {
+  Conjunction test;
+  test.addTest(atomNumber(set, Frame()));
+  return {test};
+}
+
 std::optional<Disjunction> PairTranslator::translate(PairsAttr set,
                                                      bool negate) {
   Frame top;

@@ -44,6 +44,9 @@ public:
   std::optional<Disjunction> translate(mlir::attn::PairsAttr set,
                                        bool negate = false);
 
+  /// The set as one atom.
+  Disjunction testOf(mlir::attn::PairsAttr set);
+
   /// Atom number t is getAtoms()[t - 1].
   llvm::ArrayRef<mlir::attn::PairsAttr> getAtoms() const { return atoms; }
   /// Symbol s is getTerms()[s - FirstParameter].

@@ -18,20 +18,25 @@ using namespace mlir::attn;
 /// Every component is a copy of the kernel's loops.
 static constexpr size_t kMaxComponents = 64;
 
-static LogicalResult planPairs(AttentionOp op) {
+/// Components of the operation's set; nothing where there would be too many.
+static PlanAttr planByComponents(AttentionOp op) {
   attnc::PairAlgebra algebra(attnc::factsOf(op, /*withSizes=*/true));
   attnc::PairTranslator translator(algebra, op.getContext(), op);
   std::optional<attnc::Disjunction> set = translator.translate(op.getPairs());
   if (set)
     set = algebra.makeDisjoint(std::move(*set));
-  if (!set)
-    return op.emitError("the pair set is too complex to be planned");
-  if (set->size() > kMaxComponents)
-    return op.emitError() << "the pair set needs " << set->size()
-                          << " disjoint components, at most " << kMaxComponents
-                          << " are compiled";
-  op.setPlanAttr(attnc::buildPlan(op.getContext(), *set, translator));
-  return success();
+  if (!set || set->size() > kMaxComponents)
+    return {};
+  return attnc::buildPlan(op.getContext(), *set, translator);
+}
+
+/// The whole set as a test: every tile is looked at, and those of which nothing
+/// is kept are left out then.
+static PlanAttr planByTest(AttentionOp op) {
+  attnc::PairAlgebra algebra(attnc::factsOf(op, /*withSizes=*/true));
+  attnc::PairTranslator translator(algebra, op.getContext(), op);
+  return attnc::buildPlan(op.getContext(), translator.testOf(op.getPairs()),
+                          translator);
 }
 
 namespace {
@@ -40,10 +45,15 @@ struct PlanPairsPass : public attnc::impl::PlanPairsPassBase<PlanPairsPass> {
 
   void runOnOperation() override {
     getOperation()->walk([&](AttentionOp op) {
-      // A plan that is there is the user's, or an earlier run's.
-      if (failed(attnc::verifyCompilable(op)) ||
-          failed(op.getPlanAttr() ? attnc::verifyPlan(op) : planPairs(op)))
-        signalPassFailure();
+      if (failed(attnc::verifyCompilable(op)))
+        return signalPassFailure();
+      if (op.getPlanAttr()) { // the user's, or an earlier run's
+        if (failed(attnc::verifyPlan(op)))
+          signalPassFailure();
+        return;
+      }
+      PlanAttr plan = planByComponents(op);
+      op.setPlanAttr(plan ? plan : planByTest(op));
     });
   }
 };

@@ -208,3 +208,32 @@ func.func @a_plan_of_the_input_is_kept(%q: !t, %k: !t) -> !t {
       plan = #attn.plan<components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (d0 - 9, s0), upper = (d0)[s0, s1, s2, s3] -> (d0, s1 - 1), row_lower = ()[s0, s1, s2, s3] -> (), row_upper = ()[s0, s1, s2, s3] -> (s3 - 1)>]> : !t, !t, !t -> !t
   return %o : !t
 }
+
+// -----
+
+!t = tensor<?x8xf32>
+// Nothing relates the operands to each other: no part is seen to be empty.
+// A set of too many parts is tested as a whole.
+// CHECK-LABEL: @too_complex
+// CHECK: components = [#attn.component<{{.*}}tests = [1]>], atoms = [#attn.pairs<
+func.func @too_complex(%q: !t, %a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %h: i64) -> !t {
+  %o = attn.attention %q, %q, %q mask = #attn.pairs<
+      !(window<%a, %b> & prefix(%c)) & !(window<%c, %d> & prefix(%e)) & !(window<%e, %f> & prefix(%g))
+      & !(window<%g, %h> & prefix(%a)) & !(window<%b, %c> & prefix(%d)) & !(window<%d, %e> & prefix(%f))>
+      : !t, !t, !t, i64, i64, i64, i64, i64, i64, i64, i64 -> !t
+  return %o : !t
+}
+
+// -----
+
+!t = tensor<?x8xf32>
+// Eight bands of distances times nine bands of keys.
+// A set of too many parts is tested as a whole.
+// CHECK-LABEL: @too_many_components
+// CHECK: components = [#attn.component<{{.*}}tests = [1]>], atoms = [#attn.pairs<
+func.func @too_many_components(%q: !t) -> !t {
+  %o = attn.attention %q, %q, %q
+      mask = #attn.pairs<window<0, 3> & !window<0, 1> | window<0, 7> & !window<0, 5> | window<0, 11> & !window<0, 9> | window<0, 15> & !window<0, 13> | window<0, 19> & !window<0, 17> | window<0, 23> & !window<0, 21> | window<0, 27> & !window<0, 25> | window<0, 31> & !window<0, 29>>
+      sparsity = #attn.pairs<first<3> & !first<0> | first<13> & !first<10> | first<23> & !first<20> | first<33> & !first<30> | first<43> & !first<40> | first<53> & !first<50> | first<63> & !first<60> | first<73> & !first<70> | first<83> & !first<80>> : !t, !t, !t -> !t
+  return %o : !t
+}

@@ -168,7 +168,7 @@ func.func @unused_predicates_go(%q: !t, %u: tensor<4xi1>) -> !t {
 
 !t = tensor<4x?x8xf32>
 // CHECK-LABEL: func.func @scopes_are_simplified_inside
-// CHECK: mask = #attn.pairs<documents(%arg1) & per_document(%arg1) { window<3, 0> } | by_head(0, 2) { causal, window<2, 2> }>
+// CHECK: mask = #attn.pairs<per_document(%arg1) { window<3, 0> } | by_head(0, 2) { causal, window<2, 2> }>
 // CHECK-SAME: sparsity = #attn.pairs<blocks<8> { window<1, 1> }>
 func.func @scopes_are_simplified_inside(%q: !t, %cu: tensor<?xi64>) -> !t {
   %o = attn.attention %q, %q, %q

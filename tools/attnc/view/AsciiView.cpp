@@ -117,8 +117,8 @@ double AsciiView::shareOf(unsigned k, Interval queries, Interval keys) {
       continue;
     }
     SmallVector<int64_t> samples = spread(part, 16);
-    int64_t hits = llvm::count_if(
-        samples, [&](int64_t j) { return rows.holds(k, i, j); });
+    int64_t hits =
+        llvm::count_if(samples, [&](int64_t j) { return rows.holds(k, i, j); });
     // A walk keeps some keys of any long part, sampled or not.
     bool isSure = static_cast<int64_t>(samples.size()) == count;
     if (component.getWalk() && !hits && !isSure)
@@ -155,9 +155,9 @@ bool AsciiView::visits(unsigned k, Interval queries, Interval keys) {
 }
 
 Cell AsciiView::cellOf(int64_t y, int64_t x) {
-  Interval queries{context.qBegin + y * n / height,
-                   std::min(context.qBegin + (y + 1) * n / height,
-                            context.qEnd)};
+  Interval queries{
+      context.qBegin + y * n / height,
+      std::min(context.qBegin + (y + 1) * n / height, context.qEnd)};
   Interval keys{context.kBegin + x * m / width,
                 std::min(context.kBegin + (x + 1) * m / width, context.kEnd)};
   Cell cell;

@@ -78,13 +78,13 @@ std::optional<unsigned> OperandScript::embed(Value value) {
   if (size > budget)
     return std::nullopt;
   budget -= size;
-  std::string shape = llvm::join(
-      llvm::map_range(tensor.getShape(),
-                      [](int64_t d) { return std::to_string(d); }),
-      ",");
-  entries.push_back("{shape: [" + shape + "], count: " +
-                    std::to_string(tensor.getNumElements()) + ", type: '" +
-                    encoding.type + "', data: '" +
+  std::string shape =
+      llvm::join(llvm::map_range(tensor.getShape(),
+                                 [](int64_t d) { return std::to_string(d); }),
+                 ",");
+  entries.push_back("{shape: [" + shape +
+                    "], count: " + std::to_string(tensor.getNumElements()) +
+                    ", type: '" + encoding.type + "', data: '" +
                     llvm::encodeBase64(encode(tensor, encoding)) + "'}");
   values.push_back(value);
   return values.size() - 1;

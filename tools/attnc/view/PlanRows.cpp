@@ -80,7 +80,9 @@ std::optional<int64_t> PlanRows::extreme(AffineMap map,
       failed = true;
       return std::nullopt;
     }
-    result = !result ? *x : isMax ? std::max(*result, *x) : std::min(*result, *x);
+    result = !result ? *x
+             : isMax ? std::max(*result, *x)
+                     : std::min(*result, *x);
   }
   return result.value_or(otherwise);
 }
@@ -133,8 +135,7 @@ std::optional<Interval> PlanRows::keysOf(unsigned k, int64_t i) {
 }
 
 bool PlanRows::holds(unsigned k, int64_t i, int64_t j) {
-  for (int64_t test :
-       attention.plan.getComponents()[k].getTestNumbers())
+  for (int64_t test : attention.plan.getComponents()[k].getTestNumbers())
     if (reference::contains(attention.plan.getAtoms()[std::abs(test) - 1],
                             context, i, j) != (test > 0))
       return false;
@@ -161,8 +162,7 @@ static Intervals subtract(ArrayRef<Interval> keys, ArrayRef<Interval> without) {
 Intervals PlanRows::keptOf(unsigned k, int64_t i, Interval keys) {
   Intervals kept;
   kept.push_back(keys);
-  for (int64_t test :
-       attention.plan.getComponents()[k].getTestNumbers()) {
+  for (int64_t test : attention.plan.getComponents()[k].getTestNumbers()) {
     PairsAttr atom = attention.plan.getAtoms()[std::abs(test) - 1];
     Intervals held = reference::keysOf(atom, context, i, kept);
     kept = test > 0 ? held : subtract(kept, held);
@@ -244,8 +244,9 @@ void PlanRows::countTested(unsigned k, ComponentCount &count, double pairs) {
   int64_t looked = std::min<double>(total, std::max(1.0, kMaxTests / each));
   double kept = 0;
   for (int64_t r = 0; r < looked; ++r)
-    kept += countRow(rows[k].begin +
-                     (looked == total ? r : (2 * r + 1) * total / (2 * looked)));
+    kept +=
+        countRow(rows[k].begin +
+                 (looked == total ? r : (2 * r + 1) * total / (2 * looked)));
   count.kept = looked ? kept / looked * total : 0;
   count.isExact &= looked == total;
 }

@@ -26,9 +26,8 @@ std::string attnc::scriptString(StringRef text) {
   return safe;
 }
 
-std::string
-attnc::affineScript(AffineExpr expr, ArrayRef<std::string> dims,
-                    function_ref<std::string(unsigned)> symbol) {
+std::string attnc::affineScript(AffineExpr expr, ArrayRef<std::string> dims,
+                                function_ref<std::string(unsigned)> symbol) {
   if (auto constant = dyn_cast<AffineConstantExpr>(expr))
     return "(" + std::to_string(constant.getValue()) + ")";
   if (auto dim = dyn_cast<AffineDimExpr>(expr))
@@ -120,8 +119,7 @@ FailureOr<std::string> PlanScript::values() {
 
 std::string PlanScript::component(unsigned number) {
   ComponentAttr c = plan.getComponents()[number];
-  std::string text = "{name: " + std::to_string(number + 1) +
-                     ", words: " +
+  std::string text = "{name: " + std::to_string(number + 1) + ", words: " +
                      scriptString(attention.componentWords(number));
   auto function = [&](const char *name, const char *arguments,
                       const std::string &body) {
@@ -152,8 +150,8 @@ std::string PlanScript::atoms() {
   for (PairsAttr atom : plan.getAtoms()) {
     std::optional<std::string> set = script.write(atom);
     if (!set)
-      attention.notes.push_back("Striped parts are known at run time only: " +
-                                script.why() + ".");
+      attention.notes.push_back(
+          "Striped parts are known at run time only: " + script.why() + ".");
     texts.push_back("{set: " + set.value_or("null") + "}");
   }
   return "[" + llvm::join(texts, ",\n      ") + "]";
@@ -199,8 +197,8 @@ FailureOr<std::string> PlanScript::write() {
       llvm::join(llvm::map_range(sizes.batchShape,
                                  [](int64_t d) { return std::to_string(d); }),
                  ", ");
-  return "{title: " + scriptString(attention.title) +
-         ",\n    words: " + scriptString("Each query keeps " + attention.words) +
+  return "{title: " + scriptString(attention.title) + ",\n    words: " +
+         scriptString("Each query keeps " + attention.words) +
          ",\n    notes: [" + llvm::join(notes, ", ") +
          "],\n    n: " + std::to_string(sizes.n) +
          ", m: " + std::to_string(sizes.m) +

@@ -116,8 +116,8 @@ attnc::componentWords(PlanAttr plan, unsigned number,
                       function_ref<std::string(int64_t)> operandName) {
   ComponentAttr c = plan.getComponents()[number];
   Words words(plan, operandName);
-  std::string text = words.results(c.getLower(), "max") + " <= j <= " +
-                     words.results(c.getUpper(), "min");
+  std::string text = words.results(c.getLower(), "max") +
+                     " <= j <= " + words.results(c.getUpper(), "min");
   // Without bounds of its own a component has the rows that exist.
   auto rows = [&](AffineMap map, const char *combine, const char *none) {
     return map.getNumResults() ? words.results(map, combine) : none;
@@ -129,9 +129,9 @@ attnc::componentWords(PlanAttr plan, unsigned number,
   if (c.getGuard())
     text += ", where " + words.guards(c.getGuard());
   for (int64_t test : c.getTestNumbers())
-    text += (test < 0                ? ", but not "
-             : test == c.getWalk()   ? ", walking "
-                                     : ", testing ") +
+    text += (test < 0              ? ", but not "
+             : test == c.getWalk() ? ", walking "
+                                   : ", testing ") +
             describePairs(plan.getAtoms()[std::abs(test) - 1], operandName);
   return text;
 }

@@ -13,8 +13,9 @@ namespace attnc {
 /// "max(i - 63, k_begin) <= j <= min(i, k_end - 1), testing ...". Values of the
 /// plan are written where they are used: `cu.begin(i)`, `%t[i]`.
 /// `operandName` names set operand n.
-std::string componentWords(mlir::attn::PlanAttr plan, unsigned number,
-                           llvm::function_ref<std::string(int64_t)> operandName);
+std::string
+componentWords(mlir::attn::PlanAttr plan, unsigned number,
+               llvm::function_ref<std::string(int64_t)> operandName);
 
 } // namespace attnc
 

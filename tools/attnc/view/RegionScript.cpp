@@ -146,10 +146,10 @@ std::string RegionScript::integerOperation(StringRef name, Operation *op) {
       .Case("shrui", function("shru"))
       .Case("maxsi", "Math.max(" + a + ", " + b + ")")
       .Case("minsi", "Math.min(" + a + ", " + b + ")")
-      .Case("maxui", wrapped("Math.max(" + unsignedOf(a) + ", " +
-                             unsignedOf(b) + ")"))
-      .Case("minui", wrapped("Math.min(" + unsignedOf(a) + ", " +
-                             unsignedOf(b) + ")"))
+      .Case("maxui",
+            wrapped("Math.max(" + unsignedOf(a) + ", " + unsignedOf(b) + ")"))
+      .Case("minui",
+            wrapped("Math.min(" + unsignedOf(a) + ", " + unsignedOf(b) + ")"))
       .Case("divsi", "Math.trunc(" + a + " / " + b + ")")
       .Case("remsi", "(" + a + " % " + b + ")")
       .Case("floordivsi", "Math.floor(" + a + " / " + b + ")")
@@ -198,11 +198,10 @@ std::string RegionScript::conversion(StringRef name, Operation *op) {
   bool toInteger = isa<IntegerType, IndexType>(to);
   std::string to_ = toInteger ? ", " + std::to_string(widthOf(to)) + ")" : "";
   bool fromBit = from.isInteger(1);
-  std::string asUnsigned =
-      isa<IntegerType, IndexType>(from)
-          ? "sets.scalar.unsigned(" + a + ", " + std::to_string(widthOf(from)) +
-                ")"
-          : a;
+  std::string asUnsigned = isa<IntegerType, IndexType>(from)
+                               ? "sets.scalar.unsigned(" + a + ", " +
+                                     std::to_string(widthOf(from)) + ")"
+                               : a;
   return llvm::StringSwitch<std::string>(name)
       .Cases({"extsi", "sitofp"}, fromBit ? "(-" + a + ")" : a)
       .Cases({"index_cast", "trunci"},
@@ -249,7 +248,8 @@ std::optional<std::string> RegionScript::write(Region &region) {
       continue; // written where it is used
     std::string value = expression(&op);
     if (value.empty() && problem.empty())
-      problem = "a predicate region with '" + op.getName().getStringRef().str() +
+      problem = "a predicate region with '" +
+                op.getName().getStringRef().str() +
                 "', which is not translated";
     if (!problem.empty())
       return std::nullopt;

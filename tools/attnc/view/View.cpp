@@ -30,9 +30,9 @@ SmallVector<int64_t> ViewedAttention::symbolsOf(int64_t batch, int64_t head) {
   SmallVector<int64_t> symbols{context.kBegin, context.kEnd, context.qBegin,
                                context.qEnd};
   for (int64_t operand : plan.getParameters())
-    symbols.push_back(reference::paramValue(PairParam::operand(operand),
-                                            context,
-                                            reference::PairScope::top(context)));
+    symbols.push_back(
+        reference::paramValue(PairParam::operand(operand), context,
+                              reference::PairScope::top(context)));
   return symbols;
 }
 
@@ -42,9 +42,8 @@ std::optional<PlanCost> ViewedAttention::costOfComponent(unsigned number,
   if (!isPlanned || component.getWalk() || component.getGuard() ||
       !plan.getValues().empty())
     return std::nullopt;
-  PlanAttr alone =
-      PlanAttr::get(plan.getContext(), component, plan.getAtoms(),
-                    plan.getParameters(), plan.getValues());
+  PlanAttr alone = PlanAttr::get(plan.getContext(), component, plan.getAtoms(),
+                                 plan.getParameters(), plan.getValues());
   return costOf(alone, symbolsOf(batch, 0), tile);
 }
 
@@ -193,8 +192,9 @@ static tensor::DimOp findUnknownDim(ArrayRef<Value> values) {
       continue;
     if (auto dim = dyn_cast<tensor::DimOp>(op))
       return dim;
-    op->walk(
-        [&](Operation *inner) { llvm::append_range(work, inner->getOperands()); });
+    op->walk([&](Operation *inner) {
+      llvm::append_range(work, inner->getOperands());
+    });
   }
   return {};
 }
@@ -231,8 +231,8 @@ int View::bind() {
   given.files = options.inputs;
   given.shapes = options.shapes;
   given.seed = options.seed;
-  if (int code = resolveInputs(spec.getSignature(), &spec, given, inputs,
-                               &needed))
+  if (int code =
+          resolveInputs(spec.getSignature(), &spec, given, inputs, &needed))
     return code;
   ShapeSolver sizes(function);
   for (auto [argument, shape] :
@@ -253,9 +253,8 @@ std::unique_ptr<View> View::create(Spec &spec, const ExplainOptions &options,
   std::unique_ptr<View> view(new View(spec, options));
   code = ExitError;
   view->function = view->plan(target);
-  view->function.walk([&](AttentionOp op) {
-    view->attentions.emplace_back().op = op;
-  });
+  view->function.walk(
+      [&](AttentionOp op) { view->attentions.emplace_back().op = op; });
   if (view->attentions.empty()) {
     printError(options.spec.path +
                ": there is no attn.attention to view: it is a later stage");
