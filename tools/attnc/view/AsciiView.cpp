@@ -5,7 +5,6 @@
 #include "tools/attnc/Report.h"
 #include "tools/attnc/view/PlanRows.h"
 #include "tools/support/Terminal.h"
-#include "llvm/Support/Process.h"
 
 using namespace attnc;
 using namespace mlir;
@@ -40,8 +39,7 @@ private:
 
   void chooseSize();
   Cell cellOf(int64_t y, int64_t x);
-  /// The share of a box that component k keeps; negative where it visits none
-  /// of it.
+  /// The share of a box that component k keeps.
   double shareOf(unsigned k, Interval queries, Interval keys);
   bool visits(unsigned k, Interval queries, Interval keys);
   void printPicture();
@@ -64,8 +62,7 @@ static char letterOf(unsigned component, bool isUpper) {
 /// A character a pair where that fits, else boxes of about one shape; terminal
 /// cells are twice as high as wide.
 void AsciiView::chooseSize() {
-  int64_t columns = llvm::sys::Process::StandardOutColumns();
-  columns = std::clamp<int64_t>(columns ? columns : 80, 40, 160) - 12;
+  int64_t columns = std::clamp<int64_t>(terminalColumns(), 40, 160) - 12;
   width = std::min(m, columns);
   double rowsWanted = m > 0 ? double(n) * width / m / 2 : double(n);
   bool single = width == m && n <= 40;
@@ -138,17 +135,8 @@ bool AsciiView::visits(unsigned k, Interval queries, Interval keys) {
   int64_t first = (queries.begin - context.qBegin) / tile;
   int64_t last = (queries.end - 1 - context.qBegin) / tile;
   for (int64_t t : spread({first, last + 1}, 4)) {
-    Interval own = rows.rowsOf(k);
-    int64_t begin = context.qBegin + t * tile;
-    Interval part{std::max(begin, own.begin),
-                  std::min({begin + tile, context.qEnd, own.end})};
-    int64_t low = INT64_MAX, high = INT64_MIN;
-    for (int64_t i : spread(part, 8))
-      if (std::optional<Interval> row = rows.keysOf(k, i)) {
-        low = std::min(low, row->begin);
-        high = std::max(high, row->end);
-      }
-    if (low < keys.end && high > keys.begin)
+    Interval visit = rows.visitOf(k, t);
+    if (visit.begin < keys.end && visit.end > keys.begin)
       return true;
   }
   return false;

@@ -142,6 +142,21 @@ bool PlanRows::holds(unsigned k, int64_t i, int64_t j) {
   return true;
 }
 
+Interval PlanRows::visitOf(unsigned k, int64_t t) {
+  auto [known, isNew] = visits.try_emplace({k, t}, Interval{0, 0});
+  if (!isNew)
+    return known->second;
+  int64_t begin = context.qBegin + t * attention.tile.queryTile;
+  int64_t end = std::min(begin + attention.tile.queryTile, rows[k].end);
+  int64_t low = INT64_MAX, high = INT64_MIN;
+  for (int64_t i = std::max(begin, rows[k].begin); i < end; ++i)
+    if (std::optional<Interval> row = keysOf(k, i)) {
+      low = std::min(low, row->begin);
+      high = std::max(high, row->end);
+    }
+  return known->second = low < high ? Interval{low, high} : Interval{0, 0};
+}
+
 /// What `keys` has and `without` has not; both ascending.
 static Intervals subtract(ArrayRef<Interval> keys, ArrayRef<Interval> without) {
   Intervals rest;
