@@ -6,6 +6,7 @@
 #include "passes/PairNormalForm.h"
 #include "passes/PairSimplifier.h"
 #include "passes/Passes.h"
+#include "passes/RecognizePredicates.h"
 
 namespace attnc {
 #define GEN_PASS_DEF_SIMPLIFYPAIRSPASS
@@ -104,6 +105,7 @@ static void dropUnusedPredicates(AttentionOp op) {
 }
 
 static void simplify(AttentionOp op) {
+  attnc::recognizePredicates(op);
   attnc::PairSimplifier simplifier(attnc::factsOf(op, /*withSizes=*/false));
   PairsAttr mask = simplifier.simplify(op.getMaskSet());
   PairsAttr sparsity = op.getSparsityAttr();

@@ -277,23 +277,18 @@ private:
 };
 
 /// Returns the counts of pairs as further results of the function.
-void returnCounts(func::FuncOp func, ArrayRef<Value> counts) {
-  if (counts.empty())
-    return;
+LogicalResult returnCounts(func::FuncOp func, ArrayRef<Value> counts) {
   Operation *terminator = func.front().getTerminator();
-  SmallVector<Type> results(func.getResultTypes());
-  OpBuilder b(func.getContext());
-  for (Value count : counts) {
-    unsigned number = results.size();
-    results.push_back(count.getType());
-    func.setFunctionType(b.getFunctionType(func.getArgumentTypes(), results));
-    func.setResultAttr(
-        number, "attn.name",
-        b.getStringAttr("pairs" +
-                        std::to_string(number - terminator->getNumOperands())));
-  }
-  for (Value count : counts)
+  Builder b(func.getContext());
+  for (auto [n, count] : llvm::enumerate(counts)) {
+    StringAttr name = b.getStringAttr("pairs" + std::to_string(n));
+    if (failed(func.insertResult(
+            func.getNumResults(), count.getType(),
+            b.getDictionaryAttr(b.getNamedAttr("attn.name", name)))))
+      return failure();
     terminator->insertOperands(terminator->getNumOperands(), count);
+  }
+  return success();
 }
 
 struct TilePass : public attnc::impl::TilePassBase<TilePass> {
@@ -318,7 +313,8 @@ struct TilePass : public attnc::impl::TilePassBase<TilePass> {
     SmallVector<Value> counts;
     for (AttentionOp op : ops)
       Tiler(op, countPairs).run(counts);
-    returnCounts(func, counts);
+    if (failed(returnCounts(func, counts)))
+      signalPassFailure();
   }
 };
 } // namespace

@@ -147,7 +147,7 @@ func.func @unused_operands_go(%q: !t, %d: tensor<?x?xi1>, %m: tensor<?xi1>, %p: 
 // CHECK-LABEL: func.func @unused_predicates_go
 // CHECK: mask = #attn.pairs<causal | predicate<0>> predicate {
 // CHECK-NEXT: ^bb0
-// CHECK-NEXT: arith.cmpi eq
+// CHECK-NEXT: arith.cmpi ult
 // CHECK-NOT: predicate
 // CHECK: return
 func.func @unused_predicates_go(%q: !t, %u: tensor<4xi1>) -> !t {
@@ -158,7 +158,7 @@ func.func @unused_predicates_go(%q: !t, %u: tensor<4xi1>) -> !t {
     attn.yield %x : i1
   } predicate {
   ^bb0(%b: index, %h: index, %i: index, %j: index):
-    %x = arith.cmpi eq, %i, %j : index
+    %x = arith.cmpi ult, %i, %j : index
     attn.yield %x : i1
   } : !t, !t, !t -> !t
   return %o : !t
@@ -200,4 +200,38 @@ func.func @sparsity_that_costs_nothing_goes(%q: !t) -> !t {
 func.func @planned_sets_stay(%q: !t) -> !t {
   %o = attn.attention %q, %q, %q mask = #attn.pairs<full & causal> plan = #attn.plan : !t, !t, !t -> !t
   return %o : !t
+}
+
+// -----
+
+!t = tensor<4x2x?x8xf32>
+// A predicate made of comparisons is a set; what is left of another is bounded
+// by the part that is.
+// CHECK-LABEL: func.func @predicates_are_recognized
+// CHECK-SAME: %[[LEN:[a-z0-9]+]]: tensor<4xi32>, %[[ID:[a-z0-9]+]]: tensor<?xi32>
+// CHECK: mask = #attn.pairs<affine<"(d0, d1) : (d0 - d1 >= 0)"> & prefix(%[[LEN]])>
+// CHECK: mask = #attn.pairs<affine<"(d0, d1) : (d0 - d1 >= 0)"> & predicate<0>>
+// CHECK: predicate captures(%[[ID]]
+func.func @predicates_are_recognized(%q: !t, %len: tensor<4xi32>, %id: tensor<?xi32>) -> (!t, !t) {
+  %o = attn.attention %q, %q, %q mask = #attn.pairs<predicate<0>>
+  predicate captures(%len : tensor<4xi32>) {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %causal = arith.cmpi sge, %i, %j : index
+    %x = tensor.extract %len[%b] : tensor<4xi32>
+    %n = arith.index_cast %x : i32 to index
+    %inside = arith.cmpi slt, %j, %n : index
+    %both = arith.andi %causal, %inside : i1
+    attn.yield %both : i1
+  } : !t, !t, !t -> !t
+  %p = attn.attention %q, %q, %q mask = #attn.pairs<predicate<0>>
+  predicate captures(%id : tensor<?xi32>) {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %causal = arith.cmpi sge, %i, %j : index
+    %x = tensor.extract %id[%i] : tensor<?xi32>
+    %y = tensor.extract %id[%j] : tensor<?xi32>
+    %same = arith.cmpi eq, %x, %y : i32
+    %both = arith.andi %causal, %same : i1
+    attn.yield %both : i1
+  } : !t, !t, !t -> !t
+  return %o, %p : !t, !t
 }

@@ -59,6 +59,7 @@ CompilerOptions attnc::compilerOptions(const SpecOptions &options) {
   compiler.producer = "attnc " ATTNC_VERSION;
   compiler.micro = options.micro;
   compiler.producers = options.producers;
+  compiler.countPairs = options.countPairs;
   return compiler;
 }
 

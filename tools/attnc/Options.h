@@ -22,6 +22,7 @@ struct SpecOptions {
   std::vector<std::string> targets; ///< empty: this machine
   std::string micro = "auto";       ///< as in PipelineOptions
   std::string producers = "auto";   ///< as in PipelineOptions
+  bool countPairs = false;          ///< as in PipelineOptions
 };
 
 /// Where the arguments come from.
@@ -39,6 +40,7 @@ struct RunOptions {
   InputOptions inputs;
   std::vector<std::string> outputs; ///< "name=path", or "path"
   bool check = false;
+  bool count = false;
   int stage = 5;
   unsigned threads = 0; ///< 0: all
   TimingFormat timing = TimingFormat::None;

@@ -2,6 +2,7 @@
 // attnc run: arrays in, results out, checked and timed if wanted.
 
 #include "tools/attnc/Check.h"
+#include "tools/attnc/Count.h"
 #include "tools/attnc/Engine.h"
 #include "tools/attnc/Inputs.h"
 #include "tools/attnc/Reference.h"
@@ -290,6 +291,16 @@ int Runner::report() {
                 llvm::outs());
   } else if (options.timing != TimingFormat::None) {
     llvm::errs() << "attnc: no timing: stages 1 to 4 are evaluated, not run\n";
+  }
+  if (options.count) {
+    if (!spec || options.stage != 5) {
+      printError(options.spec.path + ": --count needs a spec and code to run");
+      return ExitError;
+    }
+    if (int code = countComputedPairs(
+            *spec, options.spec, inputs.inputs, outputs, options.threads,
+            options.timing == TimingFormat::Json ? llvm::errs() : llvm::outs()))
+      return code;
   }
   if (!options.check)
     return ExitOk;

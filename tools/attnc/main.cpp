@@ -67,7 +67,9 @@ struct SpecArguments {
   cl::list<std::string> targets;
   cl::opt<std::string> micro, producers;
 
-  SpecOptions get() { return {path, function, targets, micro, producers}; }
+  SpecOptions get() {
+    return {path, function, targets, micro, producers, /*countPairs=*/false};
+  }
 };
 
 struct RunArguments {
@@ -101,6 +103,11 @@ struct RunArguments {
   cl::opt<bool> check{"check",
                       cl::desc("Compare with an fp64 evaluation of the spec"),
                       cl::sub(sub), cl::cat(category)};
+  cl::opt<bool> count{
+      "count",
+      cl::desc("Count the pairs that the kernel computes, by compiling it once "
+               "more"),
+      cl::sub(sub), cl::cat(category)};
   cl::opt<int> stage{
       "stage",
       cl::desc("Evaluate the IR of stage 1 to 4 in fp64 instead of running "
@@ -223,6 +230,7 @@ int RunArguments::run() {
   options.inputs.convert = convert;
   options.outputs = outputs;
   options.check = check;
+  options.count = count;
   options.stage = stage;
   options.threads = threads;
   options.repeat = repeat;
