@@ -8,7 +8,7 @@ write `attnc`, `attnc-opt`, `FileCheck`, `not`, `split-file`. Besides these:
   %src_root    the checkout            %build_root  the build directory
   %cc, %cxx    the compilers of the build, with its sanitizer flags
   REQUIRES:    x86_64, avx2, avx512, avx512_bf16, avx512_fp16, f16c, numpy,
-               asan, tsan, clang-format
+               asan, tsan, clang-format, node
 """
 
 import os
@@ -115,6 +115,8 @@ if config.attnc_sanitize == "address":
     config.available_features.add("asan")
 if config.attnc_sanitize == "thread":
     config.available_features.add("tsan")
+if shutil.which("node", path=config.environment["PATH"]):  # Debian: nodejs
+    config.available_features.add("node")
 if shutil.which("clang-format-22", path=config.environment["PATH"]):
     config.available_features.add("clang-format")
 

@@ -27,6 +27,7 @@ usage: attnc <command> [options]
   attnc run spec.mlir --shape q=1x8x4096x64 --check --timing
   attnc compile spec.mlir -o kernel.attnc
   attnc explain spec.mlir --shape q=1x8x4096x64
+  attnc explain spec.mlir --shape q=1x8x4096x64 --view=mask.html
 
 exit codes: 0 fine, 1 error in the input or while compiling or running,
             2 wrong usage, 3 --check failed

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 using namespace attnc;
 
@@ -27,6 +29,13 @@ void attnc::paint(llvm::raw_ostream &os, llvm::raw_ostream::Colors color,
   }
   os.changeColor(color, /*Bold=*/true) << text;
   os.resetColor();
+}
+
+int attnc::terminalColumns() {
+  struct winsize size{};
+  bool isKnown =
+      ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return isKnown ? size.ws_col : 80;
 }
 
 Progress::Progress(llvm::StringRef title)

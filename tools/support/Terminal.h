@@ -23,6 +23,9 @@ void setColorPolicy();
 void paint(llvm::raw_ostream &os, llvm::raw_ostream::Colors color,
            llvm::StringRef text);
 
+/// The width of the terminal at stdout; 80 where there is none.
+int terminalColumns();
+
 /// A bar on stderr for work that takes over a second; nothing when stderr is no
 /// terminal. It is erased when the object goes away.
 class Progress {

@@ -5,7 +5,8 @@
 #include "tools/attnc/Report.h"
 #include "tools/attnc/view/PlanRows.h"
 #include "tools/support/Terminal.h"
-#include "llvm/Support/Process.h"
+
+#include <map>
 
 using namespace attnc;
 using namespace mlir;
@@ -37,11 +38,13 @@ private:
   int64_t n, m;
   ArrayRef<ComponentAttr> components;
   int64_t height = 0, width = 0;
+  std::map<std::pair<unsigned, int64_t>, reference::Intervals> lists;
 
   void chooseSize();
   Cell cellOf(int64_t y, int64_t x);
-  /// The share of a box that component k keeps; negative where it visits none
-  /// of it.
+  /// The share of a box that component k keeps.
+  const reference::Intervals *listOf(unsigned k, int64_t i, Interval row);
+  double sampleOf(unsigned k, int64_t i, Interval keys);
   double shareOf(unsigned k, Interval queries, Interval keys);
   bool visits(unsigned k, Interval queries, Interval keys);
   void printPicture();
@@ -51,6 +54,9 @@ private:
 };
 
 } // namespace
+
+/// Tests that a picture may cost before keys are sampled instead of listed.
+static constexpr int64_t kMaxListed = int64_t(1) << 24;
 
 static constexpr llvm::raw_ostream::Colors kColors[] = {
     raw_ostream::BLUE, raw_ostream::YELLOW, raw_ostream::GREEN,
@@ -64,8 +70,7 @@ static char letterOf(unsigned component, bool isUpper) {
 /// A character a pair where that fits, else boxes of about one shape; terminal
 /// cells are twice as high as wide.
 void AsciiView::chooseSize() {
-  int64_t columns = llvm::sys::Process::StandardOutColumns();
-  columns = std::clamp<int64_t>(columns ? columns : 80, 40, 160) - 12;
+  int64_t columns = std::clamp<int64_t>(terminalColumns(), 40, 160) - 12;
   width = std::min(m, columns);
   double rowsWanted = m > 0 ? double(n) * width / m / 2 : double(n);
   bool single = width == m && n <= 40;
@@ -93,6 +98,31 @@ static SmallVector<int64_t> spread(Interval interval, int64_t most) {
   return numbers;
 }
 
+/// What component k, which walks a list, keeps at position i: remembered, since
+/// all boxes of a line ask for it. Null where lists have cost enough.
+const reference::Intervals *AsciiView::listOf(unsigned k, int64_t i,
+                                              Interval row) {
+  auto known = lists.find({k, i});
+  if (known != lists.end())
+    return &known->second;
+  if (context.tests > kMaxListed)
+    return nullptr;
+  return &(lists[{k, i}] = rows.keptOf(k, i, row));
+}
+
+/// About how many keys component k keeps of a row, from some of them. A walk
+/// keeps some of any long run, seen or not.
+double AsciiView::sampleOf(unsigned k, int64_t i, Interval keys) {
+  SmallVector<int64_t> samples = spread(keys, 16);
+  int64_t hits =
+      llvm::count_if(samples, [&](int64_t j) { return rows.holds(k, i, j); });
+  int64_t count = keys.end - keys.begin;
+  bool isSure = static_cast<int64_t>(samples.size()) == count;
+  if (components[k].getWalk() && !hits && !isSure)
+    return 0.5;
+  return double(hits) / samples.size() * count;
+}
+
 double AsciiView::shareOf(unsigned k, Interval queries, Interval keys) {
   Interval own = rows.rowsOf(k);
   Interval shared{std::max(queries.begin, own.begin),
@@ -116,14 +146,10 @@ double AsciiView::shareOf(unsigned k, Interval queries, Interval keys) {
       kept += count;
       continue;
     }
-    SmallVector<int64_t> samples = spread(part, 16);
-    int64_t hits =
-        llvm::count_if(samples, [&](int64_t j) { return rows.holds(k, i, j); });
-    // A walk keeps some keys of any long part, sampled or not.
-    bool isSure = static_cast<int64_t>(samples.size()) == count;
-    if (component.getWalk() && !hits && !isSure)
-      kept += 0.5;
-    kept += double(hits) / samples.size() * count;
+    const reference::Intervals *list =
+        component.getWalk() ? listOf(k, i, *row) : nullptr;
+    kept += list ? reference::countPositions(reference::intersect(*list, part))
+                 : sampleOf(k, i, part);
   }
   bool isWhole = shared.begin == queries.begin && shared.end == queries.end;
   double share = looked > 0 ? kept / looked : 0;
@@ -138,17 +164,8 @@ bool AsciiView::visits(unsigned k, Interval queries, Interval keys) {
   int64_t first = (queries.begin - context.qBegin) / tile;
   int64_t last = (queries.end - 1 - context.qBegin) / tile;
   for (int64_t t : spread({first, last + 1}, 4)) {
-    Interval own = rows.rowsOf(k);
-    int64_t begin = context.qBegin + t * tile;
-    Interval part{std::max(begin, own.begin),
-                  std::min({begin + tile, context.qEnd, own.end})};
-    int64_t low = INT64_MAX, high = INT64_MIN;
-    for (int64_t i : spread(part, 8))
-      if (std::optional<Interval> row = rows.keysOf(k, i)) {
-        low = std::min(low, row->begin);
-        high = std::max(high, row->end);
-      }
-    if (low < keys.end && high > keys.begin)
+    Interval visit = rows.visitOf(k, t);
+    if (visit.begin < keys.end && visit.end > keys.begin)
       return true;
   }
   return false;
@@ -217,6 +234,7 @@ void AsciiView::printPicture() {
         isLabelled ? countText(context.qBegin + y * n / height) : "";
     os.indent(10 - std::min<size_t>(label.size(), 10)) << label << '|';
     SmallVector<Cell> cells;
+    lists.clear();
     for (int64_t x = 0; x < width; ++x)
       cells.push_back(cellOf(y, x));
     while (!cells.empty() && cells.back().kind == Cell::Empty)
@@ -284,6 +302,7 @@ LogicalResult AsciiView::print() {
   for (const std::string &note : attention.notes)
     report.line("note", note);
   if (n > 0 && m > 0) {
+    context.tests = 0;
     chooseSize();
     printPicture();
     printLegend();

@@ -142,6 +142,21 @@ bool PlanRows::holds(unsigned k, int64_t i, int64_t j) {
   return true;
 }
 
+Interval PlanRows::visitOf(unsigned k, int64_t t) {
+  auto [known, isNew] = visits.try_emplace({k, t}, Interval{0, 0});
+  if (!isNew)
+    return known->second;
+  int64_t begin = context.qBegin + t * attention.tile.queryTile;
+  int64_t end = std::min(begin + attention.tile.queryTile, rows[k].end);
+  int64_t low = INT64_MAX, high = INT64_MIN;
+  for (int64_t i = std::max(begin, rows[k].begin); i < end; ++i)
+    if (std::optional<Interval> row = keysOf(k, i)) {
+      low = std::min(low, row->begin);
+      high = std::max(high, row->end);
+    }
+  return known->second = low < high ? Interval{low, high} : Interval{0, 0};
+}
+
 /// What `keys` has and `without` has not; both ascending.
 static Intervals subtract(ArrayRef<Interval> keys, ArrayRef<Interval> without) {
   Intervals rest;
@@ -160,13 +175,20 @@ static Intervals subtract(ArrayRef<Interval> keys, ArrayRef<Interval> without) {
 }
 
 Intervals PlanRows::keptOf(unsigned k, int64_t i, Interval keys) {
+  ComponentAttr component = attention.plan.getComponents()[k];
   Intervals kept;
   kept.push_back(keys);
-  for (int64_t test : attention.plan.getComponents()[k].getTestNumbers()) {
+  auto apply = [&](int64_t test) {
     PairsAttr atom = attention.plan.getAtoms()[std::abs(test) - 1];
     Intervals held = reference::keysOf(atom, context, i, kept);
     kept = test > 0 ? held : subtract(kept, held);
-  }
+  };
+  // The list first: it leaves little for the others to test.
+  if (int64_t walk = component.getWalk())
+    apply(walk);
+  for (int64_t test : component.getTestNumbers())
+    if (test != component.getWalk())
+      apply(test);
   return kept;
 }
 
@@ -190,7 +212,7 @@ void PlanRows::countTiles(unsigned k, ComponentCount &count, double &pairs) {
   int64_t n = std::max<int64_t>(context.qEnd - context.qBegin, 0);
   int64_t tiles = llvm::divideCeil(n, queries);
   int64_t looked = std::min(tiles, std::max<int64_t>(kMaxRows / queries, 1));
-  double scale = looked ? double(tiles) / looked : 0;
+  double scale = looked < tiles ? double(tiles) / looked : 1;
   double visited = 0, full = 0, partial = 0;
   for (int64_t t = 0; t < looked; ++t) {
     int64_t first = context.qBegin + (t * tiles / looked) * queries;
@@ -247,7 +269,7 @@ void PlanRows::countTested(unsigned k, ComponentCount &count, double pairs) {
     kept +=
         countRow(rows[k].begin +
                  (looked == total ? r : (2 * r + 1) * total / (2 * looked)));
-  count.kept = looked ? kept / looked * total : 0;
+  count.kept = looked == total ? kept : kept / looked * total;
   count.isExact &= looked == total;
 }
 

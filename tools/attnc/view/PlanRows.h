@@ -6,6 +6,7 @@
 #define ATTNC_TOOLS_ATTNC_VIEW_PLANROWS_H
 
 #include "tools/attnc/view/View.h"
+#include "llvm/ADT/DenseMap.h"
 
 namespace attnc {
 
@@ -34,6 +35,8 @@ public:
   /// Those that its tests keep, among `keys`.
   reference::Intervals keptOf(unsigned k, int64_t i, reference::Interval keys);
   bool holds(unsigned k, int64_t i, int64_t j);
+  /// The keys that query tile t visits for component k; remembered.
+  reference::Interval visitOf(unsigned k, int64_t t);
   ComponentCount count(unsigned k);
 
   /// An error, reported once, that made any of these answers meaningless.
@@ -48,6 +51,7 @@ private:
   int64_t lastRow = INT64_MIN;
   size_t numFixed; // symbols before the values
   bool failed = false;
+  llvm::DenseMap<std::pair<unsigned, int64_t>, reference::Interval> visits;
 
   std::optional<int64_t> extreme(mlir::AffineMap map, std::optional<int64_t> i,
                                  bool isMax, int64_t otherwise);
