@@ -3,6 +3,7 @@
 
 #include "passes/PlanCost.h"
 #include "passes/PairAlgebra.h"
+#include "passes/PlanBuilder.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace attnc;
@@ -67,7 +68,8 @@ std::optional<BoundComponent> BoundComponent::bind(ComponentAttr component,
       !bindMap(component.getRowLower(), false, none, bound.rowFirst) ||
       !bindMap(component.getRowUpper(), true, none, bound.rowLast))
     return std::nullopt;
-  bound.tests = !component.getTestNumbers().empty();
+  bound.tests =
+      component.getTestNumbers().size() > (component.getWalk() ? 1 : 0);
   return bound;
 }
 
@@ -157,6 +159,85 @@ PlanCost &PlanCost::operator+=(const PlanCost &other) {
   return *this;
 }
 
+//===----------------------------------------------------------------------===//
+// Walks
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// How many keys of a walk lie in lo .. hi, for the query at position i.
+using KeyCounter =
+    llvm::function_ref<int64_t(int64_t i, int64_t lo, int64_t hi)>;
+} // namespace
+
+static int64_t floorDivide(int64_t a, int64_t b) {
+  return a >= 0 ? a / b : -((-(a + 1)) / b) - 1;
+}
+
+/// Tiles of rows that lie `step` apart, whose walked keys `count` says.
+static PlanCost walkedCost(const BoundComponent &bound, int64_t step,
+                           TileShape shape, KeyCounter count) {
+  PlanCost cost;
+  int64_t begin = bound.getRowFirst(), end = bound.getRowLast();
+  for (int64_t first = begin; first < begin + step && first <= end; ++first)
+    for (int64_t row = first; row <= end; row += shape.queryTile * step) {
+      int64_t rows = std::min(shape.queryTile, (end - row) / step + 1);
+      int64_t last = row + (rows - 1) * step;
+      for (int64_t i = row; i <= last; i += step)
+        cost.keptPairs += count(i, bound.lower(i), bound.upper(i));
+      int64_t keys = count(row, bound.lower(row), bound.upper(last));
+      int64_t common = count(row, bound.lower(last), bound.upper(row));
+      cost.visitedPairs += keys * rows;
+      int64_t tiles = llvm::divideCeil(keys, shape.keyTile);
+      int64_t full = bound.hasTests() ? 0
+                     : common == keys ? tiles
+                                      : common / shape.keyTile;
+      cost.fullTiles += full;
+      cost.partialTiles += tiles - full;
+    }
+  cost.keptIsExact = !bound.hasTests() || cost.keptPairs == 0;
+  return cost;
+}
+
+/// The cost of a component that walks an atom; nothing where only data say it.
+static std::optional<PlanCost> costOfWalk(const BoundComponent &bound,
+                                          PairsAttr atom, TileShape shape) {
+  if ((bound.getRowLast() - bound.getRowFirst()) > kMaxQueryTiles)
+    return std::nullopt;
+  auto param = [&](unsigned n) { return atom.getParams()[n].value; };
+  switch (atom.getKind()) {
+  case PairKind::Strided:
+    return walkedCost(bound, param(0), shape,
+                      [&](int64_t i, int64_t lo, int64_t hi) -> int64_t {
+                        if (lo > hi)
+                          return 0;
+                        return floorDivide(hi - i, param(0)) -
+                               floorDivide(lo - 1 - i, param(0));
+                      });
+  case PairKind::Columns: {
+    auto rank = [&](int64_t j) { // walked positions below j
+      int64_t periods = floorDivide(j, param(0));
+      return periods * param(1) +
+             std::max<int64_t>(j - periods * param(0) - param(0) + param(1), 0);
+    };
+    return walkedCost(bound, 1, shape,
+                      [&](int64_t, int64_t lo, int64_t hi) -> int64_t {
+                        return lo > hi ? 0 : rank(hi + 1) - rank(lo);
+                      });
+  }
+  case PairKind::Log:
+    return walkedCost(bound, 1, {1, shape.keyTile},
+                      [&](int64_t i, int64_t lo, int64_t hi) -> int64_t {
+                        int64_t keys = lo <= i && i <= hi;
+                        for (int k = 0; k < 62 && i - (int64_t(1) << k) >= lo;
+                             ++k)
+                          keys += i - (int64_t(1) << k) <= hi;
+                        return keys;
+                      });
+  default:
+    return std::nullopt;
+  }
+}
+
 std::optional<PlanCost> attnc::costOf(PlanAttr plan, ArrayRef<int64_t> symbols,
                                       TileShape shape) {
   if (shape.queryTile < 1 || shape.keyTile < 1)
@@ -168,6 +249,13 @@ std::optional<PlanCost> attnc::costOf(PlanAttr plan, ArrayRef<int64_t> symbols,
         BoundComponent::bind(component, symbols);
     if (!bound)
       return std::nullopt;
+    if (PairsAttr atom = walkedAtom(plan, component)) {
+      std::optional<PlanCost> walked = costOfWalk(*bound, atom, shape);
+      if (!walked)
+        return std::nullopt;
+      cost += *walked;
+      continue;
+    }
     PlanCost kept;
     kept.keptPairs = bound->countPairs();
     kept.keptIsExact = !bound->hasTests() || kept.keptPairs == 0;

@@ -2,6 +2,7 @@
 // Kept pairs of a plan as a formula, from the bounds of its components alone.
 
 #include "passes/PairAlgebra.h"
+#include "passes/PlanBuilder.h"
 #include "passes/PlanCost.h"
 
 using namespace attnc;
@@ -31,6 +32,16 @@ public:
       values.push_back(LinearForm::symbol(names.size()));
       names.push_back(parameterName(operand));
     }
+    firstValue = names.size();
+    for (ValueAttr value : op.getPlanAttr().getValues()) {
+      values.push_back(LinearForm::symbol(names.size()));
+      names.push_back(valueName(value, parameterName));
+    }
+  }
+
+  /// Whether a form changes from row to row in more than i.
+  bool dependsOnRow(const LinearForm &form) const {
+    return form.getNumSymbols() > firstValue;
   }
 
   LinearForm translate(const LinearForm &form) const {
@@ -81,6 +92,26 @@ public:
 private:
   SmallVector<std::string> names;
   Forms values;
+  size_t firstValue = 0;
+
+  std::string
+  valueName(ValueAttr value,
+            llvm::function_ref<std::string(int64_t)> parameterName) const {
+    switch (value.getKind()) {
+    case ValueKind::Begin:
+      return "begin(i)";
+    case ValueKind::End:
+      return "end(i)";
+    case ValueKind::Number:
+      return "document(i)";
+    case ValueKind::Head:
+      return "head";
+    case ValueKind::Load:
+      return parameterName(value.getOperand()) + "(i)";
+    default:
+      return "x" + std::to_string(names.size() - firstValue + 1) + "(i)";
+    }
+  }
 };
 
 /// A component's bounds, by what they bound.
@@ -191,14 +222,32 @@ struct Term {
   std::string text;
   bool isExact;
   bool needsFewQueries = false; // n <= m
+  bool isRough = false;         // rounded, rather than a bound
 };
 } // namespace
 
-static Term termOf(ComponentAttr component, const Names &names) {
+static std::string rowSum(const Sides &sides, const Names &names) {
+  return "sum(max(0, " +
+         names.extreme("min", sides.keyUpper, sides.distanceUpper, "i") +
+         " - " +
+         names.extreme("max", sides.keyLower, sides.distanceLower, "i") +
+         " + 1) for i = " + names.extreme("max", sides.rowLower) + " .. " +
+         names.extreme("min", sides.rowUpper) + ")";
+}
+
+/// The pairs within a component's bounds.
+static Term boundsTerm(ComponentAttr component, const Names &names) {
   Sides sides(component, names);
   Forms rows = lengths(sides.rowUpper, sides.rowLower);
   Forms keys = lengths(sides.keyUpper, sides.keyLower);
   bool isExact = component.getTestNumbers().empty();
+  bool isOfRow = false;
+  for (const Forms *forms : {&sides.keyLower, &sides.keyUpper,
+                             &sides.distanceLower, &sides.distanceUpper})
+    for (const LinearForm &form : *forms)
+      isOfRow |= names.dependsOnRow(form);
+  if (isOfRow)
+    return {rowSum(sides, names), isExact};
   if (sides.distanceLower.empty() && sides.distanceUpper.empty())
     return {product(extent(rows, names), extent(keys, names)), isExact};
   if (std::optional<std::string> text = triangle(sides, names))
@@ -211,28 +260,56 @@ static Term termOf(ComponentAttr component, const Names &names) {
         band.push_back(form);
     return {product(extent(rows, names), extent(band, names)), false};
   }
-  std::string text =
-      "sum(max(0, " +
-      names.extreme("min", sides.keyUpper, sides.distanceUpper, "i") + " - " +
-      names.extreme("max", sides.keyLower, sides.distanceLower, "i") +
-      " + 1) for i = " + names.extreme("max", sides.rowLower) + " .. " +
-      names.extreme("min", sides.rowUpper) + ")";
-  return {text, isExact};
+  return {rowSum(sides, names), isExact};
+}
+
+/// What the component keeps: its bounds' pairs, thinned by the atom it walks.
+static Term termOf(PlanAttr plan, ComponentAttr component, const Names &names) {
+  Term term = boundsTerm(component, names);
+  PairsAttr atom = walkedAtom(plan, component);
+  bool isTested = component.getTestNumbers().size() > (atom ? 1 : 0);
+  auto param = [&](unsigned n) {
+    return std::to_string(atom.getParams()[n].value);
+  };
+  switch (walkKindOf(plan, component)) {
+  case WalkKind::None:
+  case WalkKind::Blocks:
+    return term;
+  case WalkKind::Lattice:
+    return {"(" + term.text + ")/" + param(0), false, term.needsFewQueries,
+            !isTested};
+  case WalkKind::Columns:
+    return {"(" + term.text + ")*" + param(1) + "/" + param(0), false,
+            term.needsFewQueries, !isTested};
+  case WalkKind::List:
+    break;
+  }
+  switch (atom.getKind()) {
+  case PairKind::Log:
+    return {"n*(log2(m) + 2)", false};
+  case PairKind::Random:
+    return {"n*" + param(0), false};
+  default:
+    return {"the entries of its list", false};
+  }
 }
 
 std::string attnc::keptPairsFormula(
     AttentionOp op, llvm::function_ref<std::string(int64_t)> parameterName) {
   Names names(op, parameterName);
   std::string text;
-  bool isExact = true, needsFewQueries = false;
+  bool isExact = true, needsFewQueries = false, isRough = false;
   for (ComponentAttr component : op.getPlanAttr().getComponents()) {
-    Term term = termOf(component, names);
-    isExact &= term.isExact;
+    Term term = termOf(op.getPlanAttr(), component, names);
+    isExact &= term.isExact || term.isRough;
+    isRough |= term.isRough;
     needsFewQueries |= term.needsFewQueries;
     text += (text.empty() ? "" : " + ") + term.text;
   }
   if (text.empty())
     return "0";
-  return (isExact ? "" : "at most ") + text +
-         (needsFewQueries ? " for n <= m" : "");
+  return (!isExact  ? "at most "
+          : isRough ? "about "
+                    : "") +
+         text + (needsFewQueries ? " for n <= m" : "");
 }

@@ -123,15 +123,35 @@ static std::string boundText(AffineMap map, StringRef combine,
   return results.size() == 1 ? joined : combine.str() + "(" + joined + ")";
 }
 
+/// What a value of the plan is called: `begin(i)` of a document, x1(i), ...
+static std::string valueText(PlanAttr plan, unsigned number,
+                             function_ref<std::string(int64_t)> operand) {
+  ValueAttr value = plan.getValues()[number];
+  switch (value.getKind()) {
+  case ValueKind::Begin:
+    return "begin(i)";
+  case ValueKind::End:
+    return "end(i)";
+  case ValueKind::Number:
+    return "document(i)";
+  case ValueKind::Head:
+    return "head";
+  case ValueKind::Load:
+    return operand(value.getOperand()) + "(i)";
+  default:
+    return "x" + std::to_string(number + 1) + "(i)";
+  }
+}
+
 void Explainer::explainComponents(AttentionOp planned) {
   PlanAttr plan = planned.getPlanAttr();
   auto operand = [&](int64_t number) {
     return nameOf(planned.getSetOperands()[number]);
   };
   auto parameter = [&](unsigned number) {
-    return number < plan.getParameters().size()
-               ? operand(plan.getParameters()[number])
-               : std::string("?");
+    size_t parameters = plan.getParameters().size();
+    return number < parameters ? operand(plan.getParameters()[number])
+                               : valueText(plan, number - parameters, operand);
   };
   size_t count = plan.getComponents().size();
   if (count == 0)
@@ -144,8 +164,12 @@ void Explainer::explainComponents(AttentionOp planned) {
     std::string last = boundText(c.getRowUpper(), "min", parameter);
     if (first != "q_begin" || last != "q_end - 1")
       text += ", for " + first + " <= i <= " + last;
+    if (c.getGuard())
+      text += ", where " + boundText(c.getGuard(), "min", parameter) + " >= 0";
     for (int64_t test : c.getTestNumbers())
-      text += (test < 0 ? ", but not " : ", testing ") +
+      text += (test < 0              ? ", but not "
+               : test == c.getWalk() ? ", walking "
+                                     : ", testing at run time ") +
               describePairs(plan.getAtoms()[std::abs(test) - 1], operand);
     report.line(number ? "" : "parts", text);
   }
