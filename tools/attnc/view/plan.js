@@ -241,11 +241,12 @@ class Plan {
 
   /// Tests every pair where that is soon done, else those of some rows.
   * countTested(k, pairs, result) {
-    const {first, last} = this.rows[k], rows = last - first + 1;
-    if (this.isUnknown(k)) {
+    const {first, last} = this.rows[k];
+    const rows = Math.max(last - first + 1, 0);
+    if (this.isUnknown(k))
       result.kept = null;
+    if (this.isUnknown(k) || !rows)
       return;
-    }
     const budget = 3e6, patience = 2000; // tests, milliseconds
     let cost = pairs, begun = performance.now(), time = 0;
     if (this.sparseTest(k)) { // what some rows list tells what all do
@@ -256,7 +257,8 @@ class Plan {
       cost *= rows / Math.max(probes, 1);
       time = (performance.now() - begun) * rows / Math.max(probes, 1);
     }
-    const share = Math.min(budget / cost, rows > 1000 ? patience / time : 1);
+    const share = Math.min(budget / Math.max(cost, 1),
+      rows > 1000 ? patience / Math.max(time, 1) : 1);
     const sampled = share >= 1 ? rows : Math.max(1, Math.floor(rows * share));
     let kept = 0, walked = 0;
     begun = performance.now();
