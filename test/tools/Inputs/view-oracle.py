@@ -62,7 +62,7 @@ def arrays(case):
 
 
 def run(command):
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if done.returncode:
         raise RuntimeError(" ".join(command) + "\n" + done.stderr)
     return done.stdout
@@ -396,7 +396,7 @@ def main():
         for case in cases:
             try:
                 rows += check(case, args.node, args.script, folder)
-            except RuntimeError as error:
+            except (RuntimeError, subprocess.TimeoutExpired) as error:
                 failures += 1
                 print(f"{case.name}: {error}\n")
     print(f"{len(cases)} cases, {rows} rows with pairs, {failures} failures, "

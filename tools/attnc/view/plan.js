@@ -241,23 +241,27 @@ class Plan {
 
   /// Tests every pair where that is soon done, else those of some rows.
   * countTested(k, pairs, result) {
-    const {first, last} = this.rows[k], rows = last - first + 1;
-    if (this.isUnknown(k)) {
+    const {first, last} = this.rows[k];
+    const rows = Math.max(last - first + 1, 0);
+    if (this.isUnknown(k))
       result.kept = null;
+    if (this.isUnknown(k) || !rows)
       return;
-    }
-    const budget = 3e6;
-    let cost = pairs;
+    const budget = 3e6, patience = 2000; // tests, milliseconds
+    let cost = pairs, begun = performance.now(), time = 0;
     if (this.sparseTest(k)) { // what some rows list tells what all do
-      const probes = Math.min(rows, 32);
+      const probes = Math.min(rows, 64);
       cost = 0;
       for (let p = 0; p < probes; ++p)
         cost += this.countRow(k, first + Math.floor(p * rows / probes))[2] + 1;
       cost *= rows / Math.max(probes, 1);
+      time = (performance.now() - begun) * rows / Math.max(probes, 1);
     }
-    const sampled = cost <= budget
-        ? rows : Math.max(1, Math.floor(rows * budget / cost));
-    let kept = 0, walked = 0, begun = performance.now();
+    const share = Math.min(budget / Math.max(cost, 1),
+      rows > 1000 ? patience / Math.max(time, 1) : 1);
+    const sampled = share >= 1 ? rows : Math.max(1, Math.floor(rows * share));
+    let kept = 0, walked = 0;
+    begun = performance.now();
     for (let r = 0; r < sampled; ++r) {
       const at = sampled === rows
           ? r : Math.floor((2 * r + 1) * rows / (2 * sampled));

@@ -235,8 +235,7 @@ const sets = (() => {
       let rows = c.memory.get(self);
       if (!rows)
         c.memory.set(self, rows = new Map());
-      const key = `${i} ${s.kBegin} ${s.kEnd}`;
-      let keys = rows.get(key);
+      let keys = rows.get(i); // it never stands in a scope
       if (keys)
         return keys;
       keys = [];
@@ -250,7 +249,7 @@ const sets = (() => {
       keys = unique(keys);
       if (rows.size > 20000)
         rows.clear();
-      rows.set(key, keys);
+      rows.set(i, keys);
       return keys;
     };
     return self;
