@@ -3,15 +3,20 @@
 
 #include "passes/PlanCost.h"
 #include "passes/PairAlgebra.h"
+#include "passes/PlanRowCost.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace attnc;
 using namespace mlir::attn;
 using llvm::ArrayRef;
+using llvm::SmallVector;
 using Wide = __int128;
 
 /// Counting is one step a query tile; this many take about a second.
 static constexpr int64_t kMaxQueryTiles = int64_t(1) << 26;
+/// The same of query rows, where each is looked at.
+static constexpr int64_t kMaxQueryRows = int64_t(1) << 23;
 
 static int64_t saturate(Wide x) {
   return x > INT64_MAX ? INT64_MAX : x < INT64_MIN ? INT64_MIN : int64_t(x);
@@ -151,48 +156,150 @@ PlanCost &PlanCost::operator+=(const PlanCost &other) {
   add(fullTiles, other.fullTiles);
   add(partialTiles, other.partialTiles);
   add(emptyTiles, other.emptyTiles);
+  add(listRows, other.listRows);
   add(visitedPairs, other.visitedPairs);
   add(keptPairs, other.keptPairs);
   keptIsExact &= other.keptIsExact;
   return *this;
 }
 
-std::optional<PlanCost> attnc::costOf(PlanAttr plan, ArrayRef<int64_t> symbols,
-                                      TileShape shape) {
-  if (shape.queryTile < 1 || shape.keyTile < 1)
-    return std::nullopt;
-  PlanCost cost;
-  llvm::SmallVector<BoundComponent> components;
-  for (ComponentAttr component : plan.getComponents()) {
-    std::optional<BoundComponent> bound =
-        BoundComponent::bind(component, symbols);
-    if (!bound)
+namespace {
+/// Components that share tiles of query rows: as launches do.
+struct TileGroup {
+  SmallVector<BoundComponent> bands;
+  SmallVector<RowComponent> rows;
+};
+
+class CostCounter {
+public:
+  CostCounter(PlanAttr plan, ArrayRef<int64_t> symbols, TileShape shape,
+              const RowValues &values)
+      : plan(plan), symbols(symbols.begin(), symbols.end()), shape(shape),
+        values(values),
+        firstValue(FirstParameter + plan.getParameters().size()) {}
+
+  std::optional<PlanCost> run() {
+    if (shape.queryTile < 1 || shape.keyTile < 1 || !hasSymbols())
       return std::nullopt;
-    PlanCost kept;
-    kept.keptPairs = bound->countPairs();
-    kept.keptIsExact = !bound->hasTests() || kept.keptPairs == 0;
-    cost += kept;
-    components.push_back(*bound);
-  }
-  if ((symbols[QEnd] - symbols[QBegin]) / shape.queryTile > kMaxQueryTiles)
-    return std::nullopt;
-  int64_t keys = std::max<int64_t>(symbols[KEnd] - symbols[KBegin], 0);
-  int64_t allTiles = llvm::divideCeil(keys, shape.keyTile);
-  for (int64_t row = symbols[QBegin]; row < symbols[QEnd];) {
-    int64_t last = row + std::min(shape.queryTile, symbols[QEnd] - row) - 1;
-    PlanCost tile;
-    for (const BoundComponent &component : components) {
-      TileVisit visit = visitTile(component, row, last, shape.keyTile);
-      PlanCost part;
-      part.fullTiles = visit.fullTiles;
-      part.partialTiles = visit.partialTiles;
-      part.visitedPairs = saturate(Wide(visit.getNumKeys()) * (last - row + 1));
-      tile += part;
+    for (ComponentAttr component : plan.getComponents())
+      if (!add(component))
+        return std::nullopt;
+    if (groups.empty() && lists.empty())
+      groups[1]; // its tiles are all empty
+    int64_t rows = std::max<int64_t>(symbols[QEnd] - symbols[QBegin], 0);
+    for (auto &[step, group] : groups) {
+      int64_t classes = std::min(step, rows);
+      if (rows / shape.queryTile + classes > kMaxQueryTiles ||
+          (!group.rows.empty() && rows > kMaxQueryRows))
+        return std::nullopt;
+      for (int64_t r = 0; r < classes; ++r)
+        if (!countClass(group, step, r, llvm::divideCeil(rows - r, step)))
+          return std::nullopt;
     }
-    tile.emptyTiles =
-        std::max<int64_t>(allTiles - tile.fullTiles - tile.partialTiles, 0);
-    cost += tile;
-    row = last + 1;
+    if (!lists.empty() && rows > kMaxQueryRows)
+      return std::nullopt;
+    for (RowComponent &list : lists)
+      if (!count(list, {symbols[QBegin], rows, 1}, cost))
+        return std::nullopt;
+    return cost;
   }
-  return cost;
+
+private:
+  PlanAttr plan;
+  SmallVector<int64_t> symbols;
+  TileShape shape;
+  const RowValues &values;
+  unsigned firstValue;
+  llvm::MapVector<int64_t, TileGroup> groups; // by the step of their rows
+  SmallVector<RowComponent> lists;
+  PlanCost cost;
+
+  bool hasSymbols() {
+    if (symbols.size() < firstValue)
+      return false;
+    // Bands have none of the values' symbols.
+    symbols.resize(plan.getNumSymbols());
+    return llvm::all_of(ArrayRef(symbols).take_front(FirstParameter),
+                        [](int64_t position) {
+                          return position >= -kPositionLimit &&
+                                 position <= kPositionLimit;
+                        });
+  }
+
+  /// Whether rows need not be looked at one by one.
+  bool isBand(ComponentAttr component) const {
+    if (component.getGuard() || walkKindOf(plan, component) != WalkKind::None)
+      return false;
+    for (mlir::AffineMap map : {component.getLower(), component.getUpper()})
+      for (mlir::AffineExpr expr : map.getResults())
+        for (unsigned s = firstValue; s < symbols.size(); ++s)
+          if (expr.isFunctionOfSymbol(s))
+            return false;
+    return true;
+  }
+
+  bool add(ComponentAttr component) {
+    if (isBand(component))
+      if (std::optional<BoundComponent> band =
+              BoundComponent::bind(component, symbols)) {
+        PlanCost kept;
+        kept.keptPairs = band->countPairs();
+        kept.keptIsExact = !band->hasTests() || kept.keptPairs == 0;
+        cost += kept;
+        groups[1].bands.push_back(*band);
+        return true;
+      }
+    std::optional<RowComponent> row = RowComponent::bind(
+        plan, component, ArrayRef(symbols).take_front(firstValue), values);
+    if (!row)
+      return false;
+    if (row->getWalk() == WalkKind::List)
+      lists.push_back(*row);
+    else
+      groups[row->getStep()].rows.push_back(*row);
+    return true;
+  }
+
+  bool count(RowComponent &component, TileRowRange rows, PlanCost &total) {
+    std::optional<PlanCost> tile = component.costOfTile(rows, shape.keyTile);
+    if (tile)
+      total += *tile;
+    return tile.has_value();
+  }
+
+  /// The tiles of class r of the rows: every step-th from the r-th on.
+  bool countClass(TileGroup &group, int64_t step, int64_t r, int64_t rows) {
+    int64_t keys = std::max<int64_t>(symbols[KEnd] - symbols[KBegin], 0);
+    int64_t allTiles =
+        llvm::divideCeil(llvm::divideCeil(keys, step), shape.keyTile);
+    for (int64_t done = 0; done < rows;) {
+      int64_t size = std::min(shape.queryTile, rows - done);
+      int64_t first = symbols[QBegin] + r + done * step;
+      PlanCost tile;
+      for (const BoundComponent &band : group.bands) {
+        TileVisit visit =
+            visitTile(band, first, first + size - 1, shape.keyTile);
+        PlanCost part;
+        part.fullTiles = visit.fullTiles;
+        part.partialTiles = visit.partialTiles;
+        part.visitedPairs = saturate(Wide(visit.getNumKeys()) * size);
+        tile += part;
+      }
+      for (RowComponent &component : group.rows)
+        if (!count(component, {first, size, step}, tile))
+          return false;
+      tile.emptyTiles =
+          std::max<int64_t>(allTiles - tile.fullTiles - tile.partialTiles, 0);
+      cost += tile;
+      done += size;
+    }
+    return true;
+  }
+};
+} // namespace
+
+std::optional<PlanCost> attnc::costOf(PlanAttr plan, ArrayRef<int64_t> symbols,
+                                      TileShape shape,
+                                      const RowValues &values) {
+  return CostCounter(plan, symbols, shape, values).run();
 }

@@ -2,9 +2,9 @@
 // attnc explain: pairs, tiles, operations and bytes.
 
 #include "attnc/runtime.h"
-#include "passes/DescribePairs.h"
 #include "passes/PlanCost.h"
 #include "tools/attnc/Explainer.h"
+#include "tools/attnc/view/PlanWords.h"
 #include "tools/support/MachinePeak.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -90,37 +90,12 @@ std::string Explainer::bytesFormula(AttentionOp op,
   return llvm::join(sum, " + ");
 }
 
-/// An affine map's results as people write them: d0 is the query's position i,
-/// the symbols have the names of a plan's.
-static std::string boundText(AffineMap map, StringRef combine,
-                             function_ref<std::string(unsigned)> parameter) {
-  static constexpr StringLiteral names[] = {"k_begin", "k_end", "q_begin",
-                                            "q_end"};
-  SmallVector<std::string> results;
-  for (AffineExpr expr : map.getResults()) {
-    std::string raw, text;
-    llvm::raw_string_ostream(raw) << expr;
-    for (size_t at = 0; at < raw.size();) {
-      size_t end = at + 1;
-      while (end < raw.size() && llvm::isDigit(raw[end]))
-        ++end;
-      unsigned number = 0;
-      StringRef token = StringRef(raw).slice(at, end);
-      bool isName = token.size() > 1 && !llvm::isDigit(token[0]) &&
-                    !token.drop_front().getAsInteger(10, number);
-      if (isName && token[0] == 'd')
-        text += "i";
-      else if (isName && token[0] == 's')
-        text += number < FirstParameter ? names[number].str()
-                                        : parameter(number - FirstParameter);
-      else
-        text += token;
-      at = end;
-    }
-    results.push_back(std::move(text));
-  }
-  std::string joined = llvm::join(results, ", ");
-  return results.size() == 1 ? joined : combine.str() + "(" + joined + ")";
+/// Whether every pair is looked at while the kernel runs: no bound of its own
+/// and no list.
+static bool isTestedByPairs(ComponentAttr component) {
+  return !component.getTestNumbers().empty() && !component.getWalk() &&
+         !component.getGuard() && component.getLower().getNumResults() <= 1 &&
+         component.getUpper().getNumResults() <= 1;
 }
 
 void Explainer::explainComponents(AttentionOp planned) {
@@ -128,27 +103,39 @@ void Explainer::explainComponents(AttentionOp planned) {
   auto operand = [&](int64_t number) {
     return nameOf(planned.getSetOperands()[number]);
   };
-  auto parameter = [&](unsigned number) {
-    return number < plan.getParameters().size()
-               ? operand(plan.getParameters()[number])
-               : std::string("?");
-  };
   size_t count = plan.getComponents().size();
   if (count == 0)
     report.line("parts", "no pair is kept");
   for (auto [number, c] : llvm::enumerate(plan.getComponents())) {
     std::string text = count > 1 ? std::to_string(number + 1) + ": " : "";
-    text += boundText(c.getLower(), "max", parameter) +
-            " <= j <= " + boundText(c.getUpper(), "min", parameter);
-    std::string first = boundText(c.getRowLower(), "max", parameter);
-    std::string last = boundText(c.getRowUpper(), "min", parameter);
-    if (first != "q_begin" || last != "q_end - 1")
-      text += ", for " + first + " <= i <= " + last;
-    for (int64_t test : c.getTestNumbers())
-      text += (test < 0 ? ", but not " : ", testing ") +
-              describePairs(plan.getAtoms()[std::abs(test) - 1], operand);
+    text += componentWords(plan, number, operand);
+    if (isTestedByPairs(c))
+      text += "; tested pair by pair at run time";
     report.line(number ? "" : "parts", text);
   }
+}
+
+/// Whether values of the plan differ by query head.
+static bool dependsOnHead(PlanAttr plan) {
+  return llvm::any_of(plan.getValues(), [](ValueAttr value) {
+    return value.getKind() == ValueKind::Head;
+  });
+}
+
+/// The cost of each of `heads` heads (that of one: they are all alike).
+static std::optional<PlanCost> costOfHeads(PlanAttr plan,
+                                           ArrayRef<int64_t> symbols,
+                                           TileShape tile, int64_t heads) {
+  PlanCost sum;
+  for (int64_t head = 0; head < heads; ++head) {
+    RowValues values;
+    values.head = head;
+    std::optional<PlanCost> cost = costOf(plan, symbols, tile, values);
+    if (!cost)
+      return std::nullopt;
+    sum += *cost;
+  }
+  return sum;
 }
 
 void Explainer::explainTiles(AttentionOp op, AttentionOp planned,
@@ -164,13 +151,28 @@ void Explainer::explainTiles(AttentionOp op, AttentionOp planned,
                       "tiles from them at run time.");
     return;
   }
+  // Heads whose bounds differ are counted one by one.
+  int64_t rank = op.getQueryType().getRank(), counted = 1;
+  if (dependsOnHead(plan)) {
+    counted = rank > 2 && e.lead >= 0
+                  ? sizes.getSize(op.getQuery(), rank - 3).value_or(0)
+                  : 0;
+    if (counted < 1)
+      return;
+  }
   std::optional<PlanCost> cost =
-      costOf(plan, *symbols, {schedule.getQueryTile(), schedule.getKeyBlock()});
-  if (!cost)
+      costOfHeads(plan, *symbols,
+                  {schedule.getQueryTile(), schedule.getKeyBlock()}, counted);
+  if (!cost) {
+    report.text("What is kept depends on operands: the kernel finds its tiles "
+                "from them at run time.");
     return;
-  double lead = e.lead < 0 ? 1 : e.lead;
+  }
+  double lead = e.lead < 0 ? 1 : double(e.lead) / counted;
   double kept = static_cast<double>(cost->keptPairs) * lead;
-  double all = static_cast<double>(e.n) * e.m * lead;
+  double visited = static_cast<double>(cost->visitedPairs) * lead;
+  double all =
+      static_cast<double>(e.n) * e.m * (e.lead < 0 ? 1 : double(e.lead));
   std::string upTo = cost->keptIsExact ? "" : "at most ";
   report.text(e.lead < 0
                   ? "A head at n = " + countText(e.n) +
@@ -178,13 +180,17 @@ void Explainer::explainTiles(AttentionOp op, AttentionOp planned,
                   : "At n = " + countText(e.n) + ", m = " + countText(e.m) +
                         ", " + countText(e.lead) + " heads in all:");
   report.text(upTo + amountText(kept) + " pairs kept of " + amountText(all) +
-              " (" + percentText(all > 0 ? kept / all : 0) + ")");
+              " (" + percentText(all > 0 ? kept / all : 0) + "), " +
+              amountText(visited) + " visited");
   report.text("tiles of " + std::to_string(schedule.getQueryTile()) +
               " queries x " + std::to_string(schedule.getKeyBlock()) +
-              " keys, a head: " + countText(cost->fullTiles) +
-              " full (no masking), " + countText(cost->partialTiles) +
-              " partial, " + countText(cost->emptyTiles) +
-              " empty (not visited)");
+              " keys, " + (counted > 1 ? "all heads" : "a head") + ": " +
+              countText(cost->fullTiles) + " full (no masking), " +
+              countText(cost->partialTiles) + " partial, " +
+              countText(cost->emptyTiles) + " empty (not visited)" +
+              (cost->listRows ? "; " + countText(cost->listRows) +
+                                    " rows walk a list"
+                              : ""));
   double flops = 2.0 * kept * (op.getHeadDim() + op.getValueDim());
   explainLimit(op, flops, !cost->keptIsExact);
 }
