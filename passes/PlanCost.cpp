@@ -219,11 +219,10 @@ private:
       return false;
     // Bands have none of the values' symbols.
     symbols.resize(plan.getNumSymbols());
-    return llvm::all_of(ArrayRef(symbols).take_front(FirstParameter),
-                        [](int64_t position) {
-                          return position >= -kPositionLimit &&
-                                 position <= kPositionLimit;
-                        });
+    return llvm::all_of(
+        ArrayRef(symbols).take_front(FirstParameter), [](int64_t position) {
+          return position >= -kPositionLimit && position <= kPositionLimit;
+        });
   }
 
   /// Whether rows need not be looked at one by one.

@@ -98,8 +98,8 @@ std::optional<PlanCost> costOf(mlir::attn::PlanAttr plan,
 
 /// Kept pairs of one head as a formula in n query rows, m keys, k0 and q0 (the
 /// first key's and query's position) and the parameters' names, one term a
-/// component: "n*m - n*(n - 1)/2 for n <= m", "at most n*256 + n*4", "sum of l^2
-/// over the documents of cu". "about" where a walk divides what it keeps.
+/// component: "n*m - n*(n - 1)/2 for n <= m", "at most n*256 + n*4", "sum of
+/// l^2 over the documents of cu". "about" where a walk divides what it keeps.
 /// `parameterName` names set operand number p. The operation has a plan.
 std::string
 keptPairsFormula(mlir::attn::AttentionOp op,

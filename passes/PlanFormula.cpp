@@ -145,8 +145,8 @@ private:
           LinearForm::fromExpr(expr.replaceDims(zero));
       bool isOfQuery = expr.isFunctionOfDim(0);
       if (form && !names.hasValue(*form)) {
-        addTighter(isOfQuery ? bounds.distance : bounds.key, names.translate(*form),
-            isUpper);
+        addTighter(isOfQuery ? bounds.distance : bounds.key,
+                   names.translate(*form), isUpper);
         continue;
       }
       if (form && !isOfQuery && isDocument(*form, isUpper))
@@ -290,7 +290,7 @@ static std::string extent(const Forms &forms, const Names &names) {
 namespace {
 struct Term {
   std::string text;
-  bool isExact;               // else "at most"
+  bool isExact;                 // else "at most"
   bool needsFewQueries = false; // n <= m
   bool needsSameRows = false;   // n = m
   bool isRounded = false;       // "about"
@@ -308,8 +308,8 @@ static Forms shortLengths(const Forms &lengths) {
 
 /// sum(keys of row i for i = first .. last).
 static std::string rowSum(const Sides &sides, const Names &names) {
-  std::string low = names.extreme("max", sides.keyLower, sides.distanceLower,
-                                  "i");
+  std::string low =
+      names.extreme("max", sides.keyLower, sides.distanceLower, "i");
   std::string keys =
       names.extreme("min", sides.keyUpper, sides.distanceUpper, "i");
   if (low != "0")
@@ -324,13 +324,13 @@ static Term
 documentsTerm(const Sides &sides,
               llvm::function_ref<std::string(int64_t)> operandName) {
   LinearForm n = LinearForm::symbol(N), m = LinearForm::symbol(M);
-  bool isCausal = sides.distanceLower.empty() &&
-                  sides.distanceUpper == Forms{LinearForm()};
-  bool isWhole = sides.keyLower == Forms{LinearForm()} &&
-                 sides.keyUpper == Forms{m - LinearForm(1)} &&
-                 lengths(sides.rowUpper, sides.rowLower) == Forms{n} &&
-                 (sides.rowLower == Forms{LinearForm()} ||
-                  sides.rowLower == Forms{m - n});
+  bool isCausal =
+      sides.distanceLower.empty() && sides.distanceUpper == Forms{LinearForm()};
+  bool isWhole =
+      sides.keyLower == Forms{LinearForm()} &&
+      sides.keyUpper == Forms{m - LinearForm(1)} &&
+      lengths(sides.rowUpper, sides.rowLower) == Forms{n} &&
+      (sides.rowLower == Forms{LinearForm()} || sides.rowLower == Forms{m - n});
   bool isPlain = sides.distanceLower.empty() && sides.distanceUpper.empty();
   return {std::string("sum of ") + (isCausal ? "l*(l + 1)/2" : "l^2") +
               " over the documents of " + operandName(sides.documentBegin),
@@ -350,8 +350,8 @@ static Term boundsTerm(const Sides &sides, const Names &names,
   if (sides.documentBegin >= 0 && sides.documentBegin == sides.documentEnd &&
       band.empty() && sides.valueLengths.empty())
     return documentsTerm(sides, operandName);
-  bool isExact = sides.isExact && sides.documentBegin < 0 &&
-                 sides.documentEnd < 0;
+  bool isExact =
+      sides.isExact && sides.documentBegin < 0 && sides.documentEnd < 0;
   for (const LinearForm &form : sides.valueLengths)
     addTighter(band, form, /*isUpper=*/true);
   if (band.empty() && sides.distanceLower.empty() &&

@@ -5,6 +5,7 @@
 #include "passes/PlanCost.h"
 #include "tools/attnc/Explainer.h"
 #include "tools/attnc/view/PlanWords.h"
+#include "tools/attnc/view/View.h"
 #include "tools/support/MachinePeak.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -138,8 +139,11 @@ static std::optional<PlanCost> costOfHeads(PlanAttr plan,
   return sum;
 }
 
-void Explainer::explainTiles(AttentionOp op, AttentionOp planned,
-                             const Extents &e) {
+/// Counts for full lengths: of `heads` heads, where they differ, else of one.
+std::optional<PlanCost> Explainer::countTiles(AttentionOp op,
+                                              AttentionOp planned,
+                                              const Extents &e,
+                                              int64_t &heads) {
   PlanAttr plan = planned.getPlanAttr();
   ScheduleAttr schedule = planned.getScheduleAttr();
   std::optional<SmallVector<int64_t>> symbols = planSymbols(planned, plan, e);
@@ -149,25 +153,47 @@ void Explainer::explainTiles(AttentionOp op, AttentionOp planned,
                           spec.getSignature().inputs.front().name + "=..."
                     : "Positions come from operands: the kernel finds its "
                       "tiles from them at run time.");
-    return;
+    return std::nullopt;
   }
-  // Heads whose bounds differ are counted one by one.
-  int64_t rank = op.getQueryType().getRank(), counted = 1;
+  int64_t rank = op.getQueryType().getRank();
+  heads = 1;
   if (dependsOnHead(plan)) {
-    counted = rank > 2 && e.lead >= 0
-                  ? sizes.getSize(op.getQuery(), rank - 3).value_or(0)
-                  : 0;
-    if (counted < 1)
-      return;
+    heads = rank > 2 && e.lead >= 0
+                ? sizes.getSize(op.getQuery(), rank - 3).value_or(0)
+                : 1;
+    if (heads < 1)
+      return std::nullopt;
   }
-  std::optional<PlanCost> cost =
-      costOfHeads(plan, *symbols,
-                  {schedule.getQueryTile(), schedule.getKeyBlock()}, counted);
-  if (!cost) {
+  std::optional<PlanCost> cost = costOfHeads(
+      plan, *symbols, {schedule.getQueryTile(), schedule.getKeyBlock()}, heads);
+  if (!cost)
     report.text("What is kept depends on operands: the kernel finds its tiles "
                 "from them at run time.");
+  return cost;
+}
+
+/// Counts of all batches and heads with the operands that are given.
+std::optional<PlanCost> Explainer::countGiven(unsigned number, const Extents &e,
+                                              int64_t &heads) {
+  if (!view || e.lead < 1 || e.n < 0 || e.m < 0 ||
+      number >= view->getAttentions().size())
+    return std::nullopt;
+  heads = e.lead;
+  return view->getAttentions()[number].costOfAll();
+}
+
+void Explainer::explainTiles(AttentionOp op, AttentionOp planned,
+                             unsigned number) {
+  ScheduleAttr schedule = planned.getScheduleAttr();
+  Extents e = extentsOf(op);
+  int64_t counted = 1;
+  std::optional<PlanCost> cost = countGiven(number, e, counted);
+  if (cost)
+    report.text("Counted from --input; what is not given is drawn at random.");
+  else
+    cost = countTiles(op, planned, e, counted);
+  if (!cost)
     return;
-  }
   double lead = e.lead < 0 ? 1 : double(e.lead) / counted;
   double kept = static_cast<double>(cost->keptPairs) * lead;
   double visited = static_cast<double>(cost->visitedPairs) * lead;
@@ -188,9 +214,9 @@ void Explainer::explainTiles(AttentionOp op, AttentionOp planned,
               countText(cost->fullTiles) + " full (no masking), " +
               countText(cost->partialTiles) + " partial, " +
               countText(cost->emptyTiles) + " empty (not visited)" +
-              (cost->listRows ? "; " + countText(cost->listRows) +
-                                    " rows walk a list"
-                              : ""));
+              (cost->listRows
+                   ? "; " + countText(cost->listRows) + " rows walk a list"
+                   : ""));
   double flops = 2.0 * kept * (op.getHeadDim() + op.getValueDim());
   explainLimit(op, flops, !cost->keptIsExact);
 }
@@ -239,5 +265,5 @@ void Explainer::explainWork(AttentionOp op, unsigned number) {
   std::optional<double> bytes;
   report.text("bytes, each array once: " + bytesFormula(op, bytes));
   if (planned && planned.getPlanAttr() && planned.getScheduleAttr())
-    explainTiles(op, planned, extentsOf(op));
+    explainTiles(op, planned, number);
 }

@@ -136,12 +136,12 @@ protected:
     context.loadDialect<func::FuncDialect>();
     std::string type = "tensor<?x8xf32>";
     std::string more = operand.empty() ? "" : ", " + operand;
-    std::string text = "func.func @f(%q: " + type + ", %k: " + type +
-                       (operand.empty() ? "" : ", %cu: " + operand) + ") -> " +
-                       type + " { %o = attn.attention %q, %k, %k mask = " +
-                       "#attn.pairs<" + mask + "> : " + type + ", " + type +
-                       ", " + type + more + " -> " + type +
-                       " return %o : " + type + " }";
+    std::string text =
+        "func.func @f(%q: " + type + ", %k: " + type +
+        (operand.empty() ? "" : ", %cu: " + operand) + ") -> " + type +
+        " { %o = attn.attention %q, %k, %k mask = " + "#attn.pairs<" + mask +
+        "> : " + type + ", " + type + ", " + type + more + " -> " + type +
+        " return %o : " + type + " }";
     module = parseSourceString<ModuleOp>(text, &context);
     EXPECT_TRUE(module) << text;
     if (!module)
@@ -158,9 +158,9 @@ protected:
   void check(const std::string &mask, const Keeps &keeps) {
     PlanAttr plan = planOf(mask);
     ASSERT_TRUE(plan);
-    const std::vector<int64_t> runs[] = {
-        {0, 96, 0, 96}, {0, 1, 0, 1},   {0, 97, 33, 97}, {5, 70, 2, 90},
-        {3, 40, 9, 9},  {0, 50, 60, 83}};
+    const std::vector<int64_t> runs[] = {{0, 96, 0, 96},  {0, 1, 0, 1},
+                                         {0, 97, 33, 97}, {5, 70, 2, 90},
+                                         {3, 40, 9, 9},   {0, 50, 60, 83}};
     for (const std::vector<int64_t> &symbols : runs)
       for (TileShape shape : {TileShape{96, 128}, TileShape{7, 5}}) {
         int64_t kept = 0;
@@ -213,9 +213,8 @@ TEST_F(WalkCost, ChunksAreCountedByRows) {
     std::string set = "chunk<" + std::to_string(c) + ">";
     auto sameChunk = [&](int64_t i, int64_t j) { return i / c == j / c; };
     check(set, sameChunk);
-    check(set + " & causal", [&](int64_t i, int64_t j) {
-      return j <= i && sameChunk(i, j);
-    });
+    check(set + " & causal",
+          [&](int64_t i, int64_t j) { return j <= i && sameChunk(i, j); });
   }
   check("blocks<4> { window<1, 0> }", [](int64_t i, int64_t j) {
     return j / 4 <= i / 4 && j / 4 >= i / 4 - 1;
@@ -250,8 +249,7 @@ TEST_F(WalkCost, HeadsHaveBoundsOfTheirOwn) {
   PlanAttr plan = planOf("by_head(0, 1) { causal, window<3, 0> }");
   RowValues values;
   for (int64_t expected : {16 * 17 / 2, 16 * 4 - 6}) {
-    std::optional<PlanCost> cost =
-        costOf(plan, {0, 16, 0, 16}, {4, 4}, values);
+    std::optional<PlanCost> cost = costOf(plan, {0, 16, 0, 16}, {4, 4}, values);
     ASSERT_TRUE(cost);
     EXPECT_EQ(cost->keptPairs, expected);
     ++values.head;
@@ -274,6 +272,6 @@ TEST_F(WalkCost, DocumentsNeedTheirOffsets) {
 }
 
 TEST_F(WalkCost, ListsInOperandsHaveNoCost) {
-  EXPECT_FALSE(costOf(planOf("topk(%cu)", "tensor<?x4xi32>"),
-                      {0, 10, 0, 10}, {4, 4}));
+  EXPECT_FALSE(
+      costOf(planOf("topk(%cu)", "tensor<?x4xi32>"), {0, 10, 0, 10}, {4, 4}));
 }
