@@ -3,16 +3,20 @@
 
 #include "passes/PlanCost.h"
 #include "passes/PairAlgebra.h"
-#include "passes/PlanBuilder.h"
+#include "passes/PlanRowCost.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace attnc;
 using namespace mlir::attn;
 using llvm::ArrayRef;
+using llvm::SmallVector;
 using Wide = __int128;
 
 /// Counting is one step a query tile; this many take about a second.
 static constexpr int64_t kMaxQueryTiles = int64_t(1) << 26;
+/// The same of query rows, where each is looked at.
+static constexpr int64_t kMaxQueryRows = int64_t(1) << 23;
 
 static int64_t saturate(Wide x) {
   return x > INT64_MAX ? INT64_MAX : x < INT64_MIN ? INT64_MIN : int64_t(x);
@@ -68,8 +72,7 @@ std::optional<BoundComponent> BoundComponent::bind(ComponentAttr component,
       !bindMap(component.getRowLower(), false, none, bound.rowFirst) ||
       !bindMap(component.getRowUpper(), true, none, bound.rowLast))
     return std::nullopt;
-  bound.tests =
-      component.getTestNumbers().size() > (component.getWalk() ? 1 : 0);
+  bound.tests = !component.getTestNumbers().empty();
   return bound;
 }
 
@@ -153,134 +156,149 @@ PlanCost &PlanCost::operator+=(const PlanCost &other) {
   add(fullTiles, other.fullTiles);
   add(partialTiles, other.partialTiles);
   add(emptyTiles, other.emptyTiles);
+  add(listRows, other.listRows);
   add(visitedPairs, other.visitedPairs);
   add(keptPairs, other.keptPairs);
   keptIsExact &= other.keptIsExact;
   return *this;
 }
 
-//===----------------------------------------------------------------------===//
-// Walks
-//===----------------------------------------------------------------------===//
-
 namespace {
-/// How many keys of a walk lie in lo .. hi, for the query at position i.
-using KeyCounter =
-    llvm::function_ref<int64_t(int64_t i, int64_t lo, int64_t hi)>;
+/// Components that share tiles of query rows: as launches do.
+struct TileGroup {
+  SmallVector<BoundComponent> bands;
+  SmallVector<RowComponent> rows;
+};
+
+class CostCounter {
+public:
+  CostCounter(PlanAttr plan, ArrayRef<int64_t> symbols, TileShape shape,
+              const RowValues &values)
+      : plan(plan), symbols(symbols.begin(), symbols.end()), shape(shape),
+        values(values),
+        firstValue(FirstParameter + plan.getParameters().size()) {}
+
+  std::optional<PlanCost> run() {
+    if (shape.queryTile < 1 || shape.keyTile < 1 || !hasSymbols())
+      return std::nullopt;
+    for (ComponentAttr component : plan.getComponents())
+      if (!add(component))
+        return std::nullopt;
+    if (groups.empty() && lists.empty())
+      groups[1]; // its tiles are all empty
+    int64_t rows = std::max<int64_t>(symbols[QEnd] - symbols[QBegin], 0);
+    for (auto &[step, group] : groups) {
+      int64_t classes = std::min(step, rows);
+      if (rows / shape.queryTile + classes > kMaxQueryTiles ||
+          (!group.rows.empty() && rows > kMaxQueryRows))
+        return std::nullopt;
+      for (int64_t r = 0; r < classes; ++r)
+        if (!countClass(group, step, r, llvm::divideCeil(rows - r, step)))
+          return std::nullopt;
+    }
+    if (!lists.empty() && rows > kMaxQueryRows)
+      return std::nullopt;
+    for (RowComponent &list : lists)
+      if (!count(list, {symbols[QBegin], rows, 1}, cost))
+        return std::nullopt;
+    return cost;
+  }
+
+private:
+  PlanAttr plan;
+  SmallVector<int64_t> symbols;
+  TileShape shape;
+  const RowValues &values;
+  unsigned firstValue;
+  llvm::MapVector<int64_t, TileGroup> groups; // by the step of their rows
+  SmallVector<RowComponent> lists;
+  PlanCost cost;
+
+  bool hasSymbols() {
+    if (symbols.size() < firstValue)
+      return false;
+    // Bands have none of the values' symbols.
+    symbols.resize(plan.getNumSymbols());
+    return llvm::all_of(
+        ArrayRef(symbols).take_front(FirstParameter), [](int64_t position) {
+          return position >= -kPositionLimit && position <= kPositionLimit;
+        });
+  }
+
+  /// Whether rows need not be looked at one by one.
+  bool isBand(ComponentAttr component) const {
+    if (component.getGuard() || walkKindOf(plan, component) != WalkKind::None)
+      return false;
+    for (mlir::AffineMap map : {component.getLower(), component.getUpper()})
+      for (mlir::AffineExpr expr : map.getResults())
+        for (unsigned s = firstValue; s < symbols.size(); ++s)
+          if (expr.isFunctionOfSymbol(s))
+            return false;
+    return true;
+  }
+
+  bool add(ComponentAttr component) {
+    if (isBand(component))
+      if (std::optional<BoundComponent> band =
+              BoundComponent::bind(component, symbols)) {
+        PlanCost kept;
+        kept.keptPairs = band->countPairs();
+        kept.keptIsExact = !band->hasTests() || kept.keptPairs == 0;
+        cost += kept;
+        groups[1].bands.push_back(*band);
+        return true;
+      }
+    std::optional<RowComponent> row = RowComponent::bind(
+        plan, component, ArrayRef(symbols).take_front(firstValue), values);
+    if (!row)
+      return false;
+    if (row->getWalk() == WalkKind::List)
+      lists.push_back(*row);
+    else
+      groups[row->getStep()].rows.push_back(*row);
+    return true;
+  }
+
+  bool count(RowComponent &component, TileRowRange rows, PlanCost &total) {
+    std::optional<PlanCost> tile = component.costOfTile(rows, shape.keyTile);
+    if (tile)
+      total += *tile;
+    return tile.has_value();
+  }
+
+  /// The tiles of class r of the rows: every step-th from the r-th on.
+  bool countClass(TileGroup &group, int64_t step, int64_t r, int64_t rows) {
+    int64_t keys = std::max<int64_t>(symbols[KEnd] - symbols[KBegin], 0);
+    int64_t allTiles =
+        llvm::divideCeil(llvm::divideCeil(keys, step), shape.keyTile);
+    for (int64_t done = 0; done < rows;) {
+      int64_t size = std::min(shape.queryTile, rows - done);
+      int64_t first = symbols[QBegin] + r + done * step;
+      PlanCost tile;
+      for (const BoundComponent &band : group.bands) {
+        TileVisit visit =
+            visitTile(band, first, first + size - 1, shape.keyTile);
+        PlanCost part;
+        part.fullTiles = visit.fullTiles;
+        part.partialTiles = visit.partialTiles;
+        part.visitedPairs = saturate(Wide(visit.getNumKeys()) * size);
+        tile += part;
+      }
+      for (RowComponent &component : group.rows)
+        if (!count(component, {first, size, step}, tile))
+          return false;
+      tile.emptyTiles =
+          std::max<int64_t>(allTiles - tile.fullTiles - tile.partialTiles, 0);
+      cost += tile;
+      done += size;
+    }
+    return true;
+  }
+};
 } // namespace
 
-static int64_t floorDivide(int64_t a, int64_t b) {
-  return a >= 0 ? a / b : -((-(a + 1)) / b) - 1;
-}
-
-/// Tiles of rows that lie `step` apart, whose walked keys `count` says.
-static PlanCost walkedCost(const BoundComponent &bound, int64_t step,
-                           TileShape shape, KeyCounter count) {
-  PlanCost cost;
-  int64_t begin = bound.getRowFirst(), end = bound.getRowLast();
-  for (int64_t first = begin; first < begin + step && first <= end; ++first)
-    for (int64_t row = first; row <= end; row += shape.queryTile * step) {
-      int64_t rows = std::min(shape.queryTile, (end - row) / step + 1);
-      int64_t last = row + (rows - 1) * step;
-      for (int64_t i = row; i <= last; i += step)
-        cost.keptPairs += count(i, bound.lower(i), bound.upper(i));
-      int64_t keys = count(row, bound.lower(row), bound.upper(last));
-      int64_t common = count(row, bound.lower(last), bound.upper(row));
-      cost.visitedPairs += keys * rows;
-      int64_t tiles = llvm::divideCeil(keys, shape.keyTile);
-      int64_t full = bound.hasTests() ? 0
-                     : common == keys ? tiles
-                                      : common / shape.keyTile;
-      cost.fullTiles += full;
-      cost.partialTiles += tiles - full;
-    }
-  cost.keptIsExact = !bound.hasTests() || cost.keptPairs == 0;
-  return cost;
-}
-
-/// The cost of a component that walks an atom; nothing where only data say it.
-static std::optional<PlanCost> costOfWalk(const BoundComponent &bound,
-                                          PairsAttr atom, TileShape shape) {
-  if ((bound.getRowLast() - bound.getRowFirst()) > kMaxQueryTiles)
-    return std::nullopt;
-  auto param = [&](unsigned n) { return atom.getParams()[n].value; };
-  switch (atom.getKind()) {
-  case PairKind::Strided:
-    return walkedCost(bound, param(0), shape,
-                      [&](int64_t i, int64_t lo, int64_t hi) -> int64_t {
-                        if (lo > hi)
-                          return 0;
-                        return floorDivide(hi - i, param(0)) -
-                               floorDivide(lo - 1 - i, param(0));
-                      });
-  case PairKind::Columns: {
-    auto rank = [&](int64_t j) { // walked positions below j
-      int64_t periods = floorDivide(j, param(0));
-      return periods * param(1) +
-             std::max<int64_t>(j - periods * param(0) - param(0) + param(1), 0);
-    };
-    return walkedCost(bound, 1, shape,
-                      [&](int64_t, int64_t lo, int64_t hi) -> int64_t {
-                        return lo > hi ? 0 : rank(hi + 1) - rank(lo);
-                      });
-  }
-  case PairKind::Log:
-    return walkedCost(bound, 1, {1, shape.keyTile},
-                      [&](int64_t i, int64_t lo, int64_t hi) -> int64_t {
-                        int64_t keys = lo <= i && i <= hi;
-                        for (int k = 0; k < 62 && i - (int64_t(1) << k) >= lo;
-                             ++k)
-                          keys += i - (int64_t(1) << k) <= hi;
-                        return keys;
-                      });
-  default:
-    return std::nullopt;
-  }
-}
-
 std::optional<PlanCost> attnc::costOf(PlanAttr plan, ArrayRef<int64_t> symbols,
-                                      TileShape shape) {
-  if (shape.queryTile < 1 || shape.keyTile < 1)
-    return std::nullopt;
-  PlanCost cost;
-  llvm::SmallVector<BoundComponent> components;
-  for (ComponentAttr component : plan.getComponents()) {
-    std::optional<BoundComponent> bound =
-        BoundComponent::bind(component, symbols);
-    if (!bound)
-      return std::nullopt;
-    if (PairsAttr atom = walkedAtom(plan, component)) {
-      std::optional<PlanCost> walked = costOfWalk(*bound, atom, shape);
-      if (!walked)
-        return std::nullopt;
-      cost += *walked;
-      continue;
-    }
-    PlanCost kept;
-    kept.keptPairs = bound->countPairs();
-    kept.keptIsExact = !bound->hasTests() || kept.keptPairs == 0;
-    cost += kept;
-    components.push_back(*bound);
-  }
-  if ((symbols[QEnd] - symbols[QBegin]) / shape.queryTile > kMaxQueryTiles)
-    return std::nullopt;
-  int64_t keys = std::max<int64_t>(symbols[KEnd] - symbols[KBegin], 0);
-  int64_t allTiles = llvm::divideCeil(keys, shape.keyTile);
-  for (int64_t row = symbols[QBegin]; row < symbols[QEnd];) {
-    int64_t last = row + std::min(shape.queryTile, symbols[QEnd] - row) - 1;
-    PlanCost tile;
-    for (const BoundComponent &component : components) {
-      TileVisit visit = visitTile(component, row, last, shape.keyTile);
-      PlanCost part;
-      part.fullTiles = visit.fullTiles;
-      part.partialTiles = visit.partialTiles;
-      part.visitedPairs = saturate(Wide(visit.getNumKeys()) * (last - row + 1));
-      tile += part;
-    }
-    tile.emptyTiles =
-        std::max<int64_t>(allTiles - tile.fullTiles - tile.partialTiles, 0);
-    cost += tile;
-    row = last + 1;
-  }
-  return cost;
+                                      TileShape shape,
+                                      const RowValues &values) {
+  return CostCounter(plan, symbols, shape, values).run();
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What a plan costs: tiles by class and pairs, for given sizes and as formulas.
-// Nothing here walks pairs: counting takes O(query tiles), kept pairs O(1).
+// Nothing here walks pairs: counting takes O(query tiles), and O(query rows)
+// where bounds depend on values or keys are walked (PlanRowCost.h).
 
 #ifndef ATTNC_PASSES_PLANCOST_H
 #define ATTNC_PASSES_PLANCOST_H
 
 #include "dialect/Attn.h"
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -15,8 +17,7 @@ namespace attnc {
 /// the keys lower(i) <= j <= upper(i), for rowFirst <= i <= rowLast.
 class BoundComponent {
 public:
-  /// Nothing when a bound does not rise by 0 or 1 with the query (`verifyPlan`
-  /// tells why).
+  /// Nothing when a bound does not rise by 0 or 1 with the query.
   static std::optional<BoundComponent> bind(mlir::attn::ComponentAttr component,
                                             llvm::ArrayRef<int64_t> symbols);
 
@@ -70,6 +71,7 @@ struct PlanCost {
   int64_t fullTiles = 0;    // no masking code
   int64_t partialTiles = 0; // masked
   int64_t emptyTiles = 0;   // what a walk over all keys would visit besides
+  int64_t listRows = 0;     // rows that walk a list of keys, in no tile
   int64_t visitedPairs = 0;
   int64_t keptPairs = 0;
   bool keptIsExact = true; // false: tests may drop some of keptPairs
@@ -77,16 +79,27 @@ struct PlanCost {
   PlanCost &operator+=(const PlanCost &other);
 };
 
-/// The cost of one head; `symbols` are the values of the plan's symbols. Query
-/// tiles begin at q_begin. Nothing for plans that `verifyPlan` refuses, for
-/// positions beyond 2^60 and for more query tiles than can be counted soon.
+/// What the values of a plan depend on besides positions.
+struct RowValues {
+  int64_t head = 0;
+  /// The value of kind `begin`, `end`, `number` or `load` for element x, the
+  /// result of its map; without it such plans have no cost.
+  std::function<std::optional<int64_t>(mlir::attn::ValueAttr, int64_t x)> read;
+};
+
+/// The cost of one head; `symbols` are those of the plan before its values.
+/// Query tiles begin at q_begin; a component that walks a lattice has tiles of
+/// rows one stride apart, and keys of the lattice alone. Nothing where operands
+/// decide that are not read, for positions beyond 2^60 and for more query tiles
+/// or rows than can be counted soon.
 std::optional<PlanCost> costOf(mlir::attn::PlanAttr plan,
-                               llvm::ArrayRef<int64_t> symbols,
-                               TileShape shape);
+                               llvm::ArrayRef<int64_t> symbols, TileShape shape,
+                               const RowValues &values = {});
 
 /// Kept pairs of one head as a formula in n query rows, m keys, k0 and q0 (the
 /// first key's and query's position) and the parameters' names, one term a
-/// component: "n*m - n*(n - 1)/2 for n <= m", "at most n*256 + n*4".
+/// component: "n*m - n*(n - 1)/2 for n <= m", "at most n*256 + n*4", "sum of
+/// l^2 over the documents of cu". "about" where a walk divides what it keeps.
 /// `parameterName` names set operand number p. The operation has a plan.
 std::string
 keptPairsFormula(mlir::attn::AttentionOp op,

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Kept pairs of a plan as a formula, from the bounds of its components alone.
+// Kept pairs of a plan as a formula, from its bounds and walks alone.
 
 #include "passes/PairAlgebra.h"
 #include "passes/PlanBuilder.h"
 #include "passes/PlanCost.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace attnc;
 using namespace mlir::attn;
+using llvm::ArrayRef;
 using llvm::SmallVector;
 using Forms = SmallVector<LinearForm>;
 
@@ -32,18 +34,15 @@ public:
       values.push_back(LinearForm::symbol(names.size()));
       names.push_back(parameterName(operand));
     }
-    firstValue = names.size();
-    for (ValueAttr value : op.getPlanAttr().getValues()) {
-      values.push_back(LinearForm::symbol(names.size()));
-      names.push_back(valueName(value, parameterName));
-    }
+    firstValue = values.size();
   }
 
-  /// Whether a form changes from row to row in more than i.
-  bool dependsOnRow(const LinearForm &form) const {
+  bool hasValue(const LinearForm &form) const {
     return form.getNumSymbols() > firstValue;
   }
+  unsigned getFirstValue() const { return firstValue; }
 
+  /// Of a form without values.
   LinearForm translate(const LinearForm &form) const {
     LinearForm result(form.getConstant());
     for (unsigned s = 0; s < form.getNumSymbols(); ++s)
@@ -92,45 +91,123 @@ public:
 private:
   SmallVector<std::string> names;
   Forms values;
-  size_t firstValue = 0;
-
-  std::string
-  valueName(ValueAttr value,
-            llvm::function_ref<std::string(int64_t)> parameterName) const {
-    switch (value.getKind()) {
-    case ValueKind::Begin:
-      return "begin(i)";
-    case ValueKind::End:
-      return "end(i)";
-    case ValueKind::Number:
-      return "document(i)";
-    case ValueKind::Head:
-      return "head";
-    case ValueKind::Load:
-      return parameterName(value.getOperand()) + "(i)";
-    default:
-      return "x" + std::to_string(names.size() - firstValue + 1) + "(i)";
-    }
-  }
+  unsigned firstValue = 0;
 };
+
+/// Adds a bound; of those a constant apart only the tighter says something.
+void addTighter(Forms &forms, const LinearForm &form, bool isUpper) {
+  for (LinearForm &other : forms)
+    if (LinearForm more = form - other; more.isConstant()) {
+      if (isUpper == (more.getConstant() < 0))
+        other = form;
+      return;
+    }
+  forms.push_back(form);
+}
 
 /// A component's bounds, by what they bound.
 struct Sides {
   Forms distanceLower, distanceUpper, keyLower, keyUpper, rowLower, rowUpper;
+  /// Lengths of the keys between two bounds with the same value.
+  Forms valueLengths;
+  /// The operand of documents whose begin (end) bounds the keys; -1: none.
+  int64_t documentBegin = -1, documentEnd = -1;
+  /// Whether these bounds say all.
+  bool isExact = true;
 
-  Sides(ComponentAttr component, const Names &names) {
-    auto sort = [&](mlir::AffineMap map, Forms &sloped, Forms &level) {
-      mlir::AffineExpr zero = mlir::getAffineConstantExpr(0, map.getContext());
-      for (mlir::AffineExpr expr : map.getResults())
-        if (std::optional<LinearForm> form =
-                LinearForm::fromExpr(expr.replaceDims(zero)))
-          (expr.isFunctionOfDim(0) ? sloped : level)
-              .push_back(names.translate(*form));
-    };
-    sort(component.getLower(), distanceLower, keyLower);
-    sort(component.getUpper(), distanceUpper, keyUpper);
-    sort(component.getRowLower(), rowLower, rowLower);
-    sort(component.getRowUpper(), rowUpper, rowUpper);
+  Sides(PlanAttr plan, ComponentAttr component, const Names &names)
+      : plan(plan), names(names) {
+    Bounds lower = split(component.getLower(), /*isUpper=*/false);
+    Bounds upper = split(component.getUpper(), /*isUpper=*/true);
+    distanceLower = lower.distance, keyLower = lower.key;
+    distanceUpper = upper.distance, keyUpper = upper.key;
+    rowLower = split(component.getRowLower(), false).key;
+    rowUpper = split(component.getRowUpper(), true).key;
+    isExact &= !component.getGuard() || !component.getGuard().getNumResults();
+    for (const LinearForm &u : upper.valued)
+      for (const LinearForm &l : lower.valued)
+        if (LinearForm length = u - l + LinearForm(1); !names.hasValue(length))
+          valueLengths.push_back(names.translate(length));
+  }
+
+private:
+  struct Bounds {
+    Forms distance, key, valued;
+  };
+  PlanAttr plan;
+  const Names &names;
+
+  Bounds split(mlir::AffineMap map, bool isUpper) {
+    Bounds bounds;
+    mlir::AffineExpr zero = mlir::getAffineConstantExpr(0, map.getContext());
+    for (mlir::AffineExpr expr : map.getResults()) {
+      std::optional<LinearForm> form =
+          LinearForm::fromExpr(expr.replaceDims(zero));
+      bool isOfQuery = expr.isFunctionOfDim(0);
+      if (form && !names.hasValue(*form)) {
+        addTighter(isOfQuery ? bounds.distance : bounds.key,
+                   names.translate(*form), isUpper);
+        continue;
+      }
+      if (form && !isOfQuery && isDocument(*form, isUpper))
+        continue;
+      isExact = false;
+      if (!form || isOfQuery)
+        continue;
+      bounds.valued.push_back(*form);
+      if (std::optional<LinearForm> distance = aroundQuery(*form, isUpper))
+        addTighter(bounds.distance, names.translate(*distance), isUpper);
+    }
+    return bounds;
+  }
+
+  ValueAttr valueOf(unsigned symbol) const {
+    return plan.getValues()[symbol - names.getFirstValue()];
+  }
+
+  /// Whether the bound is the begin or the last key of the query's document.
+  bool isDocument(const LinearForm &form, bool isUpper) {
+    unsigned symbol = form.getNumSymbols() - 1;
+    if (form != LinearForm::symbol(symbol) - LinearForm(isUpper ? 1 : 0))
+      return false;
+    ValueAttr value = valueOf(symbol);
+    if (value.getKind() != (isUpper ? ValueKind::End : ValueKind::Begin) ||
+        !value.getMap() || value.getMap().getNumResults() != 1 ||
+        !llvm::isa<mlir::AffineDimExpr>(value.getMap().getResult(0)))
+      return false;
+    int64_t &document = isUpper ? documentEnd : documentBegin;
+    if (document >= 0)
+      return false;
+    document = value.getOperand();
+    return true;
+  }
+
+  /// A bound i + form that is no tighter than one of a rounded query: factor *
+  /// floor(i / b) * c + ... with factor * c = b.
+  std::optional<LinearForm> aroundQuery(const LinearForm &form,
+                                        bool isUpper) const {
+    unsigned symbol = form.getNumSymbols() - 1;
+    int64_t factor = form.getCoefficient(symbol);
+    LinearForm rest = form - LinearForm::symbol(symbol, factor);
+    ValueAttr value = valueOf(symbol);
+    if (names.hasValue(rest) || !value.getMap() || value.getOperand() >= 0 ||
+        value.getMap().getNumResults() != 1)
+      return std::nullopt;
+    mlir::AffineExpr expr = value.getMap().getResult(0);
+    auto binary = llvm::dyn_cast<mlir::AffineBinaryOpExpr>(expr);
+    if (binary && binary.getKind() == mlir::AffineExprKind::Mul) {
+      auto times = llvm::dyn_cast<mlir::AffineConstantExpr>(binary.getRHS());
+      if (!times || llvm::MulOverflow(factor, times.getValue(), factor))
+        return std::nullopt;
+      binary = llvm::dyn_cast<mlir::AffineBinaryOpExpr>(binary.getLHS());
+    }
+    if (!binary || binary.getKind() != mlir::AffineExprKind::FloorDiv ||
+        !llvm::isa<mlir::AffineDimExpr>(binary.getLHS()))
+      return std::nullopt;
+    auto divisor = llvm::dyn_cast<mlir::AffineConstantExpr>(binary.getRHS());
+    if (!divisor || divisor.getValue() < 1 || divisor.getValue() != factor)
+      return std::nullopt;
+    return isUpper ? rest : rest - LinearForm(factor - 1);
   }
 };
 } // namespace
@@ -141,14 +218,7 @@ static Forms lengths(const Forms &upper, const Forms &lower) {
   Forms kept;
   for (const LinearForm &u : upper) {
     for (const LinearForm &l : lower) {
-      LinearForm length = u - l + LinearForm(1);
-      auto *comparable = llvm::find_if(kept, [&](const LinearForm &other) {
-        return (length - other).isConstant();
-      });
-      if (comparable == kept.end())
-        kept.push_back(length);
-      else if (length.getConstant() < comparable->getConstant())
-        *comparable = length;
+      addTighter(kept, u - l + LinearForm(1), /*isUpper=*/true);
     }
   }
   return kept;
@@ -220,96 +290,170 @@ static std::string extent(const Forms &forms, const Names &names) {
 namespace {
 struct Term {
   std::string text;
-  bool isExact;
+  bool isExact;                 // else "at most"
   bool needsFewQueries = false; // n <= m
-  bool isRough = false;         // rounded, rather than a bound
+  bool needsSameRows = false;   // n = m
+  bool isRounded = false;       // "about"
 };
 } // namespace
 
+/// Lengths that say more than all keys do, as no multiple of n or m.
+static Forms shortLengths(const Forms &lengths) {
+  Forms result;
+  for (const LinearForm &form : lengths)
+    if (form.getCoefficient(N) == 0 && form.getCoefficient(M) == 0)
+      result.push_back(form);
+  return result;
+}
+
+/// sum(keys of row i for i = first .. last).
 static std::string rowSum(const Sides &sides, const Names &names) {
-  return "sum(max(0, " +
-         names.extreme("min", sides.keyUpper, sides.distanceUpper, "i") +
-         " - " +
-         names.extreme("max", sides.keyLower, sides.distanceLower, "i") +
+  std::string low =
+      names.extreme("max", sides.keyLower, sides.distanceLower, "i");
+  std::string keys =
+      names.extreme("min", sides.keyUpper, sides.distanceUpper, "i");
+  if (low != "0")
+    keys += " - " + (isSum(low) ? "(" + low + ")" : low);
+  return "sum(max(0, " + keys +
          " + 1) for i = " + names.extreme("max", sides.rowLower) + " .. " +
          names.extreme("min", sides.rowUpper) + ")";
 }
 
-/// The pairs within a component's bounds.
-static Term boundsTerm(ComponentAttr component, const Names &names) {
-  Sides sides(component, names);
+/// The pairs within documents of length l; each has as many queries as keys.
+static Term
+documentsTerm(const Sides &sides,
+              llvm::function_ref<std::string(int64_t)> operandName) {
+  LinearForm n = LinearForm::symbol(N), m = LinearForm::symbol(M);
+  bool isCausal =
+      sides.distanceLower.empty() && sides.distanceUpper == Forms{LinearForm()};
+  bool isWhole =
+      sides.keyLower == Forms{LinearForm()} &&
+      sides.keyUpper == Forms{m - LinearForm(1)} &&
+      lengths(sides.rowUpper, sides.rowLower) == Forms{n} &&
+      (sides.rowLower == Forms{LinearForm()} || sides.rowLower == Forms{m - n});
+  bool isPlain = sides.distanceLower.empty() && sides.distanceUpper.empty();
+  return {std::string("sum of ") + (isCausal ? "l*(l + 1)/2" : "l^2") +
+              " over the documents of " + operandName(sides.documentBegin),
+          sides.isExact && isWhole && (isCausal || isPlain),
+          /*needsFewQueries=*/false, /*needsSameRows=*/true};
+}
+
+/// The pairs within the bounds, tests aside. `isLoose`: a bound that is easier
+/// to read will do.
+static Term boundsTerm(const Sides &sides, const Names &names,
+                       llvm::function_ref<std::string(int64_t)> operandName,
+                       bool isLoose) {
   Forms rows = lengths(sides.rowUpper, sides.rowLower);
   Forms keys = lengths(sides.keyUpper, sides.keyLower);
-  bool isExact = component.getTestNumbers().empty();
-  bool isOfRow = false;
-  for (const Forms *forms : {&sides.keyLower, &sides.keyUpper,
-                             &sides.distanceLower, &sides.distanceUpper})
-    for (const LinearForm &form : *forms)
-      isOfRow |= names.dependsOnRow(form);
-  if (isOfRow)
-    return {rowSum(sides, names), isExact};
-  if (sides.distanceLower.empty() && sides.distanceUpper.empty())
-    return {product(extent(rows, names), extent(keys, names)), isExact};
-  if (std::optional<std::string> text = triangle(sides, names))
-    return {*text, isExact, /*needsFewQueries=*/true};
+  std::string rowText = extent(rows, names);
   Forms band = lengths(sides.distanceUpper, sides.distanceLower);
+  if (sides.documentBegin >= 0 && sides.documentBegin == sides.documentEnd &&
+      band.empty() && sides.valueLengths.empty())
+    return documentsTerm(sides, operandName);
+  bool isExact =
+      sides.isExact && sides.documentBegin < 0 && sides.documentEnd < 0;
+  for (const LinearForm &form : sides.valueLengths)
+    addTighter(band, form, /*isUpper=*/true);
+  if (band.empty() && sides.distanceLower.empty() &&
+      sides.distanceUpper.empty())
+    return {product(rowText, extent(keys, names)), isExact};
   if (!band.empty()) {
     // A band is cut at its ends; m itself says nothing new.
     for (const LinearForm &form : keys)
       if (form != LinearForm::symbol(M))
         band.push_back(form);
-    return {product(extent(rows, names), extent(band, names)), false};
+    return {product(rowText, extent(band, names)), false};
   }
+  if (std::optional<std::string> text = triangle(sides, names))
+    return {*text, isExact, /*needsFewQueries=*/true};
+  if (!isLoose)
+    return {rowSum(sides, names), isExact};
+  if (Forms few = shortLengths(keys); !few.empty())
+    return {product(rowText, extent(few, names)), false};
+  // No fewer keys are those up to the query's own position.
+  Sides wider = sides;
+  for (LinearForm &form : wider.distanceUpper)
+    if (form.isConstant() && form.getConstant() < 0)
+      form = LinearForm();
+  for (LinearForm &form : wider.keyLower)
+    if (form.isConstant() && form.getConstant() > 0)
+      form = LinearForm();
+  if (std::optional<std::string> text = triangle(wider, names))
+    return {*text, false, /*needsFewQueries=*/true};
   return {rowSum(sides, names), isExact};
 }
 
-/// What the component keeps: its bounds' pairs, thinned by the atom it walks.
-static Term termOf(PlanAttr plan, ComponentAttr component, const Names &names) {
-  Term term = boundsTerm(component, names);
+/// The pairs that a component keeps.
+static Term termOf(PlanAttr plan, ComponentAttr component, const Names &names,
+                   llvm::function_ref<std::string(int64_t)> operandName,
+                   bool isLoose) {
+  Sides sides(plan, component, names);
+  WalkKind walk = walkKindOf(plan, component);
   PairsAttr atom = walkedAtom(plan, component);
-  bool isTested = component.getTestNumbers().size() > (atom ? 1 : 0);
-  auto param = [&](unsigned n) {
-    return std::to_string(atom.getParams()[n].value);
+  bool hasTests = component.getTestNumbers().size() > (atom ? 1 : 0);
+  std::string rows = extent(lengths(sides.rowUpper, sides.rowLower), names);
+  auto elements = [&](size_t number) {
+    return "(elements of " + operandName(atom.getOperands()[number]) + ")";
   };
-  switch (walkKindOf(plan, component)) {
-  case WalkKind::None:
-  case WalkKind::Blocks:
+  if (walk == WalkKind::Lattice || walk == WalkKind::Columns) {
+    Term term = boundsTerm(sides, names, operandName, /*isLoose=*/true);
+    ArrayRef<PairParam> params = atom.getParams();
+    bool isSumText = isSum(term.text) || term.needsSameRows;
+    if (walk == WalkKind::Columns)
+      term.text = product(std::to_string(params[1].value), term.text);
+    else if (isSumText)
+      term.text = "(" + term.text + ")";
+    term.text += "/" + std::to_string(params[0].value);
+    term.isRounded = true;
+    term.isExact &= !hasTests;
     return term;
-  case WalkKind::Lattice:
-    return {"(" + term.text + ")/" + param(0), false, term.needsFewQueries,
-            !isTested};
-  case WalkKind::Columns:
-    return {"(" + term.text + ")*" + param(1) + "/" + param(0), false,
-            term.needsFewQueries, !isTested};
-  case WalkKind::List:
-    break;
+  }
+  if (walk == WalkKind::None) {
+    Term term = boundsTerm(sides, names, operandName, isLoose);
+    term.isExact &= !hasTests;
+    return term;
   }
   switch (atom.getKind()) {
   case PairKind::Log:
-    return {"n*(log2(m) + 2)", false};
+    return {product(rows, "log2(m) + 2"), false};
   case PairKind::Random:
-    return {"n*" + param(0), false};
-  default:
-    return {"the entries of its list", false};
+    return {product(rows, std::to_string(atom.getParams()[0].value)), false};
+  case PairKind::TopK:
+    return {elements(0), false};
+  case PairKind::Bsr: {
+    int64_t size = atom.getParams()[0].value;
+    std::string block = size ? std::to_string(size) : "block";
+    return {elements(1) + "*" + block + "^2", false};
+  }
+  default: // csr
+    return {elements(1), false};
   }
 }
 
 std::string attnc::keptPairsFormula(
     AttentionOp op, llvm::function_ref<std::string(int64_t)> parameterName) {
   Names names(op, parameterName);
+  PlanAttr plan = op.getPlanAttr();
   std::string text;
-  bool isExact = true, needsFewQueries = false, isRough = false;
-  for (ComponentAttr component : op.getPlanAttr().getComponents()) {
-    Term term = termOf(op.getPlanAttr(), component, names);
-    isExact &= term.isExact || term.isRough;
-    isRough |= term.isRough;
+  bool isExact = true, isRounded = false;
+  bool needsFewQueries = false, needsSameRows = false;
+  // Once a term is rounded the others need not be told to the last pair.
+  bool isLoose = llvm::any_of(plan.getComponents(), [&](ComponentAttr c) {
+    return walkKindOf(plan, c) != WalkKind::None;
+  });
+  for (ComponentAttr component : plan.getComponents()) {
+    Term term = termOf(plan, component, names, parameterName, isLoose);
+    isExact &= term.isExact;
+    isRounded |= term.isRounded;
     needsFewQueries |= term.needsFewQueries;
+    needsSameRows |= term.needsSameRows;
     text += (text.empty() ? "" : " + ") + term.text;
   }
   if (text.empty())
     return "0";
-  return (!isExact  ? "at most "
-          : isRough ? "about "
-                    : "") +
-         text + (needsFewQueries ? " for n <= m" : "");
+  return (isExact ? "" : "at most ") + std::string(isRounded ? "about " : "") +
+         text +
+         (needsSameRows     ? " for n = m"
+          : needsFewQueries ? " for n <= m"
+                            : "");
 }

@@ -82,7 +82,8 @@ void Explainer::explainLaunches() {
   report.line("launches", text);
 }
 
-void Explainer::run() {
+void Explainer::run(View *given) {
+  view = given;
   const Signature &signature = spec.getSignature();
   auto list = [&](const std::vector<Argument> &arguments) {
     return llvm::join(
@@ -137,6 +138,14 @@ int attnc::explainCommand(const ExplainOptions &options) {
   if (int code = resolveShapes(spec->getSignature(), spec.get(), options.shapes,
                                shapes))
     return code;
-  Explainer(*spec, options, shapes, targets.front()).run();
+  // Operands that are given can be looked at.
+  std::unique_ptr<View> view;
+  if (!options.inputs.empty()) {
+    int code = ExitOk;
+    view = View::create(*spec, options, targets.front(), code);
+    if (!view)
+      return code;
+  }
+  Explainer(*spec, options, shapes, targets.front()).run(view.get());
   return ExitOk;
 }

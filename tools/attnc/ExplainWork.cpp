@@ -2,9 +2,10 @@
 // attnc explain: pairs, tiles, operations and bytes.
 
 #include "attnc/runtime.h"
-#include "passes/DescribePairs.h"
 #include "passes/PlanCost.h"
 #include "tools/attnc/Explainer.h"
+#include "tools/attnc/view/PlanWords.h"
+#include "tools/attnc/view/View.h"
 #include "tools/support/MachinePeak.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -90,57 +91,12 @@ std::string Explainer::bytesFormula(AttentionOp op,
   return llvm::join(sum, " + ");
 }
 
-/// An affine map's results as people write them: d0 is the query's position i,
-/// the symbols have the names of a plan's.
-static std::string boundText(AffineMap map, StringRef combine,
-                             function_ref<std::string(unsigned)> parameter) {
-  static constexpr StringLiteral names[] = {"k_begin", "k_end", "q_begin",
-                                            "q_end"};
-  SmallVector<std::string> results;
-  for (AffineExpr expr : map.getResults()) {
-    std::string raw, text;
-    llvm::raw_string_ostream(raw) << expr;
-    for (size_t at = 0; at < raw.size();) {
-      size_t end = at + 1;
-      while (end < raw.size() && llvm::isDigit(raw[end]))
-        ++end;
-      unsigned number = 0;
-      StringRef token = StringRef(raw).slice(at, end);
-      bool isName = token.size() > 1 && !llvm::isDigit(token[0]) &&
-                    !token.drop_front().getAsInteger(10, number);
-      if (isName && token[0] == 'd')
-        text += "i";
-      else if (isName && token[0] == 's')
-        text += number < FirstParameter ? names[number].str()
-                                        : parameter(number - FirstParameter);
-      else
-        text += token;
-      at = end;
-    }
-    results.push_back(std::move(text));
-  }
-  std::string joined = llvm::join(results, ", ");
-  return results.size() == 1 ? joined : combine.str() + "(" + joined + ")";
-}
-
-/// What a value of the plan is called: `begin(i)` of a document, x1(i), ...
-static std::string valueText(PlanAttr plan, unsigned number,
-                             function_ref<std::string(int64_t)> operand) {
-  ValueAttr value = plan.getValues()[number];
-  switch (value.getKind()) {
-  case ValueKind::Begin:
-    return "begin(i)";
-  case ValueKind::End:
-    return "end(i)";
-  case ValueKind::Number:
-    return "document(i)";
-  case ValueKind::Head:
-    return "head";
-  case ValueKind::Load:
-    return operand(value.getOperand()) + "(i)";
-  default:
-    return "x" + std::to_string(number + 1) + "(i)";
-  }
+/// Whether every pair is looked at while the kernel runs: no bound of its own
+/// and no list.
+static bool isTestedByPairs(ComponentAttr component) {
+  return !component.getTestNumbers().empty() && !component.getWalk() &&
+         !component.getGuard() && component.getLower().getNumResults() <= 1 &&
+         component.getUpper().getNumResults() <= 1;
 }
 
 void Explainer::explainComponents(AttentionOp planned) {
@@ -148,35 +104,46 @@ void Explainer::explainComponents(AttentionOp planned) {
   auto operand = [&](int64_t number) {
     return nameOf(planned.getSetOperands()[number]);
   };
-  auto parameter = [&](unsigned number) {
-    size_t parameters = plan.getParameters().size();
-    return number < parameters ? operand(plan.getParameters()[number])
-                               : valueText(plan, number - parameters, operand);
-  };
   size_t count = plan.getComponents().size();
   if (count == 0)
     report.line("parts", "no pair is kept");
   for (auto [number, c] : llvm::enumerate(plan.getComponents())) {
     std::string text = count > 1 ? std::to_string(number + 1) + ": " : "";
-    text += boundText(c.getLower(), "max", parameter) +
-            " <= j <= " + boundText(c.getUpper(), "min", parameter);
-    std::string first = boundText(c.getRowLower(), "max", parameter);
-    std::string last = boundText(c.getRowUpper(), "min", parameter);
-    if (first != "q_begin" || last != "q_end - 1")
-      text += ", for " + first + " <= i <= " + last;
-    if (c.getGuard())
-      text += ", where " + boundText(c.getGuard(), "min", parameter) + " >= 0";
-    for (int64_t test : c.getTestNumbers())
-      text += (test < 0              ? ", but not "
-               : test == c.getWalk() ? ", walking "
-                                     : ", testing at run time ") +
-              describePairs(plan.getAtoms()[std::abs(test) - 1], operand);
+    text += componentWords(plan, number, operand);
+    if (isTestedByPairs(c))
+      text += "; tested pair by pair at run time";
     report.line(number ? "" : "parts", text);
   }
 }
 
-void Explainer::explainTiles(AttentionOp op, AttentionOp planned,
-                             const Extents &e) {
+/// Whether values of the plan differ by query head.
+static bool dependsOnHead(PlanAttr plan) {
+  return llvm::any_of(plan.getValues(), [](ValueAttr value) {
+    return value.getKind() == ValueKind::Head;
+  });
+}
+
+/// The cost of each of `heads` heads (that of one: they are all alike).
+static std::optional<PlanCost> costOfHeads(PlanAttr plan,
+                                           ArrayRef<int64_t> symbols,
+                                           TileShape tile, int64_t heads) {
+  PlanCost sum;
+  for (int64_t head = 0; head < heads; ++head) {
+    RowValues values;
+    values.head = head;
+    std::optional<PlanCost> cost = costOf(plan, symbols, tile, values);
+    if (!cost)
+      return std::nullopt;
+    sum += *cost;
+  }
+  return sum;
+}
+
+/// Counts for full lengths: of `heads` heads, where they differ, else of one.
+std::optional<PlanCost> Explainer::countTiles(AttentionOp op,
+                                              AttentionOp planned,
+                                              const Extents &e,
+                                              int64_t &heads) {
   PlanAttr plan = planned.getPlanAttr();
   ScheduleAttr schedule = planned.getScheduleAttr();
   std::optional<SmallVector<int64_t>> symbols = planSymbols(planned, plan, e);
@@ -186,15 +153,52 @@ void Explainer::explainTiles(AttentionOp op, AttentionOp planned,
                           spec.getSignature().inputs.front().name + "=..."
                     : "Positions come from operands: the kernel finds its "
                       "tiles from them at run time.");
-    return;
+    return std::nullopt;
   }
-  std::optional<PlanCost> cost =
-      costOf(plan, *symbols, {schedule.getQueryTile(), schedule.getKeyBlock()});
+  int64_t rank = op.getQueryType().getRank();
+  heads = 1;
+  if (dependsOnHead(plan)) {
+    heads = rank > 2 && e.lead >= 0
+                ? sizes.getSize(op.getQuery(), rank - 3).value_or(0)
+                : 1;
+    if (heads < 1)
+      return std::nullopt;
+  }
+  std::optional<PlanCost> cost = costOfHeads(
+      plan, *symbols, {schedule.getQueryTile(), schedule.getKeyBlock()}, heads);
+  if (!cost)
+    report.text("What is kept depends on operands: the kernel finds its tiles "
+                "from them at run time.");
+  return cost;
+}
+
+/// Counts of all batches and heads with the operands that are given.
+std::optional<PlanCost> Explainer::countGiven(unsigned number, const Extents &e,
+                                              int64_t &heads) {
+  if (!view || e.lead < 1 || e.n < 0 || e.m < 0 ||
+      number >= view->getAttentions().size())
+    return std::nullopt;
+  heads = e.lead;
+  return view->getAttentions()[number].costOfAll();
+}
+
+void Explainer::explainTiles(AttentionOp op, AttentionOp planned,
+                             unsigned number) {
+  ScheduleAttr schedule = planned.getScheduleAttr();
+  Extents e = extentsOf(op);
+  int64_t counted = 1;
+  std::optional<PlanCost> cost = countGiven(number, e, counted);
+  if (cost)
+    report.text("Counted from --input; what is not given is drawn at random.");
+  else
+    cost = countTiles(op, planned, e, counted);
   if (!cost)
     return;
-  double lead = e.lead < 0 ? 1 : e.lead;
+  double lead = e.lead < 0 ? 1 : double(e.lead) / counted;
   double kept = static_cast<double>(cost->keptPairs) * lead;
-  double all = static_cast<double>(e.n) * e.m * lead;
+  double visited = static_cast<double>(cost->visitedPairs) * lead;
+  double all =
+      static_cast<double>(e.n) * e.m * (e.lead < 0 ? 1 : double(e.lead));
   std::string upTo = cost->keptIsExact ? "" : "at most ";
   report.text(e.lead < 0
                   ? "A head at n = " + countText(e.n) +
@@ -202,13 +206,17 @@ void Explainer::explainTiles(AttentionOp op, AttentionOp planned,
                   : "At n = " + countText(e.n) + ", m = " + countText(e.m) +
                         ", " + countText(e.lead) + " heads in all:");
   report.text(upTo + amountText(kept) + " pairs kept of " + amountText(all) +
-              " (" + percentText(all > 0 ? kept / all : 0) + ")");
+              " (" + percentText(all > 0 ? kept / all : 0) + "), " +
+              amountText(visited) + " visited");
   report.text("tiles of " + std::to_string(schedule.getQueryTile()) +
               " queries x " + std::to_string(schedule.getKeyBlock()) +
-              " keys, a head: " + countText(cost->fullTiles) +
-              " full (no masking), " + countText(cost->partialTiles) +
-              " partial, " + countText(cost->emptyTiles) +
-              " empty (not visited)");
+              " keys, " + (counted > 1 ? "all heads" : "a head") + ": " +
+              countText(cost->fullTiles) + " full (no masking), " +
+              countText(cost->partialTiles) + " partial, " +
+              countText(cost->emptyTiles) + " empty (not visited)" +
+              (cost->listRows
+                   ? "; " + countText(cost->listRows) + " rows walk a list"
+                   : ""));
   double flops = 2.0 * kept * (op.getHeadDim() + op.getValueDim());
   explainLimit(op, flops, !cost->keptIsExact);
 }
@@ -257,5 +265,5 @@ void Explainer::explainWork(AttentionOp op, unsigned number) {
   std::optional<double> bytes;
   report.text("bytes, each array once: " + bytesFormula(op, bytes));
   if (planned && planned.getPlanAttr() && planned.getScheduleAttr())
-    explainTiles(op, planned, extentsOf(op));
+    explainTiles(op, planned, number);
 }

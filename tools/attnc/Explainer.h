@@ -6,6 +6,7 @@
 #define ATTNC_TOOLS_ATTNC_EXPLAINER_H
 
 #include "dialect/Attn.h"
+#include "passes/PlanCost.h"
 #include "tools/attnc/Engine.h"
 #include "tools/attnc/Inputs.h"
 #include "tools/attnc/Report.h"
@@ -18,6 +19,8 @@ struct Extents {
   int64_t lead = 1; // batches times query heads
   int64_t n = -1, m = -1;
 };
+
+class View;
 
 class Explainer {
 public:
@@ -33,7 +36,8 @@ public:
     sizes.applyDefaults();
   }
 
-  void run();
+  /// `view`: the attentions with the operands that `--input` gives; or null.
+  void run(View *view);
 
 private:
   void explainMeaning(mlir::attn::AttentionOp op);
@@ -42,7 +46,12 @@ private:
   void explainWork(mlir::attn::AttentionOp op, unsigned number);
   void explainComponents(mlir::attn::AttentionOp planned);
   void explainTiles(mlir::attn::AttentionOp op, mlir::attn::AttentionOp planned,
-                    const Extents &e);
+                    unsigned number);
+  std::optional<PlanCost> countTiles(mlir::attn::AttentionOp op,
+                                     mlir::attn::AttentionOp planned,
+                                     const Extents &e, int64_t &heads);
+  std::optional<PlanCost> countGiven(unsigned number, const Extents &e,
+                                     int64_t &heads);
   void explainLimit(mlir::attn::AttentionOp op, double flops, bool estimated);
   void explainSchedule(mlir::attn::AttentionOp planned);
   void explainLaunches();
@@ -64,6 +73,7 @@ private:
   const Target &target;
   Report report;
   ShapeSolver sizes;
+  View *view = nullptr;
   mlir::OwningOpRef<mlir::ModuleOp> stage3, stage4;
   bool isAlone = true; // one attention in the function
   std::string refusal; // why the spec does not compile

@@ -186,10 +186,11 @@ struct ExplainArguments {
       cl::ValueOptional,
       cl::sub(sub),
       cl::cat(category)};
-  cl::list<std::string> inputs{
-      "input",
-      cl::desc("An argument's array, for --view; pair sets read few of them"),
-      cl::value_desc("[name=]file.npy"), cl::sub(sub), cl::cat(category)};
+  cl::list<std::string> inputs{"input",
+                               cl::desc("An argument's array, for --view and "
+                                        "counts; pair sets read few of them"),
+                               cl::value_desc("[name=]file.npy"), cl::sub(sub),
+                               cl::cat(category)};
   cl::opt<uint64_t> seed{"seed",
                          cl::desc("Of random arguments, for --view"),
                          cl::value_desc("number"),
@@ -212,8 +213,8 @@ int ExplainArguments::run() {
   options.seed = seed;
   if (view.getNumOccurrences())
     options.view = view;
-  else if (!inputs.empty() || seed.getNumOccurrences()) {
-    printError("--input and --seed of explain are for --view");
+  else if (inputs.empty() && seed.getNumOccurrences()) {
+    printError("--seed of explain is for --view and beside --input");
     return ExitUsage;
   }
   return explainCommand(options);

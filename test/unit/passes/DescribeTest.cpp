@@ -145,5 +145,17 @@ TEST_F(Describe, FormulasFollowTheBounds) {
 TEST_F(Describe, FormulasNameParametersAndStarts) {
   EXPECT_EQ(formula("window<%l, 0>", "", "%l "), "at most n*(x0 + 1)");
   EXPECT_EQ(formula("causal", "q_start(%s)", "%s "),
-            "sum(max(0, min(i, m - 1) - 0 + 1) for i = q0 .. n + q0 - 1)");
+            "sum(max(0, min(i, m - 1) + 1) for i = q0 .. n + q0 - 1)");
+}
+
+TEST_F(Describe, FormulasOfWalksAndValues) {
+  EXPECT_EQ(formula("strided<8>"), "about n*m/8");
+  EXPECT_EQ(formula("strided<8> & causal"),
+            "about (n*m - n*(n - 1)/2)/8 for n <= m");
+  EXPECT_EQ(formula("columns<8, 2>"), "about 2*n*m/8");
+  EXPECT_EQ(formula("log"), "at most n*(log2(m) + 2)");
+  EXPECT_EQ(formula("random<5>"), "at most n*5");
+  EXPECT_EQ(formula("chunk<64>"), "at most n*64");
+  EXPECT_EQ(formula("chunk<64> & causal"), "at most n*64");
+  EXPECT_EQ(formula("window<8, 8, clamped>"), "at most n*17");
 }

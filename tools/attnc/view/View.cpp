@@ -19,6 +19,8 @@ using reference::AttentionBinding;
 
 /// Positions beyond this are no numbers of JavaScript's, and no use to look at.
 static constexpr int64_t kFarthestPosition = int64_t(1) << 52;
+/// Query rows of all heads that counting may cost.
+static constexpr double kMaxCountedRows = 1 << 25;
 
 //===----------------------------------------------------------------------===//
 // One attention
@@ -45,6 +47,44 @@ std::optional<PlanCost> ViewedAttention::costOfComponent(unsigned number,
   PlanAttr alone = PlanAttr::get(plan.getContext(), component, plan.getAtoms(),
                                  plan.getParameters(), plan.getValues());
   return costOf(alone, symbolsOf(batch, 0), tile);
+}
+
+/// What a value of a plan is for element x, in the context's batch and head.
+static std::optional<int64_t> readValue(reference::PairContext &context,
+                                        ValueAttr value, int64_t x) {
+  reference::OperandView view = context.view(value.getOperand(), 1);
+  bool isNumber = value.getKind() == ValueKind::Number;
+  if (view.size() < 1)
+    return isNumber ? -1 : 0;
+  if (value.getKind() == ValueKind::Load)
+    return view.get(std::clamp<int64_t>(x, 0, view.size() - 1));
+  std::optional<int64_t> document = reference::documentOf(view, x);
+  if (isNumber)
+    return document.value_or(-1);
+  return document ? view.get(*document + (value.getKind() == ValueKind::End))
+                  : 0;
+}
+
+std::optional<PlanCost> ViewedAttention::costOfAll() {
+  const reference::AttentionSizes &size = sizes();
+  double rows = double(size.batches) * size.heads * size.n;
+  if (!isPlanned || rows > kMaxCountedRows)
+    return std::nullopt;
+  PlanCost sum;
+  for (int64_t batch = 0; batch < size.batches; ++batch)
+    for (int64_t head = 0; head < size.heads; ++head) {
+      RowValues values;
+      values.head = head;
+      values.read = [&](ValueAttr value, int64_t x) {
+        return readValue(binding->getContext(), value, x);
+      };
+      std::optional<PlanCost> cost =
+          costOf(plan, symbolsOf(batch, head), tile, values);
+      if (!cost || binding->getContext().problem)
+        return std::nullopt;
+      sum += *cost;
+    }
+  return sum;
 }
 
 std::string ViewedAttention::operandName(int64_t number) {

@@ -31,6 +31,9 @@ struct ViewedAttention {
   llvm::SmallVector<int64_t> symbolsOf(int64_t batch, int64_t head);
   /// The cost of one component for a batch (head 0), where PlanCost knows it.
   std::optional<PlanCost> costOfComponent(unsigned number, int64_t batch);
+  /// The cost of all batches and heads, from the operands' values. Nothing
+  /// where a list in an operand decides or where that is much to count.
+  std::optional<PlanCost> costOfAll();
   std::string componentWords(unsigned number);
   std::string operandName(int64_t number);
 

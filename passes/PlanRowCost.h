@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What one component of a plan costs, row by row: for components whose bounds
+// are no plain band (values, guards) or whose keys are enumerated by a walk.
+
+#ifndef ATTNC_PASSES_PLANROWCOST_H
+#define ATTNC_PASSES_PLANROWCOST_H
+
+#include "passes/PlanBuilder.h"
+#include "passes/PlanCost.h"
+
+namespace attnc {
+
+/// Rows of a tile: `count` of them, `step` apart.
+struct TileRowRange {
+  int64_t first, count, step;
+};
+
+class RowComponent {
+public:
+  /// Nothing where no numbers say what is walked: lists in operands.
+  static std::optional<RowComponent> bind(mlir::attn::PlanAttr plan,
+                                          mlir::attn::ComponentAttr component,
+                                          llvm::ArrayRef<int64_t> symbols,
+                                          const RowValues &values);
+
+  WalkKind getWalk() const { return walk; }
+  /// The rows of a tile lie this far apart.
+  int64_t getStep() const { return walk == WalkKind::Lattice ? period : 1; }
+
+  /// What a tile visits and keeps. Nothing where a bound cannot be computed.
+  std::optional<PlanCost> costOfTile(TileRowRange rows, int64_t keyTile);
+
+private:
+  struct Interval {
+    int64_t first = 0, last = -1;
+    bool isEmpty() const { return last < first; }
+    int64_t size() const { return isEmpty() ? 0 : last - first + 1; }
+  };
+
+  mlir::attn::PlanAttr plan;
+  mlir::attn::ComponentAttr component;
+  const RowValues *values = nullptr;
+  WalkKind walk = WalkKind::None;
+  mlir::attn::PairsAttr walked;
+  int64_t period = 1, width = 1; // of a lattice; of columns
+  bool tests = false;            // besides the walk
+  unsigned firstValue = 0;
+  // Symbols and values; values are those of row `row` where `known` says so.
+  llvm::SmallVector<int64_t> symbols;
+  llvm::SmallVector<int64_t> knownAt;
+
+  std::optional<int64_t> evaluate(mlir::AffineExpr expr, int64_t i);
+  std::optional<int64_t> valueAt(unsigned number, int64_t i);
+  /// The largest or smallest result; false when one cannot be computed.
+  bool tighten(mlir::AffineMap map, int64_t i, bool isMax, int64_t &bound);
+  std::optional<Interval> keysOf(int64_t i);
+  Interval numbersOf(Interval keys, int64_t i) const;
+  std::optional<PlanCost> costOfList(int64_t i);
+};
+
+} // namespace attnc
+
+#endif // ATTNC_PASSES_PLANROWCOST_H
