@@ -195,7 +195,7 @@ private:
       // Where pairs are tested, panels look at the values they need.
       Value finite;
       if (walked.tests.empty())
-        finite = valuesFinite(*walked.keys, j0, count, isWhole);
+        finite = valuesFinite(*walked.keys, j0, e.idx(0), count, isWhole);
       e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
         if (failed(foldPanel(walked, panel, j0, count, finite)))
           result = failure();
@@ -211,15 +211,16 @@ private:
         e.cmp(CmpIPredicate::sge, interval.last, e.sub(end, e.idx(1))));
   }
 
-  /// Whether every value of the block is finite. Where some query of the block
-  /// masks a key, its weight 0 times a non-finite value would be NaN. `isWhole`
-  /// says that nothing is masked, and nothing needs a look.
-  Value valuesFinite(KeyWalk &keys, Value j0, Value count, Value isWhole) {
+  /// Whether all values of keys first .. end - 1 of the block are finite. Where
+  /// some query masks a key, its weight 0 times a non-finite value would be
+  /// NaN. `isWhole` says that nothing is masked, and nothing needs a look.
+  Value valuesFinite(KeyWalk &keys, Value j0, Value first, Value end,
+                     Value isWhole) {
     auto check = [&]() -> Value {
       int64_t main = dv / lanes * lanes;
       Value zero = e.constant(vt, 0.0), zeroScalar = e.constant(ct, 0.0);
       Values sum = e.loop(
-          e.idx(0), count, 1, {zero, zeroScalar},
+          first, end, 1, {zero, zeroScalar},
           [&](Value j, ValueRange acc) -> Values {
             Value memref, r;
             std::tie(memref, r) = valueRow(keys, j0, j);
@@ -298,9 +299,8 @@ private:
     isWhole = e.both(isWhole, all);
     LogicalResult result = success();
     e.when(any, [&] {
-      Value count = e.sub(panel.high, panel.low);
       Value finite =
-          valuesFinite(panel.keys, e.add(panel.j0, panel.low), count, isWhole);
+          valuesFinite(panel.keys, panel.j0, panel.low, panel.high, isWhole);
       result = foldVisited(walked, panel, isWhole, finite);
     });
     return result;

@@ -115,13 +115,22 @@ void resize(TensorSpec &tensor, size_t dim, int64_t size) {
 //===----------------------------------------------------------------------===//
 
 /// One key is NaN or infinite, in K or in V: rows that see it show it as the
-/// reference does, and no other row changes.
+/// reference does, and no other row changes. Values of half a word are loaded
+/// into blocks, others read in place.
 TEST_F(Behaviour, NonFiniteKeysReachOnlyRowsThatSeeThem) {
+  const std::pair<Mask, attnc_dtype> kinds[] = {
+      {Mask::Full, ATTNC_DTYPE_F32},
+      {Mask::Causal, ATTNC_DTYPE_F32},
+      {Mask::Window, ATTNC_DTYPE_F32},
+      {Mask::Dense, ATTNC_DTYPE_F32},
+      {Mask::FirstOrWindow, ATTNC_DTYPE_F32},
+      {Mask::WindowAndKeys, ATTNC_DTYPE_F32},
+      {Mask::WindowAndKeys, ATTNC_DTYPE_BF16}};
   for (const char *micro : kMicro)
-    for (Mask mask : {Mask::Full, Mask::Causal, Mask::Window, Mask::Dense,
-                      Mask::FirstOrWindow}) {
+    for (auto [mask, dtype] : kinds) {
       Case c = smallCase(micro);
       c.mask = mask;
+      c.dtype = dtype;
       Problem clean = makeProblem(c, 7);
       Kernel kernel = jit(clean, c);
       Values before = run(kernel, clean);

@@ -35,6 +35,7 @@ enum class Mask {
   DensePerHead,
   DenseOrFirst,
   Sparsity,
+  WindowAndKeys,
   Count
 };
 enum class Positions {

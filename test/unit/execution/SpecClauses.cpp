@@ -148,6 +148,9 @@ std::string SpecWriter::addMask() {
   case Mask::CausalAndKeys:
     set("keep", with(batch, {m}), ATTNC_DTYPE_BOOL, keyMask);
     return pairs("causal & keys(%keep)");
+  case Mask::WindowAndKeys:
+    set("keep", with(batch, {m}), ATTNC_DTYPE_BOOL, keyMask);
+    return pairs("window<30, 4> & keys(%keep)");
   case Mask::KeysPerHead:
     set("keep", with(queryLead, {m}), ATTNC_DTYPE_BOOL,
         bits(with(queryLead, {m}), 50));

@@ -113,7 +113,8 @@ SpecWriter::SpecWriter(const Case &c, uint64_t seed, bool shapesOnly)
     std::fill(keyLengths.begin(), keyLengths.end(), keyLengths[0]);
     std::fill(queryLengths.begin(), queryLengths.end(), queryLengths[0]);
   }
-  if (c.mask == Mask::Keys || c.mask == Mask::CausalAndKeys)
+  if (c.mask == Mask::Keys || c.mask == Mask::CausalAndKeys ||
+      c.mask == Mask::WindowAndKeys)
     keyMask = bits(with(batch, {m}), 60);
 }
 
