@@ -2,7 +2,6 @@
 // Parts of a fold that both micro-kernels use.
 
 #include "codegen/cpu/FoldLowering.h"
-#include "codegen/cpu/KeyList.h"
 #include "passes/PlanBuilder.h"
 #include <cmath>
 
@@ -21,6 +20,29 @@ FoldLowering::FoldLowering(FoldContext context)
   keys = outer.scalar(op.getKeys());
   for (Value symbol : op.getSymbols())
     symbols.push_back(outer.scalar(symbol));
+}
+
+LogicalResult FoldLowering::run() {
+  allocate();
+  if (step == 1)
+    return foldTile();
+  // A class of a lattice may have no rows.
+  LogicalResult result = success();
+  e.when(e.cmp(arith::CmpIPredicate::sgt, rows, e.idx(0)),
+         [&] { result = foldTile(); });
+  return result;
+}
+
+LogicalResult FoldLowering::foldTile() {
+  if (failed(loadQueries()))
+    return failure();
+  for (ComponentAttr component : op.getPlan().getComponents()) {
+    FailureOr<Walked> walked = walk(component);
+    if (failed(walked) ||
+        failed(walked->isBlocks ? foldBlocks(*walked) : foldKeys(*walked)))
+      return failure();
+  }
+  return finish();
 }
 
 Value FoldLowering::buffer(ArrayRef<int64_t> shape, Type element) {
@@ -158,13 +180,13 @@ FailureOr<FoldLowering::Walked> FoldLowering::walk(ComponentAttr component) {
   return walked;
 }
 
-LogicalResult FoldLowering::eachRun(Walked &walked, function_ref<void()> body) {
-  if (!walked.isBlocks) {
-    body();
-    return success();
-  }
+SeenSet FoldLowering::seenSet() {
   if (!seenBits)
     seenBits = buffer({SeenSet::kWindow / 32}, e.b.getI32Type());
+  return SeenSet(e, seenBits);
+}
+
+LogicalResult FoldLowering::foldBlocks(Walked &walked) {
   KeyList list(e, op, context.outer);
   if (failed(list.open(head, symbols[QBegin], row)))
     return failure();
@@ -189,7 +211,7 @@ LogicalResult FoldLowering::eachRun(Walked &walked, function_ref<void()> body) {
       result = failure();
       return;
     }
-    SeenSet seen(e, seenBits);
+    SeenSet seen = seenSet();
     seen.eachWindow(blocks, [&] {
       e.loop(e.idx(0), own.count(), 1, [&](Value t) {
         FailureOr<KeyList::Element> element = own.element(t);
@@ -204,7 +226,8 @@ LogicalResult FoldLowering::eachRun(Walked &walked, function_ref<void()> body) {
             e.min(e.add(first, e.sub(size, e.idx(1))), e.sub(keys, e.idx(1)));
         e.when(seen.insert(number, element->isLive), [&] {
           walked.bounds->setClip(&clip);
-          body();
+          if (failed(foldKeys(walked)))
+            result = failure();
           walked.bounds->setClip(nullptr);
         });
       });

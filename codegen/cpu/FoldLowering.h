@@ -5,6 +5,7 @@
 #ifndef ATTNC_CODEGEN_CPU_FOLDLOWERING_H
 #define ATTNC_CODEGEN_CPU_FOLDLOWERING_H
 
+#include "codegen/cpu/KeyList.h"
 #include "codegen/cpu/RowProgram.h"
 #include "codegen/cpu/TileBounds.h"
 #include "dialect/Attn.h"
@@ -29,8 +30,19 @@ struct FoldContext {
 class FoldLowering {
 public:
   explicit FoldLowering(FoldContext context);
+  virtual ~FoldLowering() = default;
+
+  /// Emits the fold.
+  llvm::LogicalResult run();
 
 protected:
+  struct Walked;
+  // The steps of a micro-kernel, in order.
+  virtual void allocate() = 0;
+  virtual llvm::LogicalResult loadQueries() = 0;
+  virtual llvm::LogicalResult foldKeys(Walked &walked) = 0;
+  virtual llvm::LogicalResult finish() = 0;
+
   FoldContext &c() { return context; }
   Emitter &e;
   mlir::attn::FoldOp op;
@@ -76,10 +88,8 @@ protected:
     llvm::SmallVector<int64_t> tests; // signed atom numbers
     bool isList = false, isBlocks = false;
   };
-  mlir::FailureOr<Walked> walk(mlir::attn::ComponentAttr component);
-  /// Emits `body` once: for each run of contiguous keys that a list of blocks
-  /// gives, with `walked`'s bounds clipped to it; else as it is.
-  llvm::LogicalResult eachRun(Walked &walked, llvm::function_ref<void()> body);
+  /// What elements of a list have come up; one list is walked at a time.
+  SeenSet seenSet();
 
   /// Where key number `block` + `j` of k (v) is read: a memref and its row.
   /// Rows past the operand are read from its last one.
@@ -120,7 +130,13 @@ protected:
 private:
   FoldContext context;
   Value finishedRow; // staging of the epilogue's argument
-  Value seenBits;    // which elements of a list have come up
+  Value seenBits;    // of seenSet
+
+  llvm::LogicalResult foldTile();
+  mlir::FailureOr<Walked> walk(mlir::attn::ComponentAttr component);
+  /// Folds each run of contiguous keys that a list of blocks gives, with
+  /// `walked`'s bounds clipped to it.
+  llvm::LogicalResult foldBlocks(Walked &walked);
 
   RowEnvironment environment() {
     return {context.outer, context.scratch, context.layout, lanes};

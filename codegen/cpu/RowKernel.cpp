@@ -28,34 +28,14 @@ public:
         mr(schedule.getRegisterKeys()), nv(schedule.getRegisterVectors()),
         vt(VectorType::get({lanes}, ct)) {}
 
-  LogicalResult run() {
-    allocate();
-    if (step == 1)
-      return foldTile();
-    // A class of a lattice may have no rows.
-    LogicalResult result = success();
-    e.when(e.cmp(CmpIPredicate::sgt, rows, e.idx(0)),
-           [&] { result = foldTile(); });
-    return result;
-  }
-
 private:
-  LogicalResult foldTile() {
-    if (failed(loadQueries()))
-      return failure();
-    for (ComponentAttr component : op.getPlan().getComponents())
-      if (failed(foldComponent(component)))
-        return failure();
-    return finish();
-  }
-
   int64_t tileRows, queries, bc, mr, nv;
   VectorType vt;
   Value q, o, s, maxima, sums, alphas;
-  Value table, listBits; // of a list's keys
-  Value pairCounts;      // keys computed, by query
+  Value table;      // of a list's keys
+  Value pairCounts; // keys computed, by query
 
-  void allocate() {
+  void allocate() override {
     q = buffer({queries, padded(d)});
     o = buffer({queries, padded(dv)});
     s = buffer({queries, bc + mr + lanes});
@@ -71,10 +51,8 @@ private:
       kBlock = buffer({bc + mr, padded(d)});
     if (!vRows)
       vBlock = buffer({bc + mr, padded(dv)});
-    if (!op.getElement().empty()) {
+    if (!op.getElement().empty())
       table = buffer({bc + mr + lanes}, e.b.getI64Type());
-      listBits = buffer({SeenSet::kWindow / 32}, e.b.getI32Type());
-    }
     if (op.getPairs())
       pairCounts = buffer({queries}, e.b.getI64Type());
   }
@@ -91,7 +69,7 @@ private:
     e.loop(e.idx(0), e.idx(queries), 1, body);
   }
 
-  LogicalResult loadQueries() {
+  LogicalResult loadQueries() override {
     LogicalResult result = success();
     Value zero = e.constant(vt, 0.0);
     Value scale = e.constant(vt, queryScale());
@@ -141,17 +119,8 @@ private:
     Value count; // keys of the block
   };
 
-  LogicalResult foldComponent(ComponentAttr component) {
-    FailureOr<Walked> walked = walk(component);
-    if (failed(walked))
-      return failure();
-    LogicalResult result = success();
-    auto fold = [&] {
-      if (failed(walked->isList ? foldList(*walked) : foldRun(*walked)))
-        result = failure();
-    };
-    LogicalResult runs = eachRun(*walked, fold);
-    return failed(runs) ? failure() : result;
+  LogicalResult foldKeys(Walked &walked) override {
+    return walked.isList ? foldList(walked) : foldRun(walked);
   }
 
   LogicalResult foldRun(Walked &walked) {
@@ -209,7 +178,7 @@ private:
            [&](Value t) { e.storeIndex(e.idx(0), table, t); });
     TableWalk keysOfTable(e, table);
     LogicalResult result = success();
-    SeenSet seen(e, listBits);
+    SeenSet seen = seenSet();
     seen.eachWindow(keys, [&] {
       e.loop(e.idx(0), list.count(), bc, [&](Value t0) {
         Value count = e.min(e.idx(bc), e.sub(list.count(), t0));
@@ -433,7 +402,7 @@ private:
     }
   }
 
-  LogicalResult finish() {
+  LogicalResult finish() override {
     LogicalResult result = success();
     e.loop(e.idx(0), e.idx(schedule.getHeads()), 1, [&](Value g) {
       e.loop(e.idx(0), rows, 1, [&](Value t) {
