@@ -39,13 +39,12 @@ void FoldRegions::createList(FoldOp fold) {
 /// Positions of a key block and rows of a block of queries.
 Value FoldRegions::blockSize(PairsAttr atom) {
   if (atom.getKind() != PairKind::Bsr)
-    return index(1);
+    return idx(1);
   if (int64_t size = atom.getParams()[0].value)
-    return index(size);
-  Value rows = b.createOrFold<arith::MaxSIOp>(
-      loc, sub(lastSize(atom.getOperands()[0]), index(1)), index(1));
+    return idx(size);
+  Value rows = max(sub(lastSize(atom.getOperands()[0]), idx(1)), idx(1));
   Value size = b.createOrFold<arith::CeilDivSIOp>(loc, queryRows(), rows);
-  return b.createOrFold<arith::MaxSIOp>(loc, size, index(1));
+  return max(size, idx(1));
 }
 
 /// Where a row's elements stand in idx, kept inside it. `isChecked`: what was
@@ -61,13 +60,12 @@ std::pair<Value, Value> FoldRegions::listRange(PairsAttr atom, ListRow row,
     if (isChecked)
       return CheckedOp::create(b, loc, b.getIndexType(), x, low, high,
                                StatusAttr::get(b.getContext(), status));
-    x = b.createOrFold<arith::MinSIOp>(loc, x, high);
-    return b.createOrFold<arith::MaxSIOp>(loc, x, low);
+    return max(min(x, high), low);
   };
   Value rows = lastSize(ptr);
   Value begin =
-      within(element(ptr, clamp(r, rows)), index(0), size, Status::Index);
-  Value end = within(element(ptr, clamp(add(r, index(1)), rows)), begin, size,
+      within(element(ptr, clamp(r, rows)), idx(0), size, Status::Index);
+  Value end = within(element(ptr, clamp(add(r, idx(1)), rows)), begin, size,
                      Status::Order);
   return {begin, end};
 }
@@ -82,16 +80,15 @@ Value FoldRegions::listCount(PairsAttr atom, ListRow row) {
   case PairKind::TopK:
     return lastSize(atom.getOperands()[0]);
   case PairKind::Random:
-    return index(atom.getParams()[0].value);
+    return idx(atom.getParams()[0].value);
   case PairKind::Log: {
     // i itself, and i - 2^k for each k with 2^k <= i - k_begin.
     Type i64 = b.getI64Type();
-    Value reach = b.createOrFold<arith::MaxSIOp>(
-        loc, sub(row.i, place.symbols[KBegin]), index(0));
+    Value reach = max(sub(row.i, place.symbols[KBegin]), idx(0));
     reach = arith::IndexCastOp::create(b, loc, i64, reach);
     Value zeros = math::CountLeadingZerosOp::create(b, loc, reach);
     zeros = arith::IndexCastOp::create(b, loc, b.getIndexType(), zeros);
-    return sub(index(65), zeros);
+    return sub(idx(65), zeros);
   }
   default:
     llvm_unreachable("every list is counted");
@@ -100,12 +97,8 @@ Value FoldRegions::listCount(PairsAttr atom, ListRow row) {
 
 /// Whether there is a key at position j.
 Value FoldRegions::isKey(Value j) {
-  using Predicate = arith::CmpIPredicate;
-  Value begins =
-      arith::CmpIOp::create(b, loc, Predicate::sle, place.symbols[KBegin], j);
-  Value ends =
-      arith::CmpIOp::create(b, loc, Predicate::slt, j, place.symbols[KEnd]);
-  return both(begins, ends);
+  return both(cmp(arith::CmpIPredicate::sle, place.symbols[KBegin], j),
+              cmp(arith::CmpIPredicate::slt, j, place.symbols[KEnd]));
 }
 
 /// A key (block) from memory: `inside` where it has rows of k; what is live and
@@ -115,19 +108,18 @@ Value FoldRegions::checkedKey(Value j, Value isLive, Value size,
   int64_t rank = op.getKeyType().getRank();
   Value m = b.createOrFold<tensor::DimOp>(loc, op.getKey(), rank - 2);
   Value begin = place.symbols[KBegin];
-  Value first = add(sub(begin, size), index(1));
-  Value last = sub(add(begin, m), index(1));
-  Value asked = arith::SelectOp::create(b, loc, isLive, j, begin);
+  Value first = add(sub(begin, size), idx(1));
+  Value last = sub(add(begin, m), idx(1));
+  Value asked = select(isLive, j, begin);
   Value key = CheckedOp::create(b, loc, b.getIndexType(), asked, first, last,
                                 StatusAttr::get(b.getContext(), Status::Index));
-  inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, asked, key);
-  inside = both(inside, isLive);
+  inside = both(cmp(arith::CmpIPredicate::eq, asked, key), isLive);
   return key;
 }
 
 std::pair<Value, Value> FoldRegions::listElement(PairsAttr atom, ListRow row,
                                                  Value t) {
-  Value yes = arith::ConstantOp::create(b, loc, b.getBoolAttr(true)), inside;
+  Value inside;
   switch (atom.getKind()) {
   case PairKind::Csr:
   case PairKind::Bsr: {
@@ -136,16 +128,14 @@ std::pair<Value, Value> FoldRegions::listElement(PairsAttr atom, ListRow row,
     Value j = element(idx, clamp(add(begin, t), lastSize(idx)));
     Value size = blockSize(atom);
     if (atom.getKind() == PairKind::Bsr)
-      j = b.createOrFold<arith::MulIOp>(loc, j, size);
-    j = checkedKey(j, yes, size, inside);
+      j = mul(j, size);
+    j = checkedKey(j, bit(true), size, inside);
     return {j, inside};
   }
   case PairKind::TopK: {
     Value j = element(atom.getOperands()[0], {row.r, t});
-    Value pad = arith::ConstantIndexOp::create(b, loc, -1);
-    Value isLive =
-        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, j, pad);
-    j = checkedKey(j, isLive, index(1), inside);
+    Value isLive = cmp(arith::CmpIPredicate::ne, j, idx(-1));
+    j = checkedKey(j, isLive, idx(1), inside);
     return {j, inside};
   }
   case PairKind::Random: {
@@ -155,12 +145,10 @@ std::pair<Value, Value> FoldRegions::listElement(PairsAttr atom, ListRow row,
     return {j, isKey(j)};
   }
   case PairKind::Log: {
-    Value exponent =
-        b.createOrFold<arith::MaxSIOp>(loc, sub(t, index(1)), index(0));
-    Value power = arith::ShLIOp::create(b, loc, index(1), exponent);
-    Value isOwn =
-        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, t, index(0));
-    Value back = arith::SelectOp::create(b, loc, isOwn, index(0), power);
+    Value exponent = max(sub(t, idx(1)), idx(0));
+    Value power = arith::ShLIOp::create(b, loc, idx(1), exponent);
+    Value back =
+        select(cmp(arith::CmpIPredicate::eq, t, idx(0)), idx(0), power);
     Value j = sub(row.i, back);
     return {j, isKey(j)};
   }

@@ -33,24 +33,9 @@ Value attnc::perBatchValue(OpBuilder &b, Location loc, Value operand,
 // Short forms
 //===----------------------------------------------------------------------===//
 
-Value FoldRegions::index(int64_t value) {
-  return arith::ConstantIndexOp::create(b, loc, value);
-}
-Value FoldRegions::add(Value x, Value y) {
-  return b.createOrFold<arith::AddIOp>(loc, x, y);
-}
-Value FoldRegions::sub(Value x, Value y) {
-  return b.createOrFold<arith::SubIOp>(loc, x, y);
-}
-Value FoldRegions::both(Value x, Value y) {
-  return b.createOrFold<arith::AndIOp>(loc, x, y);
-}
-
 /// x within [0, size - 1].
 Value FoldRegions::clamp(Value x, Value size) {
-  Value last = sub(size, index(1));
-  x = b.createOrFold<arith::MinSIOp>(loc, x, last);
-  return b.createOrFold<arith::MaxSIOp>(loc, x, index(0));
+  return max(min(x, sub(size, idx(1))), idx(0));
 }
 
 SmallVector<Value> FoldRegions::leadIndices(Value head) {
@@ -63,11 +48,11 @@ SmallVector<Value> FoldRegions::leadIndices(Value head) {
 /// The flattened batch index.
 Value FoldRegions::flatBatch() {
   if (place.batch.empty())
-    return index(0);
+    return idx(0);
   Value flat = place.batch.front();
   for (int64_t d = 1, e = place.batch.size(); d < e; ++d) {
     Value size = b.createOrFold<tensor::DimOp>(loc, op.getQuery(), d);
-    flat = add(b.createOrFold<arith::MulIOp>(loc, flat, size), place.batch[d]);
+    flat = add(mul(flat, size), place.batch[d]);
   }
   return flat;
 }
@@ -154,12 +139,12 @@ void FoldRegions::yieldRow(Value tensor, Value head, Value row) {
 }
 
 void FoldRegions::createLoaders(FoldOp fold) {
-  Type idx = b.getIndexType();
-  Block *q = addBlock(fold.getLoadQ(), {idx, idx});
+  Type index = b.getIndexType();
+  Block *q = addBlock(fold.getLoadQ(), {index, index});
   yieldRow(op.getQuery(), q->getArgument(0), q->getArgument(1));
-  Block *k = addBlock(fold.getLoadK(), {idx});
+  Block *k = addBlock(fold.getLoadK(), {index});
   yieldRow(op.getKey(), place.keyHead, k->getArgument(0));
-  Block *v = addBlock(fold.getLoadV(), {idx});
+  Block *v = addBlock(fold.getLoadV(), {index});
   yieldRow(op.getValue(), place.keyHead, v->getArgument(0));
 }
 
@@ -196,8 +181,8 @@ void FoldRegions::createScore(Region &region) {
   auto softmax = cast<SoftmaxAttr>(op.getAccumulator());
   if (!softmax.getSoftcap() && !op.getBias() && op.getScoreMod().empty())
     return;
-  Type scalar = op.getComputeType(), idx = b.getIndexType();
-  Block *block = addBlock(region, {scalar, idx, idx, idx, idx, idx});
+  Type scalar = op.getComputeType(), index = b.getIndexType();
+  Block *block = addBlock(region, {scalar, index, index, index, index, index});
   Value s = block->getArgument(0);
   queryHead = block->getArgument(1);
   if (FloatAttr cap = softmax.getSoftcap()) {
@@ -277,10 +262,9 @@ void FoldRegions::createValues(Region &region) {
       for (Value result : results) {
         if (!x)
           x = result;
-        else if (value.getKind() == ValueKind::Min)
-          x = arith::MinSIOp::create(b, loc, x, result);
         else
-          x = arith::MaxSIOp::create(b, loc, x, result);
+          x = value.getKind() == ValueKind::Min ? min(x, result)
+                                                : max(x, result);
       }
       break;
     case ValueKind::Load:
@@ -323,7 +307,7 @@ void FoldRegions::createState(Region &region, FoldState state) {
   SmallVector<Value> results{row};
   for (int64_t n : {0, 1}) {
     SmallVector<Value> place(at);
-    place.push_back(index(n));
+    place.push_back(idx(n));
     results.push_back(tensor::ExtractOp::create(b, loc, state.scalars, place));
   }
   YieldOp::create(b, loc, results);

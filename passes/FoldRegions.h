@@ -5,7 +5,7 @@
 #define ATTNC_PASSES_FOLDREGIONS_H
 
 #include "dialect/Attn.h"
-#include "mlir/IR/Builders.h"
+#include "passes/IndexBuilder.h"
 #include "passes/PairTests.h"
 
 namespace attnc {
@@ -23,18 +23,16 @@ struct FoldState {
   mlir::Value rows, scalars;
 };
 
-class FoldRegions : private PairTestOperands {
+class FoldRegions : private IndexBuilder, private PairTestOperands {
 public:
   FoldRegions(mlir::attn::AttentionOp op, mlir::OpBuilder &b, TilePlace place)
-      : op(op), b(b), loc(op.getLoc()), place(std::move(place)) {}
+      : IndexBuilder(b, op.getLoc()), op(op), place(std::move(place)) {}
 
   /// Fills the regions that the fold's plan and the operation ask for.
   void create(mlir::attn::FoldOp fold, FoldState state);
 
 private:
   mlir::attn::AttentionOp op;
-  mlir::OpBuilder &b;
-  mlir::Location loc;
   TilePlace place;
   mlir::attn::PlanAttr plan;
   mlir::Value queryHead; // of the region at hand
@@ -47,10 +45,6 @@ private:
   mlir::Value queryRows() override;
   mlir::Value predicate(int64_t region, mlir::Value i, mlir::Value j) override;
 
-  mlir::Value index(int64_t value);
-  mlir::Value add(mlir::Value x, mlir::Value y);
-  mlir::Value sub(mlir::Value x, mlir::Value y);
-  mlir::Value both(mlir::Value x, mlir::Value y);
   mlir::Value flatBatch();
   mlir::Value extract(mlir::Value tensor, llvm::ArrayRef<mlir::Value> at);
   mlir::Value element(int64_t operand, llvm::ArrayRef<mlir::Value> tail);

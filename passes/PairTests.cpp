@@ -6,8 +6,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AffineExprVisitor.h"
+#include "passes/IndexBuilder.h"
 #include "passes/PairAlgebra.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::attn;
@@ -15,72 +15,6 @@ using namespace attnc;
 using Predicate = arith::CmpIPredicate;
 
 namespace {
-/// Index arithmetic that folds where it can.
-class IndexBuilder {
-public:
-  IndexBuilder(OpBuilder &b, Location loc) : b(b), loc(loc) {}
-
-protected:
-  OpBuilder &b;
-  Location loc;
-
-  Value idx(int64_t x) { return arith::ConstantIndexOp::create(b, loc, x); }
-  Value bit(bool x) {
-    return arith::ConstantOp::create(b, loc, b.getBoolAttr(x));
-  }
-  Value add(Value x, Value y) {
-    return b.createOrFold<arith::AddIOp>(loc, x, y);
-  }
-  Value sub(Value x, Value y) {
-    return b.createOrFold<arith::SubIOp>(loc, x, y);
-  }
-  Value mul(Value x, Value y) {
-    return b.createOrFold<arith::MulIOp>(loc, x, y);
-  }
-  Value min(Value x, Value y) {
-    return b.createOrFold<arith::MinSIOp>(loc, x, y);
-  }
-  Value max(Value x, Value y) {
-    return b.createOrFold<arith::MaxSIOp>(loc, x, y);
-  }
-  Value cmp(Predicate p, Value x, Value y) {
-    return b.createOrFold<arith::CmpIOp>(loc, p, x, y);
-  }
-  Value both(Value x, Value y) {
-    return b.createOrFold<arith::AndIOp>(loc, x, y);
-  }
-  Value either(Value x, Value y) {
-    return b.createOrFold<arith::OrIOp>(loc, x, y);
-  }
-  Value select(Value c, Value x, Value y) {
-    return b.createOrFold<arith::SelectOp>(loc, c, x, y);
-  }
-
-  /// floor(x / y) for y >= 1.
-  Value floorDiv(Value x, int64_t y) {
-    if (y == 1)
-      return x;
-    if (llvm::isPowerOf2_64(y))
-      return b.createOrFold<arith::ShRSIOp>(loc, x, idx(llvm::Log2_64(y)));
-    return floorDiv(x, idx(y));
-  }
-  Value floorDiv(Value x, Value y) {
-    return b.createOrFold<arith::FloorDivSIOp>(loc, x, y);
-  }
-  /// x - y floor(x / y) for y >= 1.
-  Value floorMod(Value x, int64_t y) {
-    if (llvm::isPowerOf2_64(y))
-      return both(x, idx(y - 1));
-    return sub(x, mul(floorDiv(x, y), idx(y)));
-  }
-  Value isMultiple(Value x, int64_t y) {
-    Value rest = llvm::isPowerOf2_64(y)
-                     ? both(x, idx(y - 1))
-                     : b.createOrFold<arith::RemSIOp>(loc, x, idx(y));
-    return cmp(Predicate::eq, rest, idx(0));
-  }
-};
-
 /// An affine expression by arith operations: those of affine promise that
 /// nothing overflows, which positions and coefficients from outside may break.
 class ExprBuilder : public AffineExprVisitor<ExprBuilder, Value>,
