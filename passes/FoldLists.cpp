@@ -6,7 +6,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "passes/FoldRegions.h"
-#include "passes/PlanBuilder.h"
+#include "passes/PlanWalk.h"
 
 using namespace attnc;
 using namespace mlir;

@@ -21,14 +21,6 @@ struct LaunchGroup {
 llvm::SmallVector<LaunchGroup> groupLaunches(mlir::attn::PlanAttr plan,
                                              mlir::attn::ScheduleAttr schedule);
 
-/// Whether a component of the plan walks a list a query row.
-bool hasLists(mlir::attn::PlanAttr plan);
-
-/// The plan of some of its components, without what they do not use.
-mlir::attn::PlanAttr
-restrictPlan(mlir::attn::PlanAttr plan,
-             llvm::ArrayRef<mlir::attn::ComponentAttr> components);
-
 } // namespace attnc
 
 #endif // ATTNC_PASSES_LAUNCHGROUPS_H

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Plans: which terms and atoms are used, which atom a component walks, and
-// bounds as affine maps.
+// Plans: which atom a component walks, and bounds as affine maps.
 
 #include "passes/PlanBuilder.h"
+#include "passes/PlanRestriction.h"
+#include "passes/PlanWalk.h"
 
 using namespace attnc;
 using namespace mlir;
@@ -11,34 +12,6 @@ using namespace mlir::attn;
 //===----------------------------------------------------------------------===//
 // Walks
 //===----------------------------------------------------------------------===//
-
-WalkKind attnc::walkKindOf(PairsAttr atom) {
-  switch (atom.getKind()) {
-  case PairKind::Strided:
-    return WalkKind::Lattice;
-  case PairKind::Columns:
-    return WalkKind::Columns;
-  case PairKind::Csr:
-  case PairKind::TopK:
-  case PairKind::Log:
-  case PairKind::Random:
-    return WalkKind::List;
-  case PairKind::Bsr:
-    return WalkKind::Blocks;
-  default:
-    return WalkKind::None;
-  }
-}
-
-PairsAttr attnc::walkedAtom(PlanAttr plan, ComponentAttr component) {
-  return component.getWalk() ? plan.getAtoms()[component.getWalk() - 1]
-                             : PairsAttr();
-}
-
-WalkKind attnc::walkKindOf(PlanAttr plan, ComponentAttr component) {
-  PairsAttr atom = walkedAtom(plan, component);
-  return atom ? walkKindOf(atom) : WalkKind::None;
-}
 
 /// Which of a component's atoms is best walked: the larger, the fewer keys a
 /// query it is likely to leave.
@@ -110,69 +83,40 @@ class PlanBuilder {
 public:
   PlanBuilder(MLIRContext *context, const PairTranslator &translator)
       : context(context), terms(translator.getTerms()),
-        allAtoms(translator.getAtoms()), termUsed(terms.size()),
-        atomUsed(allAtoms.size()), newAtom(allAtoms.size()) {}
+        atoms(translator.getAtoms()) {}
 
   PlanAttr build(ArrayRef<Conjunction> components) {
-    for (const Conjunction &set : components)
-      markUsed(set);
-    number();
+    numberTerms();
     SmallVector<ComponentAttr> attrs;
     for (const Conjunction &set : components)
       attrs.push_back(buildComponent(set));
-    return PlanAttr::get(context, attrs, atoms, parameters, values);
+    // Of what the translator met, the components use some.
+    return restrictPlan(
+        PlanAttr::get(context, attrs, atoms, parameters, values), attrs);
   }
 
 private:
   MLIRContext *context;
   ArrayRef<PlanTerm> terms;
-  ArrayRef<PairsAttr> allAtoms;
-  SmallVector<bool> termUsed, atomUsed;
-  SmallVector<int64_t> newAtom;
+  ArrayRef<PairsAttr> atoms;
   /// The symbol that a translator's symbol becomes.
   SmallVector<AffineExpr> newSymbols;
-  SmallVector<PairsAttr> atoms;
   SmallVector<int64_t> parameters;
   SmallVector<ValueAttr> values;
 
-  void markTerm(unsigned symbol) {
-    if (symbol < FirstParameter || termUsed[symbol - FirstParameter])
-      return;
-    termUsed[symbol - FirstParameter] = true;
-    for (AffineExpr expr : terms[symbol - FirstParameter].results)
-      expr.walk([&](AffineExpr part) {
-        if (auto inner = dyn_cast<AffineSymbolExpr>(part))
-          markTerm(inner.getPosition());
-      });
-  }
-
-  void markUsed(const Conjunction &set) {
-    for (int64_t test : set.tests)
-      atomUsed[std::abs(test) - 1] = true;
-    for (const HalfSpace &half : set.bounds)
-      for (unsigned s = 0; s < half.bound.getNumSymbols(); ++s)
-        if (half.bound.getCoefficient(s) != 0)
-          markTerm(s);
-  }
-
   /// Parameters before values, each in order of first use.
-  void number() {
-    for (auto [n, atom] : llvm::enumerate(allAtoms))
-      if (atomUsed[n]) {
-        atoms.push_back(atom);
-        newAtom[n] = atoms.size();
-      }
+  void numberTerms() {
     for (unsigned s = 0; s < FirstParameter + terms.size(); ++s)
       newSymbols.push_back(getAffineSymbolExpr(s, context));
     for (auto [n, term] : llvm::enumerate(terms))
-      if (termUsed[n] && term.isParameter()) {
+      if (term.isParameter()) {
         newSymbols[FirstParameter + n] =
             getAffineSymbolExpr(FirstParameter + parameters.size(), context);
         parameters.push_back(term.parameter);
       }
     unsigned firstValue = FirstParameter + parameters.size();
     for (auto [n, term] : llvm::enumerate(terms)) {
-      if (!termUsed[n] || term.isParameter())
+      if (term.isParameter())
         continue;
       unsigned symbol = firstValue + values.size();
       AffineMap map;
@@ -215,17 +159,14 @@ private:
         renamed.push_back(expr.replaceSymbols(newSymbols));
       return AffineMap::get(dims, numSymbols, renamed, context);
     };
-    SmallVector<int64_t> tests;
-    for (int64_t test : set.tests)
-      tests.push_back(test > 0 ? newAtom[test - 1] : -newAtom[-test - 1]);
     DenseI64ArrayAttr testsAttr;
-    if (!tests.empty())
-      testsAttr = DenseI64ArrayAttr::get(context, tests);
+    if (!set.tests.empty())
+      testsAttr = DenseI64ArrayAttr::get(context, set.tests);
     return ComponentAttr::get(context, map(1, lists.lower), map(1, lists.upper),
                               map(0, lists.rowLower), map(0, lists.rowUpper),
                               lists.guard.empty() ? AffineMap()
                                                   : map(1, lists.guard),
-                              testsAttr, chooseWalk(tests, atoms));
+                              testsAttr, chooseWalk(set.tests, atoms));
   }
 };
 } // namespace

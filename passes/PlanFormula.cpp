@@ -2,8 +2,8 @@
 // Kept pairs of a plan as a formula, from its bounds and walks alone.
 
 #include "passes/PairAlgebra.h"
-#include "passes/PlanBuilder.h"
 #include "passes/PlanCost.h"
+#include "passes/PlanWalk.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace attnc;

@@ -5,8 +5,8 @@
 #ifndef ATTNC_PASSES_PLANROWCOST_H
 #define ATTNC_PASSES_PLANROWCOST_H
 
-#include "passes/PlanBuilder.h"
 #include "passes/PlanCost.h"
+#include "passes/PlanWalk.h"
 
 namespace attnc {
 

@@ -2,7 +2,7 @@
 // Parts of a fold that both micro-kernels use.
 
 #include "codegen/cpu/FoldLowering.h"
-#include "passes/PlanBuilder.h"
+#include "passes/PlanWalk.h"
 #include <cmath>
 
 using namespace mlir;
