@@ -150,11 +150,7 @@ private:
   /// A parameter, within what positions reach: sums stay within 64 bits.
   Value parameter(Value operand) {
     constexpr int64_t kLimit = int64_t(1) << 60;
-    Value x = perBatch(operand);
-    if (!isa<RankedTensorType>(operand.getType()) &&
-        operand.getDefiningOp<arith::ConstantOp>())
-      return x;
-    x = arith::MinSIOp::create(b, loc, x, index(kLimit));
+    Value x = arith::MinSIOp::create(b, loc, perBatch(operand), index(kLimit));
     return arith::MaxSIOp::create(b, loc, x, index(-kLimit));
   }
 

@@ -232,21 +232,6 @@ Intervals AttentionBinding::existingKeys() const {
   return keys;
 }
 
-/// A value that set operand `value.getOperand()` has for x.
-static int64_t readValue(ValueAttr value, int64_t x,
-                         const PairContext &context) {
-  OperandView view = context.view(value.getOperand(), 1);
-  if (view.size() < 1)
-    return value.getKind() == ValueKind::Number ? -1 : 0;
-  if (value.getKind() == ValueKind::Load)
-    return view.get(std::clamp<int64_t>(x, 0, view.size() - 1));
-  std::optional<int64_t> document = documentOf(view, x);
-  if (value.getKind() == ValueKind::Number)
-    return document.value_or(-1);
-  return document ? view.get(*document + (value.getKind() == ValueKind::End))
-                  : 0;
-}
-
 /// The plan's values of the row at position i, appended to `symbols`.
 LogicalResult AttentionBinding::rowValues(int64_t i,
                                           SmallVectorImpl<int64_t> &symbols) {

@@ -72,6 +72,20 @@ std::optional<int64_t> reference::documentOf(const OperandView &cu, int64_t x) {
   return low - 1;
 }
 
+int64_t reference::readValue(ValueAttr value, int64_t x,
+                             const PairContext &context) {
+  OperandView view = context.view(value.getOperand(), 1);
+  if (view.size() < 1)
+    return value.getKind() == ValueKind::Number ? -1 : 0;
+  if (value.getKind() == ValueKind::Load)
+    return view.get(std::clamp<int64_t>(x, 0, view.size() - 1));
+  std::optional<int64_t> document = documentOf(view, x);
+  if (value.getKind() == ValueKind::Number)
+    return document.value_or(-1);
+  return document ? view.get(*document + (value.getKind() == ValueKind::End))
+                  : 0;
+}
+
 PairScope PairScope::inDocument(int64_t number, int64_t begin,
                                 int64_t end) const {
   int64_t keys = std::max(kBegin, begin), keysEnd = std::min(kEnd, end);

@@ -87,6 +87,11 @@ int64_t paramValue(mlir::attn::PairParam param, const PairContext &context,
 /// The number d with cu[d] <= x < cu[d + 1], if any.
 std::optional<int64_t> documentOf(const OperandView &cu, int64_t x);
 
+/// What a plan's value that reads its set operand is for x, the result of its
+/// map, in the context's batch and head.
+int64_t readValue(mlir::attn::ValueAttr value, int64_t x,
+                  const PairContext &context);
+
 /// Key `t` (of 0 .. c - 1) of row (head h, position i) of `random<c, seed =
 /// s>`:
 ///

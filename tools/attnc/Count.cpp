@@ -18,8 +18,7 @@ rowsShape(Spec &spec, const std::vector<Tensor> &inputs) {
   ShapeSolver sizes(spec.getFunction());
   for (auto [argument, tensor] :
        llvm::zip(spec.getFunction().getArguments(), inputs))
-    for (auto [dim, size] : llvm::enumerate(tensor.shape))
-      llvm::consumeError(sizes.bind(argument, dim, size, ""));
+    sizes.bindChecked(argument, tensor.shape);
   std::optional<std::vector<int64_t>> shape;
   WalkResult walk = spec.getFunction().walk([&](AttentionOp op) {
     std::vector<int64_t> own;

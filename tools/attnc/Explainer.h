@@ -30,9 +30,7 @@ public:
         sizes(spec.getFunction()) {
     for (auto [argument, shape] :
          llvm::zip(spec.getFunction().getArguments(), shapes.inputs))
-      for (auto [dim, size] : llvm::enumerate(shape))
-        if (size >= 0)
-          llvm::consumeError(sizes.bind(argument, dim, size, ""));
+      sizes.bindChecked(argument, shape);
     sizes.applyDefaults();
   }
 

@@ -36,8 +36,7 @@ Reference::Reference(Spec &spec, const std::vector<Tensor> &inputs)
     : spec(spec), inputs(inputs), sizes(spec.getFunction()) {
   func::FuncOp function = spec.getFunction();
   for (auto [argument, tensor] : llvm::zip(function.getArguments(), inputs))
-    for (auto [dim, size] : llvm::enumerate(tensor.shape))
-      llvm::consumeError(sizes.bind(argument, dim, size, ""));
+    sizes.bindChecked(argument, tensor.shape);
   sizes.applyDefaults();
   sizes.tieEqualBroadcasts();
   function.walk([&](AttentionOp op) { ops.push_back(op); });

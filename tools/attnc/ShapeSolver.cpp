@@ -79,6 +79,12 @@ llvm::Error ShapeSolver::bind(Value tensor, unsigned dim, int64_t size,
   return llvm::Error::success();
 }
 
+void ShapeSolver::bindChecked(Value tensor, ArrayRef<int64_t> shape) {
+  for (auto [dim, size] : llvm::enumerate(shape))
+    if (size >= 0)
+      llvm::consumeError(bind(tensor, dim, size, ""));
+}
+
 void ShapeSolver::applyDefaults() {
   // A chain of broadcasts resolves in as many rounds as it has links.
   for (bool changed = true; changed;) {

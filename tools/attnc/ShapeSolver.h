@@ -25,6 +25,9 @@ public:
   /// is known already contradicts it.
   llvm::Error bind(mlir::Value tensor, unsigned dim, int64_t size,
                    const std::string &who);
+  /// States the sizes of a tensor that are known (>= 0) and have been checked:
+  /// what they contradict has been reported.
+  void bindChecked(mlir::Value tensor, llvm::ArrayRef<int64_t> shape);
 
   /// Sizes that broadcast and have not been given take the size that they
   /// broadcast to. Call when all given sizes are bound.

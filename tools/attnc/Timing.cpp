@@ -84,8 +84,7 @@ std::optional<PairWork> attnc::countWork(Spec &spec,
   ShapeSolver sizes(spec.getFunction());
   for (auto [argument, tensor] :
        llvm::zip(spec.getFunction().getArguments(), inputs))
-    for (auto [dim, size] : llvm::enumerate(tensor.shape))
-      llvm::consumeError(sizes.bind(argument, dim, size, ""));
+    sizes.bindChecked(argument, tensor.shape);
   PairWork work;
   for (AttentionOp op : ops) {
     FailureOr<PairCount> count = countPairs(spec, op, inputs, sizes);

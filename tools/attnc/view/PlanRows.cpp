@@ -94,17 +94,7 @@ int64_t PlanRows::value(ValueAttr value, int64_t i) {
   int64_t x = extreme(value.getMap(), i, isMax, 0).value_or(0);
   if (value.getOperand() < 0)
     return x;
-  reference::OperandView view = context.view(value.getOperand(), 1);
-  bool isNumber = value.getKind() == ValueKind::Number;
-  if (view.size() < 1)
-    return isNumber ? -1 : 0;
-  if (value.getKind() == ValueKind::Load)
-    return view.get(std::clamp<int64_t>(x, 0, view.size() - 1));
-  std::optional<int64_t> document = reference::documentOf(view, x);
-  if (isNumber)
-    return document.value_or(-1);
-  bool isEnd = value.getKind() == ValueKind::End;
-  return document ? view.get(*document + isEnd) : 0;
+  return reference::readValue(value, x, context);
 }
 
 bool PlanRows::setRow(int64_t i) {

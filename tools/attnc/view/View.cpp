@@ -49,22 +49,6 @@ std::optional<PlanCost> ViewedAttention::costOfComponent(unsigned number,
   return costOf(alone, symbolsOf(batch, 0), tile);
 }
 
-/// What a value of a plan is for element x, in the context's batch and head.
-static std::optional<int64_t> readValue(reference::PairContext &context,
-                                        ValueAttr value, int64_t x) {
-  reference::OperandView view = context.view(value.getOperand(), 1);
-  bool isNumber = value.getKind() == ValueKind::Number;
-  if (view.size() < 1)
-    return isNumber ? -1 : 0;
-  if (value.getKind() == ValueKind::Load)
-    return view.get(std::clamp<int64_t>(x, 0, view.size() - 1));
-  std::optional<int64_t> document = reference::documentOf(view, x);
-  if (isNumber)
-    return document.value_or(-1);
-  return document ? view.get(*document + (value.getKind() == ValueKind::End))
-                  : 0;
-}
-
 std::optional<PlanCost> ViewedAttention::costOfAll() {
   const reference::AttentionSizes &size = sizes();
   double rows = double(size.batches) * size.heads * size.n;
@@ -76,7 +60,7 @@ std::optional<PlanCost> ViewedAttention::costOfAll() {
       RowValues values;
       values.head = head;
       values.read = [&](ValueAttr value, int64_t x) {
-        return readValue(binding->getContext(), value, x);
+        return reference::readValue(value, x, binding->getContext());
       };
       std::optional<PlanCost> cost =
           costOf(plan, symbolsOf(batch, head), tile, values);
@@ -277,8 +261,7 @@ int View::bind() {
   ShapeSolver sizes(function);
   for (auto [argument, shape] :
        llvm::zip(function.getArguments(), inputs.inputShapes))
-    for (auto [dim, size] : llvm::enumerate(shape))
-      llvm::consumeError(sizes.bind(argument, dim, size, ""));
+    sizes.bindChecked(argument, shape);
   sizes.applyDefaults();
   if (failed(fixSizes(sizes)))
     return ExitError;
