@@ -46,6 +46,9 @@ def ExpandPass : Pass<"attn-expand", "::mlir::func::FuncOp"> {
 def SimplifyPairsPass : Pass<"attn-simplify-pairs", "::mlir::func::FuncOp"> {
   let summary = "simplifies mask and sparsity without changing a pair";
   let description = [{
+    Predicate regions made of comparisons that are affine in i and j, or of j
+    with a length of the batch, become sets; of a conjunction that holds in
+    part, that part is put in front of the predicate.
     Chains of `&` and `|` become flat, `!` moves onto single sets, constant
     windows merge (with `causal`, too), and parts that the rest implies vanish;
     a chain that keeps nothing becomes `empty`, one that keeps everything
@@ -78,20 +81,22 @@ def SimplifyPairsPass : Pass<"attn-simplify-pairs", "::mlir::func::FuncOp"> {
 }
 
 def PlanPairsPass : Pass<"attn-plan-pairs", "::mlir::func::FuncOp"> {
-  let summary = "splits mask & sparsity into disjoint components with monotone bounds";
+  let summary = "splits mask & sparsity into disjoint components with bounds a query";
   let description = [{
     Attaches `plan = #attn.plan<...>`: disjoint components, in each of which a
-    query keeps one interval of keys whose ends do not fall from query to
-    query, and the atoms that must be tested pair by pair. Together they keep
+    query keeps one interval of keys, thinned by atoms that are tested pair by
+    pair or, one a component, walked (a lattice, a list). Together they keep
     exactly the pairs of `mask & sparsity` that exist (`k_begin <= j < k_end`,
     `q_begin <= i < q_end`; each component repeats these bounds). Components
     without tests come first.
 
     The set is written as a union of conjunctions of half spaces (`j - i`, `j`
-    or `i` at most or at least a sum of symbols) and tests; earlier parts are
+    or `i` at most or at least a sum of symbols and of values that each query
+    has of its own) and tests; scopes are undone on the way. Earlier parts are
     subtracted from later ones, parts that are empty for all values of the
     symbols are dropped, parts that meet are joined, bounds that the others and
-    the operation's types imply are left out.
+    the operation's types imply are left out. A set of more than 64 parts is one
+    component that tests it.
 
     This pass also refuses, at the operation, whatever no pass compiles yet
     (`Compilable.cpp` is the list). A plan in the input is checked and kept.
