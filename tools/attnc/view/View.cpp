@@ -241,11 +241,12 @@ LogicalResult View::bind(ViewedAttention &a) {
   if (failed(binding))
     return failure();
   a.binding = std::move(*binding);
-  for (int64_t batch = 0; batch < a.sizes().batches; ++batch)
-    for (int64_t symbol :
-         ArrayRef(a.symbolsOf(batch, 0)).take_front(FirstParameter))
+  for (int64_t batch = 0; batch < a.sizes().batches; ++batch) {
+    auto symbols = a.symbolsOf(batch, 0);
+    for (int64_t symbol : ArrayRef(symbols).take_front(FirstParameter))
       if (symbol < -kFarthestPosition || symbol > kFarthestPosition)
         return a.op.emitError("positions beyond 2^52 cannot be drawn");
+  }
   return success();
 }
 
