@@ -11,7 +11,7 @@ using namespace attnc::cpu;
 using mlir::arith::CmpIPredicate;
 
 void BlockFold::allocate() {
-  qt = buffer({panels, padded(d), nr});
+  Value qt = buffer({panels, padded(d), nr});
   ot = buffer({panels, padded(dv), nr});
   // A key block begins anywhere, and register tiles round its end up.
   p = buffer({bc + mr, nr});
@@ -31,6 +31,14 @@ void BlockFold::allocate() {
     keepMask = buffer({bc + mr, nr}, e.b.getI8Type());
   if (op.getPairs())
     pairCounts = buffer({panels}, e.b.getI64Type());
+  BlockOperands operands{e, vt, mr, nv, d, dv, ot, p, alphas, {}, {}};
+  operands.keyRow = [this](KeyWalk &keys, Value j0, Value j) {
+    return keyRow(keys, j0, j);
+  };
+  operands.valueRow = [this](KeyWalk &keys, Value j0, Value j) {
+    return valueRow(keys, j0, j);
+  };
+  products = makeFmaProducts(std::move(operands), qt, queryScale());
 }
 
 //===----------------------------------------------------------------------===//
@@ -40,7 +48,6 @@ void BlockFold::allocate() {
 LogicalResult BlockFold::loadQueries() {
   livePanels = e.ceilDiv(rows, nr);
   LogicalResult result = success();
-  Value scale = e.constant(vt, queryScale());
   e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
     Value first = e.mul(panel, e.idx(nr));
     e.loop(e.idx(0), e.idx(nr), 1, [&](Value r) {
@@ -50,8 +57,8 @@ LogicalResult BlockFold::loadQueries() {
                          d)))
         result = failure();
     });
-    transposeRows(d, [&](Value x, Value r, Value column) {
-      e.store(e.mulf(column, scale), qt, {panel, x, r});
+    transposeRows(d, [&](Value x, Value r, ArrayRef<Value> columns) {
+      products->storeQueries(panel, x, r, columns);
     });
     if (failed(op.getState().empty() ? clearState(panel)
                                      : restoreState(panel, first)))
@@ -62,16 +69,15 @@ LogicalResult BlockFold::loadQueries() {
   return result;
 }
 
-/// Calls `store(x, r, vector)` for column x of rows r ... of rowsBuffer.
-void BlockFold::transposeRows(int64_t columns,
-                              function_ref<void(Value, Value, Value)> store) {
+/// Calls `store(x, r, vectors)` for columns x ... of rows r ... of rowsBuffer.
+void BlockFold::transposeRows(
+    int64_t columns, function_ref<void(Value, Value, ArrayRef<Value>)> store) {
   e.loop(e.idx(0), e.idx(nr), lanes, [&](Value r) {
     e.loop(e.idx(0), e.idx(padded(columns)), lanes, [&](Value x) {
       Values block;
       for (int64_t i = 0; i < lanes; ++i)
         block.push_back(e.load(vt, rowsBuffer, {e.add(r, i), x}));
-      for (auto [i, column] : llvm::enumerate(transposeSquare(e, block)))
-        store(e.add(x, i), r, column);
+      store(x, r, transposeSquare(e, block));
     });
   });
 }
@@ -103,8 +109,9 @@ LogicalResult BlockFold::restoreState(Value panel, Value first) {
     e.store(state->first, maxima, {panel, r});
     e.store(state->second, sums, {panel, r});
   });
-  transposeRows(dv, [&](Value x, Value r, Value column) {
-    e.store(column, ot, {panel, x, r});
+  transposeRows(dv, [&](Value x, Value r, ArrayRef<Value> columns) {
+    for (auto [i, column] : llvm::enumerate(columns))
+      e.store(column, ot, {panel, e.add(x, i), r});
   });
   return result;
 }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The two matrix products of the block micro-kernel, S^T = K Q^T and
+// O^T += V^T P^T, by register tiles. Everything between them (masks, maxima,
+// exponentials) works on f32 or f64 scores in scratch and does not know which
+// instructions multiply.
+
+#ifndef ATTNC_CODEGEN_CPU_BLOCKPRODUCTS_H
+#define ATTNC_CODEGEN_CPU_BLOCKPRODUCTS_H
+
+#include "codegen/cpu/KeyWalk.h"
+#include <functional>
+#include <memory>
+#include <utility>
+
+namespace attnc::cpu {
+
+/// One panel of queries and what it visits of one block of keys.
+struct BlockPanel {
+  KeyWalk &keys;
+  Value index, first; // its first row in the tile
+  Value j0;           // number of the block's first key
+  Value low, high;    // keys of the block that the panel visits
+  Value end;          // high rounded up to whole register tiles
+};
+
+/// Sizes, scratch and operands of one fold, as the products see them.
+struct BlockOperands {
+  /// A memref and its row, of key number j0 + j.
+  using RowOf =
+      std::function<std::pair<Value, Value>(KeyWalk &keys, Value j0, Value j)>;
+
+  Emitter &e;
+  mlir::VectorType vt; // a vector of lanes of the compute type
+  int64_t mr, nv;      // register tile: keys (or columns) x vectors
+  int64_t d, dv;
+  Value ot;     // [panel][value column][query]
+  Value p;      // [key][query]: scores, then weights
+  Value alphas; // [panel][query]
+  RowOf keyRow, valueRow;
+
+  int64_t lanes() const { return vt.getNumElements(); }
+  mlir::Type ct() const { return vt.getElementType(); }
+  Value lane(int64_t k) const { return e.idx(k * lanes()); }
+};
+
+class BlockProducts {
+public:
+  explicit BlockProducts(BlockOperands operands)
+      : o(std::move(operands)), e(o.e) {}
+  virtual ~BlockProducts() = default;
+
+  /// Takes columns x, x + 1, ... of `lanes` queries r, r + 1, ... of a panel.
+  virtual void storeQueries(Value panel, Value x, Value r,
+                            llvm::ArrayRef<Value> columns) = 0;
+  /// Scores of keys jt .. jt + mr - 1, mr x nv vectors.
+  virtual Values scoreTile(const BlockPanel &panel, Value jt) = 0;
+  /// O^T = alpha O^T + V^T P^T.
+  virtual void accumulate(const BlockPanel &panel) = 0;
+
+protected:
+  BlockOperands o;
+  Emitter &e;
+};
+
+/// Fused multiply-adds in the compute type; `qt` is scratch for the queries,
+/// [panel][column][query], which are multiplied by `scale`.
+std::unique_ptr<BlockProducts> makeFmaProducts(BlockOperands operands, Value qt,
+                                               double scale);
+
+} // namespace attnc::cpu
+
+#endif // ATTNC_CODEGEN_CPU_BLOCKPRODUCTS_H
