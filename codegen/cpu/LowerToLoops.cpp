@@ -52,7 +52,7 @@ public:
     b.setInsertionPointToStart(&launch.front());
     func::ReturnOp::create(b, loc);
     b.setInsertionPointToStart(&launch.front());
-    Emitter emitter(b, loc, target.hasFma);
+    Emitter emitter(b, loc, target);
     e = &emitter;
     if (failed(setGrid(forall)) || failed(readOutside(forall)) ||
         failed(splitWorkgroup(forall)))
