@@ -247,6 +247,10 @@ LogicalResult SegmentOp::verify() {
   return verifyReading(*this, getBoundaries(), getLead());
 }
 
+LogicalResult CheckOrderOp::verify() {
+  return verifyReading(*this, getOffsets(), getLead());
+}
+
 LogicalResult ListedOp::verify() {
   return verifyReading(*this, getList(), getLead());
 }
