@@ -62,6 +62,8 @@ private:
   /// NaN. `isWhole` says that nothing is masked, and nothing needs a look.
   Value valuesFinite(KeyWalk &keys, Value j0, Value first, Value end,
                      Value isWhole);
+  /// Elements of V, in the compute type.
+  Value loadValue(Type type, Value memref, ValueRange at);
 
   // One panel and one key block (BlockPanel.cpp).
   using Panel = BlockPanel;

@@ -15,20 +15,28 @@ static constexpr int64_t kFar = int64_t(1) << 30;
 
 LogicalResult BlockFold::foldPanel(Walked &walked, Value index, Value j0,
                                    Value count, Value finite) {
-  Panel panel{*walked.keys, index, e.mul(index, e.idx(nr)), j0, {}, {}, {}};
+  Panel panel{*walked.keys, index, e.mul(index, e.idx(nr)), j0, {}, {}, {}, {}};
   Value last = e.sub(e.min(e.add(panel.first, nr), rows), e.idx(1));
   KeyInterval visited = walked.bounds->visited(panel.first, last);
   KeyInterval whole = walked.bounds->full(panel.first, last);
   Value first = e.max(visited.first, j0);
   Value end = e.min(e.add(visited.last, 1), e.add(j0, count));
-  panel.low = e.sub(first, j0);
+  Value low = e.sub(first, j0);
   panel.high = e.sub(end, j0);
+  // Keys that are multiplied together are visited together.
+  int64_t together = products->keysTogether();
+  panel.low = e.alignDown(low, together);
+  panel.valuesEnd = together == 1
+                        ? panel.high
+                        : e.min(e.alignTo(panel.high, together), count);
   LogicalResult result = success();
   e.when(e.cmp(CmpIPredicate::slt, panel.low, panel.high), [&] {
     Value tiles = e.ceilDiv(e.sub(panel.high, panel.low), mr);
     panel.end = e.add(panel.low, e.mul(tiles, e.idx(mr)));
     Value isWhole = e.both(contains(whole, first, end),
                            e.cmp(CmpIPredicate::eq, panel.end, panel.high));
+    if (together > 1)
+      isWhole = e.both(isWhole, e.cmp(CmpIPredicate::eq, panel.low, low));
     result = walked.tests.empty() ? foldVisited(walked, panel, isWhole, finite)
                                   : foldTested(walked, panel, isWhole);
   });
@@ -46,7 +54,7 @@ LogicalResult BlockFold::foldTested(Walked &walked, const Panel &panel,
   LogicalResult result = success();
   e.when(any, [&] {
     Value finite =
-        valuesFinite(panel.keys, panel.j0, panel.low, panel.high, isWhole);
+        valuesFinite(panel.keys, panel.j0, panel.low, panel.valuesEnd, isWhole);
     result = foldVisited(walked, panel, isWhole, finite);
   });
   return result;
@@ -241,8 +249,7 @@ void BlockFold::weights(const Panel &panel, ArrayRef<Value> before) {
                             Value s = e.load(vt, p, {e.add(j, u), group});
                             terms.push_back(emitExp2(e, e.subf(s, reference)));
                           }
-                          for (int64_t u = 0; u < step; ++u)
-                            e.store(terms[u], p, {e.add(j, u), group});
+                          products->storeWeights(j, group, terms);
                           while (terms.size() > 1) { // pairwise
                             Values next;
                             for (size_t i = 0; i < terms.size(); i += 2)
@@ -268,9 +275,9 @@ void BlockFold::accumulateKept(const Panel &panel) {
       Values sum = e.loop(
           panel.low, panel.high, 1, o,
           [&](Value j, ValueRange running) -> Values {
-            Value weight = e.load(vt, p, {j, group});
+            Value weight = products->loadWeights(j, group);
             auto [memref, r] = valueRow(panel.keys, panel.j0, j);
-            Value v = e.splat(e.load(ct, memref, {r, x}), lanes);
+            Value v = e.splat(loadValue(ct, memref, {r, x}), lanes);
             Value kept = arith::CmpFOp::create(
                 e.b, e.loc, arith::CmpFPredicate::UNE, weight, zero);
             return {e.select(kept, e.fma(v, weight, running[0]), running[0])};

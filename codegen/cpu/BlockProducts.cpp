@@ -2,6 +2,7 @@
 // The products by fused multiply-adds: K and V are read as scalar broadcasts.
 
 #include "codegen/cpu/BlockProducts.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace attnc::cpu;
@@ -12,21 +13,30 @@ static constexpr int64_t kUnroll = 4;
 namespace {
 class FmaProducts : public BlockProducts {
 public:
-  FmaProducts(BlockOperands operands, Value qt, double scale)
-      : BlockProducts(std::move(operands)), qt(qt), scale(scale) {}
+  using BlockProducts::BlockProducts;
 
+  void allocate(int64_t panels, int64_t) override {
+    int64_t padded = llvm::alignTo(o.d, o.lanes());
+    qt = o.buffer({panels, padded, o.nr()}, o.ct());
+  }
   void storeQueries(Value panel, Value x, Value r,
                     ArrayRef<Value> columns) override {
-    Value factor = e.constant(o.vt, scale);
+    Value factor = e.constant(o.vt, o.scale);
     for (auto [i, column] : llvm::enumerate(columns))
       e.store(e.mulf(column, factor), qt, {panel, e.add(x, i), r});
+  }
+  void storeWeights(Value j, Value group, ArrayRef<Value> weights) override {
+    for (auto [u, weight] : llvm::enumerate(weights))
+      e.store(weight, o.p, {e.add(j, u), group});
+  }
+  Value loadWeights(Value j, Value group) override {
+    return e.load(o.vt, o.p, {j, group});
   }
   Values scoreTile(const BlockPanel &panel, Value jt) override;
   void accumulate(const BlockPanel &panel) override;
 
 private:
-  Value qt;
-  double scale;
+  Value qt; // [panel][column][query], times the scale
 
   void scoreStep(const BlockPanel &panel, ArrayRef<Value> keyRows, Value x,
                  Values &acc);
@@ -116,6 +126,6 @@ void FmaProducts::accumulateTile(const BlockPanel &panel, Value x,
 }
 
 std::unique_ptr<BlockProducts>
-attnc::cpu::makeFmaProducts(BlockOperands operands, Value qt, double scale) {
-  return std::make_unique<FmaProducts>(std::move(operands), qt, scale);
+attnc::cpu::makeFmaProducts(BlockOperands operands) {
+  return std::make_unique<FmaProducts>(std::move(operands));
 }

@@ -61,13 +61,13 @@ double FoldLowering::scoreFactor() {
   return op.getScore().empty() ? 1.0 : M_LOG2E;
 }
 
-Value FoldLowering::directRows(Region &loader) {
+Value FoldLowering::directRows(Region &loader, Type element) {
   Block &block = loader.front();
   auto slice = block.getTerminator()
                    ->getOperand(0)
                    .getDefiningOp<tensor::ExtractSliceOp>();
   if (!slice || slice->getBlock() != &block || !slice.hasUnitStride() ||
-      slice.getType().getElementType() != ct)
+      slice.getType().getElementType() != element)
     return {};
   Value memref = context.outer.tensor(slice.getSource());
   if (!memref)
