@@ -242,7 +242,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t heads, int64_t keyBlock,
                                    int64_t lanes, int64_t registerKeys,
                                    int64_t registerVectors, LoadMode, LoadMode,
-                                   LoadMode, Attribute lists, ArrayAttr why) {
+                                   LoadMode, Products products, Attribute lists,
+                                   ArrayAttr why) {
   auto inRange = [](int64_t x, int64_t hi) { return x >= 1 && x <= hi; };
   if (!inRange(queryTile, 4096) || !inRange(heads, 1024) ||
       !inRange(keyBlock, 4096) || !inRange(registerKeys, 32) ||
@@ -255,6 +256,12 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (micro == MicroKernel::Block && queryTile % (lanes * registerVectors))
     return emitError() << "query_tile must be a multiple of lanes * "
                           "register_vectors";
+  if (products == Products::DotBf16 &&
+      (micro != MicroKernel::Block || registerKeys % 2 || keyBlock % 2 ||
+       lanes < 4 || lanes > 16))
+    return emitError() << "products = dot_bf16 takes the block micro-kernel, "
+                          "4 to 16 lanes, an even key_block and even "
+                          "register_keys";
   auto listSchedule = dyn_cast_or_null<ScheduleAttr>(lists);
   if (lists && (!listSchedule || listSchedule.getLists() ||
                 listSchedule.getMicro() != MicroKernel::Row ||

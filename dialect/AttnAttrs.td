@@ -256,6 +256,9 @@ def Attn_LoadMode : Attn_I32Enum<"LoadMode", "how a fold reads an operand", [
   I32EnumAttrCase<"Direct", 0, "direct">, I32EnumAttrCase<"Fuse", 1, "fuse">,
   I32EnumAttrCase<"Materialize", 2, "materialize">]>;
 
+def Attn_Products : Attn_I32Enum<"Products", "how the block micro-kernel multiplies", [
+  I32EnumAttrCase<"Fma", 0, "fma">, I32EnumAttrCase<"DotBf16", 1, "dot_bf16">]>;
+
 def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
   let summary = "tile sizes and fusion decisions; passes and code generators obey it";
   let description = [{
@@ -265,6 +268,10 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     `register_vectors` vectors of `lanes` elements are the register tile.
     `q`, `k`, `v` say how each operand's producers are read: `direct` (none),
     `fuse` (recomputed by the loader) or `materialize` (once, in O(m d)).
+    `products` of the block micro-kernel are `fma` in the compute type, or
+    `dot_bf16`: dot products of pairs of bf16 elements, for operands of bf16 with
+    an even head size on machines that have them; weights are rounded to bf16,
+    and subnormal inputs count as 0.
     `lists` is the schedule of launches that walk a list a query row, if there
     are any. `why` keeps one sentence a decision for `attnc explain`.
   }];
@@ -274,6 +281,7 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     "int64_t":$register_vectors,
     EnumParameter<Attn_LoadMode>:$q, EnumParameter<Attn_LoadMode>:$k,
     EnumParameter<Attn_LoadMode>:$v,
+    DefaultValuedParameter<"::mlir::attn::Products", "::mlir::attn::Products::Fma">:$products,
     OptionalParameter<"::mlir::Attribute">:$lists,
     OptionalParameter<"::mlir::ArrayAttr">:$why);
   let assemblyFormat = "`<` struct(params) `>`";

@@ -367,6 +367,24 @@ def Attn_CheckedOp : Attn_Op<"checked", [Pure]> {
   let assemblyFormat = "$value `in` `(` $lower `,` $upper `)` `status` $status attr-dict";
 }
 
+def Attn_CheckOrderOp : Attn_Op<"check_order", [MemoryEffects<[MemWrite]>]> {
+  let summary = "reports offsets that decrease";
+  let description = [{
+    Where `when` holds and some element of `offsets` along its last dim is less
+    than the one before it, the launch's status word gets the bit `order`.
+    attn-tile puts it into the first tile of each batch (and head) whose
+    boundaries or offsets tests and bounds read by halving or without a check,
+    so that a launch looks at them once. Evaluation reports an error.
+
+    ```mlir
+    attn.check_order %cu[%b] when(%first) : tensor<4x?xi32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$offsets, Variadic<Index>:$lead, I1:$when);
+  let assemblyFormat = "$offsets `[` $lead `]` `when` `(` $when `)` attr-dict `:` type($offsets)";
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // What regions of a fold ask of set operands
 //===----------------------------------------------------------------------===//

@@ -190,6 +190,11 @@ LogicalResult FoldOp::verifyRegions() {
   if (getRowType(getLoadQ()).getShape().back() !=
       getRowType(getLoadK()).getShape().back())
     return emitOpError("(F2) load_q and load_k must yield rows of one size");
+  if (getSchedule().getProducts() == Products::DotBf16)
+    for (Region *loader : {&getLoadQ(), &getLoadK(), &getLoadV()})
+      if (!getRowType(*loader).getElementType().isBF16() || getHeadDim() % 2)
+        return emitOpError("(F2) products = dot_bf16 takes loaders that yield "
+                           "bf16 rows, and an even head size");
   Type scalar = getComputeType();
   if (!getScore().empty()) {
     if (failed(verifyArguments(*this, getScore(),
@@ -249,6 +254,10 @@ static LogicalResult verifyReading(Operation *op, Value tensor,
 
 LogicalResult SegmentOp::verify() {
   return verifyReading(*this, getBoundaries(), getLead());
+}
+
+LogicalResult CheckOrderOp::verify() {
+  return verifyReading(*this, getOffsets(), getLead());
 }
 
 LogicalResult ListedOp::verify() {

@@ -65,8 +65,9 @@ std::pair<Value, Value> FoldRegions::listRange(PairsAttr atom, ListRow row,
   Value rows = lastSize(ptr);
   Value begin =
       within(element(ptr, clamp(r, rows)), idx(0), size, Status::Index);
-  Value end = within(element(ptr, clamp(add(r, idx(1)), rows)), begin, size,
-                     Status::Order);
+  Value end = within(element(ptr, clamp(add(r, idx(1)), rows)), idx(0), size,
+                     Status::Index);
+  end = within(end, begin, size, Status::Order);
   return {begin, end};
 }
 

@@ -42,6 +42,7 @@ public:
         options.vectorBytes / (op.getComputeType().getWidth() / 8), 1);
     if (failed(chooseMicroKernel()))
       return failure();
+    chooseProducts();
     chooseTiles();
     FailureOr<LoadMode> q = chooseLoad(op.getQuery(), "q");
     FailureOr<LoadMode> k = chooseLoad(op.getKey(), "k");
@@ -51,9 +52,10 @@ public:
     ScheduleAttr lists;
     if (PlanAttr plan = op.getPlanAttr(); plan && attnc::hasLists(plan))
       lists = scheduleLists(*q, *k, *v);
-    op.setScheduleAttr(ScheduleAttr::get(
-        op.getContext(), micro, queryTile, heads, keyBlock, lanes, registerKeys,
-        registerVectors, *q, *k, *v, lists, b.getStrArrayAttr(whyRefs())));
+    op.setScheduleAttr(ScheduleAttr::get(op.getContext(), micro, queryTile,
+                                         heads, keyBlock, lanes, registerKeys,
+                                         registerVectors, *q, *k, *v, products,
+                                         lists, b.getStrArrayAttr(whyRefs())));
     return success();
   }
 
@@ -63,6 +65,7 @@ private:
   Builder b;
   SmallVector<std::string> why;
   MicroKernel micro = MicroKernel::Block;
+  Products products = Products::Fma;
   int64_t lanes = 0, heads = 1, queryTile = 0, keyBlock = 0;
   int64_t registerKeys = 0, registerVectors = 0;
 
@@ -126,7 +129,7 @@ private:
             countText(group, "head"));
     return ScheduleAttr::get(op.getContext(), MicroKernel::Row, 1, group,
                              kKeyBlock, lanes, 2, 2, q, once(k), once(v),
-                             Attribute(), ArrayAttr());
+                             Products::Fma, Attribute(), ArrayAttr());
   }
 
   LogicalResult chooseMicroKernel() {
@@ -163,6 +166,31 @@ private:
                 heads);
     }
     return success();
+  }
+
+  /// Half types are multiplied as they are, or converted into the first-level
+  /// cache once a key block.
+  void chooseProducts() {
+    auto elementOf = [](Value x) {
+      return cast<RankedTensorType>(x.getType()).getElementType();
+    };
+    Type type = elementOf(op.getKey());
+    if (micro != MicroKernel::Block || !(type.isBF16() || type.isF16()))
+      return;
+    bool same =
+        elementOf(op.getQuery()) == type && elementOf(op.getValue()) == type;
+    if (!type.isBF16() || !options.bf16Dot)
+      because("{0} keys and values converted to f32 once a key block: this "
+              "machine multiplies f32 only",
+              type.isBF16() ? "bf16" : "f16");
+    else if (!same || op.getHeadDim() % 2)
+      because("bf16 keys and values converted to f32 once a key block: {0}",
+              same ? "pairs of elements do not fill the head size"
+                   : "q, k and v have different types");
+    else {
+      products = Products::DotBf16;
+      because("dot products of bf16 pairs: twice the rate of f32");
+    }
   }
 
   void chooseTiles() {
@@ -266,6 +294,7 @@ struct SchedulePass : public attnc::impl::SchedulePassBase<SchedulePass> {
     attnc::SchedulePassOptions options;
     options.vectorBytes = vectorBytes;
     options.vectorRegisters = vectorRegisters;
+    options.bf16Dot = bf16Dot;
     options.micro = micro;
     options.producers = producers;
     WalkResult walk = getOperation()->walk([&](AttentionOp op) {

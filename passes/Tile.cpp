@@ -14,6 +14,7 @@
 #include "passes/FoldRegions.h"
 #include "passes/LaunchConstraints.h"
 #include "passes/LaunchGroups.h"
+#include "passes/OrderChecks.h"
 #include "passes/Passes.h"
 
 namespace attnc {
@@ -43,6 +44,8 @@ public:
       createGrid();
       b.setInsertionPoint(forall.getTerminator());
       computeTileScalars();
+      attnc::createOrderChecks(b, op, group.plan,
+                               {batch, head, group.schedule.getHeads(), row});
       createInsertions(createFold(state));
       state = {forall.getResult(0),
                isLast ? Value() : Value(forall.getResult(1))};

@@ -37,6 +37,11 @@ Value Emitter::ceilDiv(Value x, int64_t y) {
 Value Emitter::alignTo(Value x, int64_t y) {
   return y == 1 ? x : mul(ceilDiv(x, y), idx(y));
 }
+Value Emitter::alignDown(Value x, int64_t y) {
+  if (y == 1)
+    return x;
+  return sub(x, b.createOrFold<arith::RemUIOp>(loc, x, idx(y)));
+}
 Value Emitter::cmp(arith::CmpIPredicate p, Value x, Value y) {
   return b.createOrFold<arith::CmpIOp>(loc, p, x, y);
 }

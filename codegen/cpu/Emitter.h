@@ -41,6 +41,8 @@ public:
   /// ceil(x / y) and x rounded up to a multiple of y, for x >= 0.
   Value ceilDiv(Value x, int64_t y);
   Value alignTo(Value x, int64_t y);
+  /// x rounded down to a multiple of y, for x >= 0.
+  Value alignDown(Value x, int64_t y);
   Value cmp(mlir::arith::CmpIPredicate p, Value x, Value y);
   Value both(Value x, Value y);
   Value toI32(Value x);

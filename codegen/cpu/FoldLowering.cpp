@@ -109,8 +109,8 @@ double FoldLowering::scoreFactor() {
   return op.getScore().empty() ? 1.0 : M_LOG2E;
 }
 
-Value FoldLowering::directRows(Region &loader) {
-  if (FoldOp::getRowType(loader).getElementType() != ct)
+Value FoldLowering::directRows(Region &loader, Type element) {
+  if (FoldOp::getRowType(loader).getElementType() != element)
     return {};
   if (pages)
     return pages->directRows(loader);

@@ -70,9 +70,10 @@ protected:
   double scoreFactor();
 
   /// A [rows, d] memref of an operand that is read in place: its loader is a
-  /// plain slice of compute-type elements. Null otherwise.
-  Value directRows(mlir::Region &loader);
-  /// Runs a loader for one row into `destination` (memref<Lxct>).
+  /// plain slice of elements of this type. Null otherwise.
+  Value directRows(mlir::Region &loader, Type element);
+  /// Runs a loader for one row into `destination`, a memref of rank 1, whose
+  /// element type it takes.
   llvm::LogicalResult loadRow(mlir::Region &loader, ValueRange arguments,
                               Value destination, int64_t length);
 

@@ -284,6 +284,8 @@ private:
         result = emitFold(forall, fold);
       else if (auto rows = dyn_cast<RowsOp>(op))
         result = emitRows(forall, rows);
+      else if (isa<CheckOrderOp>(op))
+        result = body.emit(op);
       else if (isa<tensor::CollapseShapeOp, tensor::CastOp>(op))
         continue; // seen through by destinationOf
       else if (op.getNumResults() == 1 &&

@@ -44,9 +44,9 @@ private:
     alphas = buffer({queries});
     // Whole vectors are read in place only where rows are whole vectors.
     if (d % lanes == 0)
-      kRows = directRows(op.getLoadK());
+      kRows = directRows(op.getLoadK(), ct);
     if (dv % lanes == 0)
-      vRows = directRows(op.getLoadV());
+      vRows = directRows(op.getLoadV(), ct);
     if (!kRows)
       kBlock = buffer({bc + mr, padded(d)});
     if (!vRows)

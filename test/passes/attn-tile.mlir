@@ -108,6 +108,8 @@ func.func @one_tile_stays_a_grid(%q: tensor<5x8xf32>, %k: tensor<7x8xf32>, %v: t
 // from its begin.
 // CHECK-LABEL: @scopes_are_tests
 // CHECK-SAME: %[[CU:[a-z0-9]+]]: tensor<3x?xi32>
+// CHECK: attn.check_order %[[CU]][%{{.*}}] when(%{{.*}}) : tensor<3x?xi32>
+// CHECK-NOT: attn.check_order
 // CHECK: tests {
 // CHECK: ^bb0(%{{[a-z0-9]+}}: index, %[[I:[a-z0-9]+]]: index, %[[J:[a-z0-9]+]]: index,
 // CHECK: %{{.*}}, %[[BEGIN:[a-z0-9_]+]], %[[END:[a-z0-9_]+]] = attn.segment %[[I]] of %[[CU]][%{{.*}}]

@@ -51,7 +51,7 @@ struct SpecArguments {
                  cl::value_desc("name"), cl::sub(sub), cl::cat(category)),
         targets("target",
                 cl::desc("Machine to compile for: native, x86-64, x86-64-v2, "
-                         "x86-64-v3, x86-64-v4"),
+                         "x86-64-v3, x86-64-v4, x86-64-v4+avx512bf16"),
                 cl::value_desc("name,..."), cl::CommaSeparated, cl::sub(sub),
                 cl::cat(category)),
         micro("micro", cl::desc("Micro-kernel: auto, block or row"),
