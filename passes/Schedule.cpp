@@ -243,6 +243,12 @@ private:
     }
     std::string chain = countText(producers.chain.size(), "producer");
     std::string operations = countText(producers.scalarOps, "operation");
+    if (op.getPages() && value != op.getQuery()) {
+      because("{0}: {1} fused into the loader: of the pool of pages only those "
+              "of the table are read",
+              name, chain);
+      return LoadMode::Fuse;
+    }
     if (value == op.getQuery()) {
       because("{0}: {1} fused into the loader: each query row is loaded once",
               name, chain);
