@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Interleaved timing of two functions on pinned threads."""
+"""Interleaved timing of functions on pinned threads."""
 
 import os
 import statistics
@@ -10,13 +10,15 @@ import time
 REWARM_BELOW = 0.02
 
 
+CPUS = sorted(os.sched_getaffinity(0))  # before anything is pinned
+
+
 def pin(threads):
-    """Keeps the process, and the threads it will start, on its last `threads`
-    CPUs: the first one serves most interrupts. Returns them."""
-    cpus = sorted(os.sched_getaffinity(0))
-    if threads > len(cpus):
-        raise ValueError(f"{threads} threads, but only {len(cpus)} CPUs")
-    chosen = cpus[-threads:]
+    """Keeps this thread, and those it will start, on the last `threads` CPUs: the
+    first one serves most interrupts. Returns them."""
+    if threads > len(CPUS):
+        raise ValueError(f"{threads} threads, but only {len(CPUS)} CPUs")
+    chosen = CPUS[-threads:]
     os.sched_setaffinity(0, chosen)
     return chosen
 
@@ -25,7 +27,7 @@ class Series:
     """The times of one function, in seconds."""
 
     def __init__(self, times):
-        self.times = list(times)
+        self.times = [time for time in times if time is not None]
         self.best = min(self.times)
         self.median = statistics.median(self.times)
 
@@ -34,12 +36,13 @@ class Series:
 
 
 class Pair:
-    """Two functions timed in turns. Ratios are second over first: how many times
-    faster the first is."""
+    """Two functions timed in turns. Ratios are second over first in rounds that have
+    both: how many times faster the first is."""
 
     def __init__(self, first, second):
         self.first, self.second = Series(first), Series(second)
-        self.ratios = sorted(b / a for a, b in zip(first, second))
+        self.ratios = sorted(b / a for a, b in zip(first, second)
+                             if a is not None and b is not None)
 
     def as_dict(self):
         quarter = len(self.ratios) // 4
@@ -49,9 +52,11 @@ class Pair:
 
 
 def once(function):
+    """Seconds of a call. A function that returns a float has timed itself."""
     start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+    result = function()
+    seconds = time.perf_counter() - start
+    return result if isinstance(result, float) else seconds
 
 
 def _timed(function, estimate):
@@ -60,34 +65,41 @@ def _timed(function, estimate):
     return once(function)
 
 
-def paired(first, second, seconds=8.0, least=7, most=400, report=None):
-    """Times both in turns for about `seconds`, swapping the order every round so
-    that neither is always the one that comes second."""
-    estimates = [once(first), once(second)]  # the warm-up as well
-    times = ([], [])
-    start = time.perf_counter()
-    while len(times[0]) < most:
+def interleaved(functions, seconds=8.0, least=7, most=400, report=None, estimates=None,
+                patience=None, few=3, settle=0.0):
+    """Times functions in turns for about `seconds`; a list of times for each, one a
+    round. The order moves on by one every round, so that none is always the one
+    that comes second. Functions over `patience` times slower than the fastest take
+    part in the first `few` rounds alone, and have None in the others. Before each
+    turn the process sleeps for `settle`, in which threads of the turn before stop
+    to wait actively for more work."""
+    estimates = estimates or [once(function) for function in functions]  # the warm-up as well
+    limit = patience * min(estimates) if patience else float("inf")
+    times = [[] for _ in functions]
+    start, done = time.perf_counter(), 0
+    while done < most:
         spent = time.perf_counter() - start
-        if len(times[0]) >= least and spent >= seconds:
+        if done >= least and spent >= seconds:
             break
         if report:
-            report(max(spent / seconds, len(times[0]) / most))
-        order = (0, 1) if len(times[0]) % 2 == 0 else (1, 0)
-        for side in order:
-            times[side].append(_timed((first, second)[side], estimates[side]))
-    return Pair(*times)
+            report(max(min(spent / seconds, done / least), done / most))
+        for turn in range(len(functions)):
+            side = (turn + done) % len(functions)
+            if done >= few and estimates[side] > limit:
+                times[side].append(None)
+                continue
+            if settle:
+                time.sleep(settle)
+            times[side].append(_timed(functions[side], estimates[side]))
+        done += 1
+    return times
+
+
+def paired(first, second, seconds=8.0, least=7, most=400, report=None):
+    """Times two functions in turns."""
+    return Pair(*interleaved([first, second], seconds, least, most, report))
 
 
 def alone(function, seconds=4.0, least=7, most=400, report=None):
     """The same without a peer."""
-    estimate = once(function)
-    times = []
-    start = time.perf_counter()
-    while len(times) < most:
-        spent = time.perf_counter() - start
-        if len(times) >= least and spent >= seconds:
-            break
-        if report:
-            report(max(spent / seconds, len(times) / most))
-        times.append(_timed(function, estimate))
-    return Series(times)
+    return Series(*interleaved([function], seconds, least, most, report))

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""OpenVINO's ScaledDotProductAttention on the CPU, as a model of one operation."""
+
+import numpy as np
+
+from ..floats import BFloat16, to_f32
+from . import Formulation, Unsupported, grouped, grouped_mask, ungrouped
+
+
+class OpenVino:
+    name, title, needs = "openvino", "OpenVINO", "openvino"
+
+    def __init__(self):
+        import openvino
+        from openvino import opset13
+        self.ov, self.opset = openvino, opset13
+        self.core = openvino.Core()
+
+    def versions(self):
+        return {"openvino": self.ov.__version__.split("-")[0]}
+
+    def prepare(self, inputs, threads):
+        c = inputs.case
+        if c.softcap:
+            raise Unsupported("has no softcap")
+        if c.paged:
+            raise Unsupported("its paged operator is not reachable without a model")
+        if inputs.dtype == "bf16" and "BF16" not in self.core.get_property(
+                "CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise Unsupported("computes in f32 on this CPU")
+        k, v = inputs.k, np.ascontiguousarray(inputs.v).view(type(inputs.v))
+        ways = []
+        if c.group > 1:
+            mask = grouped_mask(inputs) if c.causal else None
+            ways.append(self._formulation(inputs, "groups as rows", grouped(inputs), k, v, mask,
+                                          threads))
+            if c.n == 1:
+                return ways
+            k, v = (np.repeat(x, c.group, axis=1).view(type(x)) for x in (k, v))
+        mask = None
+        if c.bias or c.alibi:
+            mask = inputs.additive().reshape(1, c.heads, c.n, c.m)
+        elif c.window or (c.causal and c.n != c.m):
+            mask = inputs.kept().copy()
+        label = "as it is" if c.group == 1 else "heads repeated beforehand"
+        ways.append(self._formulation(inputs, label, inputs.q, k, v, mask, threads,
+                                      causal=c.causal and mask is None))
+        return ways
+
+    def _formulation(self, inputs, label, q, k, v, mask, threads, causal=False):
+        ov = self.ov
+        kind = {"f32": ov.Type.f32, "bf16": ov.Type.bf16}[inputs.dtype]
+        arrays = [(q, kind), (k, kind), (v, kind)]
+        if mask is not None and mask.dtype == np.bool_:
+            arrays.append((mask, ov.Type.boolean))
+        elif mask is not None:
+            arrays.append((_typed(np.maximum(mask, np.float32(-1e30)), inputs.dtype), kind))
+        parameters = [self.opset.parameter(ov.PartialShape(list(array.shape)), kind)
+                      for array, kind in arrays]
+        extra = {"attention_mask": parameters[3]} if mask is not None else {}
+        out = self.opset.scaled_dot_product_attention(*parameters[:3], causal=causal, **extra)
+        compiled = self.core.compile_model(ov.Model([out], parameters, "attention"), "CPU", {
+            "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False,
+            "INFERENCE_PRECISION_HINT": inputs.dtype})
+        request = compiled.create_infer_request()
+        for index, (array, kind) in enumerate(arrays):
+            request.set_input_tensor(index, _tensor(ov, array, kind))
+
+        def output():
+            data = request.get_output_tensor(0).data
+            if inputs.dtype == "bf16":
+                data = to_f32(np.asarray(data).view(np.uint16).view(BFloat16))
+            return ungrouped(inputs, np.array(data, np.float32))
+
+        return Formulation(label, request.infer, output)
+
+
+def _typed(values, dtype):
+    from ..floats import stored
+    return stored(values, dtype)
+
+
+def _tensor(ov, array, kind):
+    """A tensor over the array's memory."""
+    plain = np.ascontiguousarray(array).view(np.ndarray)
+    if isinstance(array, BFloat16):
+        return ov.Tensor(plain, ov.Shape(list(array.shape)), kind)
+    return ov.Tensor(plain, shared_memory=True)
