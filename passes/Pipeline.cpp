@@ -45,6 +45,8 @@ void attnc::buildStage3Pipeline(OpPassManager &pm,
   schedule.vectorRegisters = options.machine.vectorRegisters;
   schedule.micro = options.micro;
   schedule.producers = options.producers;
+  schedule.fields = options.schedule;
+  schedule.fieldsFrom = options.scheduleFrom;
   func.addPass(createSchedulePass(schedule));
 }
 
@@ -80,6 +82,10 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
       *this, "producers",
       llvm::cl::desc("producers of q, k, v: auto, fuse or materialize"),
       llvm::cl::init(defaults.producers)};
+  Option<std::string> schedule{
+      *this, "schedule",
+      llvm::cl::desc("fields of the schedule to set, as in {query_tile = 48}"),
+      llvm::cl::init(defaults.schedule)};
   Option<bool> countPairs{
       *this, "count-pairs",
       llvm::cl::desc("return how many pairs each launch computes"),
@@ -91,6 +97,7 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
     options.machine.vectorRegisters = vectorRegisters;
     options.micro = micro;
     options.producers = producers;
+    options.schedule = schedule;
     options.countPairs = countPairs;
     return options;
   }
