@@ -61,14 +61,25 @@ struct SpecArguments {
                   cl::desc("What computes q, k and v: auto, fuse or "
                            "materialize"),
                   cl::value_desc("how"), cl::init("auto"), cl::sub(sub),
-                  cl::cat(category)) {}
+                  cl::cat(category)),
+        schedule("schedule",
+                 cl::desc("Fields of the schedule to set; the others are "
+                          "chosen"),
+                 cl::value_desc("query_tile = 48, ..."), cl::sub(sub),
+                 cl::cat(category)) {}
 
   cl::opt<std::string> path, function;
   cl::list<std::string> targets;
-  cl::opt<std::string> micro, producers;
+  cl::opt<std::string> micro, producers, schedule;
 
   SpecOptions get() {
-    return {path, function, targets, micro, producers, /*countPairs=*/false};
+    return {path,
+            function,
+            targets,
+            micro,
+            producers,
+            schedule,
+            /*countPairs=*/false};
   }
 };
 
