@@ -12,11 +12,14 @@ Exits with 1 when one of attnc's results is wrong.
 
 import argparse
 import fnmatch
+import os
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+# NumPy computes references only: its threads would wait actively beside what is timed.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 from attnc_bench import cases, environment  # noqa: E402
 from attnc_bench.terminal import BenchError, paint  # noqa: E402
