@@ -22,7 +22,7 @@ class OpenVino:
         kind, warm = openvino.Type.f32, np.zeros((1, 16, 256, 64), np.float32)
         request = self._compile([(warm, kind)] * 3, "f32", os.cpu_count(), False).create_infer_request()
         for index in range(3):
-            request.set_input_tensor(index, _tensor(openvino, warm, kind))
+            request.set_input_tensor(index, _tensor(openvino, warm, kind)[0])
         for _ in range(5):
             request.infer()
 
@@ -67,8 +67,12 @@ class OpenVino:
             arrays.append((stored(np.maximum(mask, np.float32(-1e30)), inputs.dtype), kind))
         compiled = self._compile(arrays, inputs.dtype, threads, causal)
         request = compiled.create_infer_request()
-        for index, (array, kind) in enumerate(arrays):
-            request.set_input_tensor(index, _tensor(ov, array, kind))
+        tensors = [_tensor(ov, array, kind) for array, kind in arrays]
+        for index, tensor in enumerate(tensors):
+            request.set_input_tensor(index, tensor[0])
+
+        def call():
+            return request.infer() and tensors  # which hold the memory that it reads
 
         def output():
             data = request.get_output_tensor(0).data
@@ -76,7 +80,7 @@ class OpenVino:
                 data = to_f32(np.asarray(data).view(np.uint16).view(BFloat16))
             return ungrouped(inputs, np.array(data, np.float32))
 
-        return Formulation(label, request.infer, output)
+        return Formulation(label, call, output)
 
     def _compile(self, arrays, precision, threads, causal):
         """The model of Q, K, V and perhaps a mask, for the shapes of arrays."""
@@ -91,8 +95,8 @@ class OpenVino:
 
 
 def _tensor(ov, array, kind):
-    """A tensor over the array's memory."""
+    """A tensor over an array's memory, and the array, which the tensor does not keep."""
     plain = np.ascontiguousarray(array).view(np.ndarray)
-    if isinstance(array, BFloat16):
-        return ov.Tensor(plain, ov.Shape(list(array.shape)), kind)
-    return ov.Tensor(plain, shared_memory=True)
+    made = (ov.Tensor(plain, ov.Shape(list(array.shape)), kind) if isinstance(array, BFloat16) else
+            ov.Tensor(plain, shared_memory=True))
+    return made, plain
