@@ -82,8 +82,7 @@ static double run(void (*body)(void *, int, int), void *job, int threads) {
 // Sums as variables: compilers keep an array that assembly names in memory.
 #define EACH_SUM(DO)                                                           \
   DO(s0)                                                                       \
-  DO(s1) DO(s2) DO(s3) DO(s4) DO(s5) DO(s6) DO(s7) DO(s8) DO(s9) DO(s10)       \
-      DO(s11)
+  DO(s1) DO(s2) DO(s3) DO(s4) DO(s5) DO(s6) DO(s7) DO(s8) DO(s9) DO(s10) DO(s11)
 // The value leaves the optimiser's sight, so that no round is folded away.
 #define HIDE(sum) __asm__ volatile("" : "+x"(sum));
 

@@ -66,8 +66,8 @@ LogicalResult LaneEmitter::emit(Operation &op) {
     return emitAffineApply(op);
   if (auto checked = dyn_cast<attn::CheckedOp>(op))
     return emitChecked(checked);
-  if (isa<attn::SegmentOp, attn::ListedOp, attn::RandomKeyOp,
-          attn::IsRandomKeyOp>(op))
+  if (isa<attn::CheckOrderOp, attn::SegmentOp, attn::ListedOp,
+          attn::RandomKeyOp, attn::IsRandomKeyOp>(op))
     return emitPairOp(op);
   if (auto index = dyn_cast<linalg::IndexOp>(op)) {
     auto it = loopIndices.find(index.getDim());
@@ -312,6 +312,14 @@ LogicalResult LaneEmitter::emitPairOp(Operation &op) {
     return PairOps::Row{memref, element,
                         memref ? indicesInside(memref, lead) : Values()};
   };
+  if (auto check = dyn_cast<attn::CheckOrderOp>(op)) {
+    PairOps::Row row = rowOf(check.getOffsets(), check.getLead());
+    if (!row.memref)
+      return failure();
+    e.when(lookup(check.getWhen()),
+           [&] { outer.report(ops.decreases(row), attn::Status::Order); });
+    return success();
+  }
   if (auto segment = dyn_cast<attn::SegmentOp>(op)) {
     PairOps::Row row = rowOf(segment.getBoundaries(), segment.getLead());
     if (!row.memref)

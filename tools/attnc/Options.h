@@ -22,6 +22,7 @@ struct SpecOptions {
   std::vector<std::string> targets; ///< empty: this machine
   std::string micro = "auto";       ///< as in PipelineOptions
   std::string producers = "auto";   ///< as in PipelineOptions
+  std::string schedule;             ///< as in PipelineOptions
   bool countPairs = false;          ///< as in PipelineOptions
 };
 

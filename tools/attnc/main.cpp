@@ -51,7 +51,7 @@ struct SpecArguments {
                  cl::value_desc("name"), cl::sub(sub), cl::cat(category)),
         targets("target",
                 cl::desc("Machine to compile for: native, x86-64, x86-64-v2, "
-                         "x86-64-v3, x86-64-v4"),
+                         "x86-64-v3, x86-64-v4, x86-64-v4+avx512bf16"),
                 cl::value_desc("name,..."), cl::CommaSeparated, cl::sub(sub),
                 cl::cat(category)),
         micro("micro", cl::desc("Micro-kernel: auto, block or row"),
@@ -61,14 +61,25 @@ struct SpecArguments {
                   cl::desc("What computes q, k and v: auto, fuse or "
                            "materialize"),
                   cl::value_desc("how"), cl::init("auto"), cl::sub(sub),
-                  cl::cat(category)) {}
+                  cl::cat(category)),
+        schedule("schedule",
+                 cl::desc("Fields of the schedule to set; the others are "
+                          "chosen"),
+                 cl::value_desc("query_tile = 48, ..."), cl::sub(sub),
+                 cl::cat(category)) {}
 
   cl::opt<std::string> path, function;
   cl::list<std::string> targets;
-  cl::opt<std::string> micro, producers;
+  cl::opt<std::string> micro, producers, schedule;
 
   SpecOptions get() {
-    return {path, function, targets, micro, producers, /*countPairs=*/false};
+    return {path,
+            function,
+            targets,
+            micro,
+            producers,
+            schedule,
+            /*countPairs=*/false};
   }
 };
 
