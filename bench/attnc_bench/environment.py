@@ -271,7 +271,8 @@ def exec_inside(threads, argv):
     """Runs the program anew in the environment as it is; does not return."""
     python = venv_python()
     environment = dict(os.environ, CXX=find_cxx(), OMP_NUM_THREADS=str(threads),
-                       MKL_NUM_THREADS=str(threads), PYTHONNOUSERSITE="1")
+                       MKL_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS="1",
+                       PYTHONNOUSERSITE="1")
     os.execve(python, [str(python), *argv], environment)
 
 
