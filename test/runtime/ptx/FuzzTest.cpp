@@ -38,10 +38,10 @@ const char *const bodies[] = {
 std::string mutate(std::string text, std::mt19937 &random) {
   static const std::string alphabet =
       "{}[]();,:.%@!|+-_$ \n0123456789abcdefxrpqU\"/*<>=";
-  unsigned count = 1 + random() % 4;
+  unsigned count = 1 + random() % 3;
   while (count--) {
-    size_t at = random() % text.size(), size = random() % 12;
-    switch (random() % 6) {
+    size_t at = random() % text.size(), size = random() % 4;
+    switch (random() % 8) {
     case 0:
       text.erase(at, size);
       break;
@@ -50,6 +50,11 @@ std::string mutate(std::string text, std::mt19937 &random) {
       break;
     case 2:
       text[at] = static_cast<char>(random());
+      break;
+    case 6: // a digit or letter for another
+    case 7:
+      if (isalnum(static_cast<unsigned char>(text[at])))
+        text[at] = "0123456789"[random() % 10];
       break;
     case 3: // a piece from elsewhere
       text.insert(at, text.substr(random() % text.size(), size * 4));
@@ -96,7 +101,7 @@ TEST(PtxFuzz, MutatedModules) {
     }
   }
   // Both ways must have been taken often, or the test shows nothing.
-  EXPECT_GT(loaded, 300u);
+  EXPECT_GT(loaded, 200u);
   EXPECT_GT(refused, 1000u);
 }
 

@@ -169,7 +169,7 @@ TEST(PtxMemory, BankConflictsAreCounted) {
     EXPECT_TRUE(run.result.clean()) << run.result.error.message;
     EXPECT_EQ(run.result.banks.size(), 1u);
     EXPECT_EQ(run.result.banks[0].ideal, 1u);
-    EXPECT_EQ(run.result.banks[0].line, 13u);
+    EXPECT_EQ(run.result.banks[0].line, 14u);
     return run.result.banks[0].wavefronts;
   };
   EXPECT_EQ(wavefronts("4"), 1u);
