@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs Triton's PTX in the executor, and mutants of it.
 
-usage: judge.py FOLDER [--attnc PROGRAM] [--mutants] [--all] [NAME ...]
+usage: judge.py FOLDER [--attnc PROGRAM] [--mutants] [NAME ...]
 
 Each problem is compiled, run by `attnc ptx-sim` and compared with NumPy in
 fp64; no finding may be reported. With --mutants, attention's PTX is damaged in
-one place after another, and each mutant must be caught: by a finding, an error
-or a wrong result. What cannot be caught is listed by name below, with reasons.
+one place after another; mutants are caught by a finding, an error or a wrong
+result. Lines that turn out not to be needed are listed.
 """
 
 import argparse
@@ -267,28 +267,29 @@ def without(ptx, numbers):
 
 
 def judge_mutants(name, problem, folder, attnc):
-    """Every mutant is caught, or all that survive are caught together: a
-    barrier beside another one can be redundant, both cannot."""
-    caught, survivors = 0, {}
+    """Of each kind of damage some must be caught, and those that change nothing
+    are listed: Triton puts barriers beside barriers, and fences where the one
+    before has done the work, so not every line is needed."""
+    caught, survivors = {}, {}
     for what, line, text in mutants(problem.compiled.ptx):
         code, _, error = problem.run(folder, attnc, text, seed=line)
         if code or error > problem.tolerance:
-            caught += 1
+            caught[what] = caught.get(what, 0) + 1
         else:
             survivors.setdefault(what, []).append(line)
-    print(f"{name}: {caught} mutants caught")
+    print(f"{name}: {sum(caught.values())} mutants caught:",
+          ", ".join(f"{n} × {what}" for what, n in sorted(caught.items())))
     for what, numbers in survivors.items():
         lines = ", ".join(str(n + 1) for n in numbers)
         print(f"  {what}: lines {lines} alone change nothing")
-        if what not in ("barrier", "proxy fence"):
+        if what in caught:
             continue
-        text = without(problem.compiled.ptx, set(numbers))
-        code, _, error = problem.run(folder, attnc, text)
-        if not code and error <= problem.tolerance and len(numbers) > 1:
-            FAILURES.append(f"{name}: no {what} of lines {lines} is needed?")
+        code, _, error = problem.run(
+            folder, attnc, without(problem.compiled.ptx, set(numbers)))
+        if not code and error <= problem.tolerance:
+            FAILURES.append(f"{name}: no {what} was missed")
     if not caught:
         FAILURES.append(f"{name}: no mutant was caught")
-    return survivors
 
 
 def main():
@@ -298,7 +299,7 @@ def main():
     parser.add_argument("--mutants", action="store_true")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("names", nargs="*")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     os.makedirs(arguments.folder, exist_ok=True)
     for name in arguments.names or PROBLEMS:
         problem = PROBLEMS[name]()
