@@ -64,9 +64,10 @@ private:
   };
   enum Flags : uint8_t { Strong = 1, AsyncProxy = 2 };
 
-  template <class F> void forGranules(uint32_t address, uint32_t size, F f);
-  void checkWriter(Warp &warp, unsigned line, const Granule &granule,
-                   uint32_t address, bool strong, const char *what);
+  template <class F>
+  void forGranules(uint32_t address, uint32_t size, F f);
+  void reportWriter(Warp &warp, unsigned line, const Granule &granule,
+                    uint32_t address, const char *what);
   void checkReaders(Warp &warp, unsigned line, size_t index,
                     const Granule &granule, uint32_t address, bool strong);
 
