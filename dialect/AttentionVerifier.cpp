@@ -385,6 +385,32 @@ static LogicalResult verifyResults(AttentionOp op) {
   return success();
 }
 
+//===----------------------------------------------------------------------===//
+// C24: schedule
+//===----------------------------------------------------------------------===//
+
+/// A schedule that is written, as a plan is, must fit the operation.
+static LogicalResult verifySchedule(AttentionOp op, ScheduleAttr schedule) {
+  int64_t heads = op.getQueryHeads(), keyHeads = op.getKeyHeads();
+  bool known = !ShapedType::isDynamic(heads) &&
+               !ShapedType::isDynamic(keyHeads) && keyHeads > 0;
+  int64_t group = known ? heads / keyHeads : 1, tile = schedule.getHeads();
+  if (tile != 1 && (group == 0 || group % tile != 0))
+    return op.emitOpError("(C24) heads of a schedule is 1 or divides the query "
+                          "heads of a key head, which are ")
+           << (known ? std::to_string(group) : "not static") << ", got "
+           << tile;
+  constexpr int64_t mostBytes = 64;
+  int64_t width = op.getComputeType().getIntOrFloatBitWidth() / 8;
+  if (schedule.getLanes() * width > mostBytes)
+    return op.emitOpError("(C24) lanes of a schedule is at most ")
+           << mostBytes / width << " for sums in " << op.getComputeType()
+           << ", got " << schedule.getLanes();
+  if (schedule.getLists())
+    return verifySchedule(op, schedule.getListSchedule());
+  return success();
+}
+
 LogicalResult AttentionOp::verify() {
   ArrayRef<int32_t> counts = getCaptureCounts();
   int64_t captures = 0;
@@ -399,5 +425,6 @@ LogicalResult AttentionOp::verify() {
       failed(verifyPairSets(*this)) || failed(verifyAccumulator(*this)) ||
       failed(verifyLinearOperands(*this)) || failed(verifyResults(*this)))
     return failure();
-  return success();
+  return getScheduleAttr() ? verifySchedule(*this, getScheduleAttr())
+                           : success();
 }

@@ -126,6 +126,7 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     * (C21) `positions = start` and q_start exclude each other.
     * (C22) static lengths agree with static shapes: axes<...> covers the positions, dense is [n, m].
     * (C23) a plan's atoms fit as sets do, its parameters are per-batch set operands, its values read set operands of one dimension besides batch and heads, its components take no other symbols and test no other atoms.
+    * (C24) a schedule's `heads`, where it is not 1, divides the query heads of a key head, which are static; its vectors have at most 64 bytes.
   }];
 
   let arguments = (ins

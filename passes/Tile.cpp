@@ -108,8 +108,9 @@ private:
     bounds.push_back(apply(perClass.ceilDiv(group.schedule.getQueryTile()),
                            sizeOf(op.getQuery(), rank - 2)));
     SmallVector<Value> outs = createOutputs();
-    forall = scf::ForallOp::create(
-        b, loc, bounds, outs, getGridMapping(b.getContext(), bounds.size()));
+    forall = scf::ForallOp::create(b, loc, bounds, outs,
+                                   getGridMapping(b.getContext(), bounds.size(),
+                                                  group.schedule.getOrder()));
   }
 
   SmallVector<Value> createOutputs() {

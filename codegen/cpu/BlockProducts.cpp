@@ -38,17 +38,19 @@ public:
 private:
   Value qt; // [panel][column][query], times the scale
 
-  void scoreStep(const BlockPanel &panel,
-                 ArrayRef<std::pair<Value, Value>> keyRows, Value x,
+  void scoreStep(const BlockPanel &panel, ArrayRef<Value> keyRows, Value x,
                  Values &acc);
   void accumulateTile(const BlockPanel &panel, Value x, int64_t columns);
 };
 } // namespace
 
 Values FmaProducts::scoreTile(const BlockPanel &panel, Value jt) {
-  SmallVector<std::pair<Value, Value>> keyRows;
-  for (int64_t r = 0; r < o.mr; ++r)
-    keyRows.push_back(o.keyRow(panel.keys, panel.j0, e.add(jt, r)));
+  // Rows as views: their addresses are computed here, not in the loop.
+  Values keyRows;
+  for (int64_t r = 0; r < o.mr; ++r) {
+    auto [memref, row] = o.keyRow(panel.keys, panel.j0, e.add(jt, r));
+    keyRows.push_back(e.row(memref, row, o.d));
+  }
   Values acc(o.mr * o.nv, e.constant(o.vt, 0.0));
   int64_t main = o.d / kUnroll * kUnroll;
   if (main)
@@ -64,15 +66,13 @@ Values FmaProducts::scoreTile(const BlockPanel &panel, Value jt) {
   return acc;
 }
 
-void FmaProducts::scoreStep(const BlockPanel &panel,
-                            ArrayRef<std::pair<Value, Value>> keyRows, Value x,
-                            Values &acc) {
+void FmaProducts::scoreStep(const BlockPanel &panel, ArrayRef<Value> keyRows,
+                            Value x, Values &acc) {
   Values q;
   for (int64_t k = 0; k < o.nv; ++k)
     q.push_back(e.load(o.vt, qt, {panel.index, x, o.lane(k)}));
   for (int64_t r = 0; r < o.mr; ++r) {
-    auto [memref, keyRow] = keyRows[r];
-    Value key = e.splat(e.load(o.ct(), memref, {keyRow, x}), o.lanes());
+    Value key = e.splat(e.load(o.ct(), keyRows[r], x), o.lanes());
     for (int64_t k = 0; k < o.nv; ++k)
       acc[r * o.nv + k] = e.fma(key, q[k], acc[r * o.nv + k]);
   }

@@ -86,21 +86,6 @@ Value FoldLowering::buffer(ArrayRef<int64_t> shape, Type element) {
                 element);
 }
 
-/// The innermost `length` elements of a scratch buffer as memref<length x t>.
-Value FoldLowering::at(Value memref, ValueRange indices, int64_t length) {
-  auto type = cast<MemRefType>(memref.getType());
-  int64_t rank = type.getRank();
-  SmallVector<OpFoldResult> offsets(indices.begin(), indices.end());
-  offsets.resize(rank, e.b.getIndexAttr(0));
-  SmallVector<OpFoldResult> sizes(rank, e.b.getIndexAttr(1)),
-      strides(rank, e.b.getIndexAttr(1));
-  sizes.back() = e.b.getIndexAttr(length);
-  auto reduced = memref::SubViewOp::inferRankReducedResultType(
-      {length}, type, offsets, sizes, strides);
-  return memref::SubViewOp::create(e.b, e.loc, reduced, memref, offsets, sizes,
-                                   strides);
-}
-
 double FoldLowering::queryScale() {
   double scale = op.getScale().convertToDouble();
   return op.getScore().empty() ? scale * M_LOG2E : scale;

@@ -60,7 +60,9 @@ protected:
 
   Value buffer(llvm::ArrayRef<int64_t> shape, Type element);
   Value buffer(llvm::ArrayRef<int64_t> shape) { return buffer(shape, ct); }
-  Value at(Value memref, ValueRange indices, int64_t length);
+  Value at(Value memref, ValueRange indices, int64_t length) {
+    return e.row(memref, indices, length);
+  }
   int64_t padded(int64_t n) const { return (n + lanes - 1) / lanes * lanes; }
 
   /// The factor on q: the scale, and log2(e) where no score region wants

@@ -674,18 +674,28 @@ func.func private @plan_keyword() attributes {attn.x = #attn.plan<parts = []>}
 
 // -----
 
-// expected-error@+1 {{a tile size is out of range}}
+// expected-error@+1 {{query_tile must be 1 to 4096, got 0}}
 func.func private @schedule_tile() attributes {attn.x = #attn.schedule<micro = row, query_tile = 0, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>}
 
 // -----
 
-// expected-error@+1 {{lanes must be a power of two up to 64}}
+// expected-error@+1 {{lanes must be a power of two up to 64, got 6}}
 func.func private @schedule_lanes() attributes {attn.x = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 6, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>}
 
 // -----
 
-// expected-error@+1 {{the block micro-kernel takes one head a tile}}
+// expected-error@+1 {{the block micro-kernel takes one head a tile, got heads = 2}}
 func.func private @schedule_heads() attributes {attn.x = #attn.schedule<micro = block, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>}
+
+// -----
+
+// expected-error@+1 {{register_keys * register_vectors must be at most 64, got 96}}
+func.func private @schedule_registers() attributes {attn.x = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 32, register_vectors = 3, q = direct, k = direct, v = direct>}
+
+// -----
+
+// expected-error@+1 {{query_tile * heads must be at most 4096, got 4224}}
+func.func private @schedule_queries() attributes {attn.x = #attn.schedule<micro = row, query_tile = 66, heads = 64, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>}
 
 // -----
 
