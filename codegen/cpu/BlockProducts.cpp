@@ -17,7 +17,7 @@ public:
 
   void allocate(int64_t panels, int64_t) override {
     int64_t padded = llvm::alignTo(o.d, o.lanes());
-    qt = o.buffer({panels, padded, o.nr()}, o.ct());
+    qt = o.buffer({panels, padded, o.nr}, o.ct());
   }
   void storeQueries(Value panel, Value x, Value r,
                     ArrayRef<Value> columns) override {
@@ -45,13 +45,14 @@ private:
 } // namespace
 
 Values FmaProducts::scoreTile(const BlockPanel &panel, Value jt) {
+  int64_t mr = panel.tile.keys, nv = panel.tile.vectors;
   // Rows as views: their addresses are computed here, not in the loop.
   Values keyRows;
-  for (int64_t r = 0; r < o.mr; ++r) {
+  for (int64_t r = 0; r < mr; ++r) {
     auto [memref, row] = o.keyRow(panel.keys, panel.j0, e.add(jt, r));
     keyRows.push_back(e.row(memref, row, o.d));
   }
-  Values acc(o.mr * o.nv, e.constant(o.vt, 0.0));
+  Values acc(mr * nv, e.constant(o.vt, 0.0));
   int64_t main = o.d / kUnroll * kUnroll;
   if (main)
     acc = e.loop(e.idx(0), e.idx(main), kUnroll, acc,
@@ -68,30 +69,33 @@ Values FmaProducts::scoreTile(const BlockPanel &panel, Value jt) {
 
 void FmaProducts::scoreStep(const BlockPanel &panel, ArrayRef<Value> keyRows,
                             Value x, Values &acc) {
+  int64_t mr = panel.tile.keys, nv = panel.tile.vectors;
   Values q;
-  for (int64_t k = 0; k < o.nv; ++k)
-    q.push_back(e.load(o.vt, qt, {panel.index, x, o.lane(k)}));
-  for (int64_t r = 0; r < o.mr; ++r) {
+  for (int64_t k = 0; k < nv; ++k)
+    q.push_back(e.load(o.vt, qt, {panel.index, x, vector(panel, k)}));
+  for (int64_t r = 0; r < mr; ++r) {
     Value key = e.splat(e.load(o.ct(), keyRows[r], x), o.lanes());
-    for (int64_t k = 0; k < o.nv; ++k)
-      acc[r * o.nv + k] = e.fma(key, q[k], acc[r * o.nv + k]);
+    for (int64_t k = 0; k < nv; ++k)
+      acc[r * nv + k] = e.fma(key, q[k], acc[r * nv + k]);
   }
 }
 
-/// By register tiles of mr value columns.
+/// By register tiles of value columns.
 void FmaProducts::accumulate(const BlockPanel &panel) {
-  int64_t main = o.dv / o.mr * o.mr;
-  e.loop(e.idx(0), e.idx(main), o.mr,
-         [&](Value x) { accumulateTile(panel, x, o.mr); });
+  int64_t mr = panel.tile.keys;
+  int64_t main = o.dv / mr * mr;
+  e.loop(e.idx(0), e.idx(main), mr,
+         [&](Value x) { accumulateTile(panel, x, mr); });
   if (o.dv != main)
     accumulateTile(panel, e.idx(main), o.dv - main);
 }
 
 void FmaProducts::accumulateTile(const BlockPanel &panel, Value x,
                                  int64_t columns) {
+  int64_t nv = panel.tile.vectors;
   Values alpha;
-  for (int64_t k = 0; k < o.nv; ++k)
-    alpha.push_back(e.load(o.vt, o.alphas, {panel.index, o.lane(k)}));
+  for (int64_t k = 0; k < nv; ++k)
+    alpha.push_back(e.load(o.vt, o.alphas, {panel.index, vector(panel, k)}));
   Value steps = e.sub(panel.high, panel.low);
   Value main =
       e.add(panel.low, e.sub(steps, e.b.createOrFold<arith::RemUIOp>(
@@ -101,27 +105,27 @@ void FmaProducts::accumulateTile(const BlockPanel &panel, Value x,
     for (int64_t u = 0; u < unroll; ++u) {
       Value ju = e.add(j, u);
       Values weight;
-      for (int64_t k = 0; k < o.nv; ++k)
-        weight.push_back(e.load(o.vt, o.p, {ju, o.lane(k)}));
+      for (int64_t k = 0; k < nv; ++k)
+        weight.push_back(e.load(o.vt, o.p, {ju, vector(panel, k)}));
       auto [memref, r] = o.valueRow(panel.keys, panel.j0, ju);
       for (int64_t i = 0; i < columns; ++i) {
         Value v = e.splat(e.load(o.ct(), memref, {r, e.add(x, i)}), o.lanes());
-        for (int64_t k = 0; k < o.nv; ++k)
-          acc[i * o.nv + k] = e.fma(v, weight[k], acc[i * o.nv + k]);
+        for (int64_t k = 0; k < nv; ++k)
+          acc[i * nv + k] = e.fma(v, weight[k], acc[i * nv + k]);
       }
     }
     return acc;
   };
-  Values acc(columns * o.nv, e.constant(o.vt, 0.0));
+  Values acc(columns * nv, e.constant(o.vt, 0.0));
   acc = e.loop(panel.low, main, kUnroll, acc,
                [&](Value j, ValueRange in) { return step(j, kUnroll, in); });
   acc = e.loop(main, panel.high, 1, acc,
                [&](Value j, ValueRange in) { return step(j, 1, in); });
   for (int64_t i = 0; i < columns; ++i)
-    for (int64_t k = 0; k < o.nv; ++k) {
-      Value at[] = {panel.index, e.add(x, i), o.lane(k)};
+    for (int64_t k = 0; k < nv; ++k) {
+      Value at[] = {panel.index, e.add(x, i), vector(panel, k)};
       Value old = e.load(o.vt, o.ot, at);
-      e.store(e.fma(old, alpha[k], acc[i * o.nv + k]), o.ot, at);
+      e.store(e.fma(old, alpha[k], acc[i * nv + k]), o.ot, at);
     }
 }
 

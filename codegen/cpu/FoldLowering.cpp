@@ -255,14 +255,24 @@ LogicalResult FoldLowering::loadKeyBlock(KeyWalk &keys, Value block,
 // Scores and tests
 //===----------------------------------------------------------------------===//
 
+void FoldLowering::bindPair(LaneEmitter &region, ValueRange arguments,
+                            const PairLanes &pair) {
+  region.bind(arguments[0], pair.head);
+  region.bindRamp(arguments[1], pair.i, pair.rowStep);
+  region.bind(arguments[2], pair.j);
+  region.bindRamp(arguments[3], pair.r, pair.rowStep);
+  region.bind(arguments[4], pair.c);
+  if (pair.reads)
+    pair.reads->bind(region, pair.readAt);
+}
+
 FailureOr<Value> FoldLowering::emitScore(const PairLanes &pair) {
   if (op.getScore().empty())
     return pair.score;
   Block &block = op.getScore().front();
   LaneEmitter region(e, lanes, context.outer);
-  Value inputs[] = {pair.score, pair.head, pair.i, pair.j, pair.r, pair.c};
-  for (auto [argument, value] : llvm::zip(block.getArguments(), inputs))
-    region.bind(argument, value);
+  region.bind(block.getArgument(0), pair.score);
+  bindPair(region, block.getArguments().drop_front(), pair);
   if (failed(region.emit(block)))
     return failure();
   Value score = region.lookupVector(block.getTerminator()->getOperand(0));
@@ -275,9 +285,7 @@ FailureOr<Value> FoldLowering::emitTests(ArrayRef<int64_t> tests,
     return Value();
   Block &block = op.getTests().front();
   LaneEmitter region(e, lanes, context.outer);
-  Value inputs[] = {pair.head, pair.i, pair.j, pair.r, pair.c};
-  for (auto [argument, value] : llvm::zip(block.getArguments(), inputs))
-    region.bind(argument, value);
+  bindPair(region, block.getArguments(), pair);
   Values wanted;
   for (int64_t test : tests)
     wanted.push_back(block.getTerminator()->getOperand(std::abs(test) - 1));

@@ -8,6 +8,7 @@
 #include "codegen/cpu/KeyList.h"
 #include "codegen/cpu/RowProgram.h"
 #include "codegen/cpu/TileBounds.h"
+#include "codegen/cpu/TileReads.h"
 #include "dialect/Attn.h"
 #include <memory>
 
@@ -106,7 +107,12 @@ protected:
   struct PairLanes {
     Value head, i, j, r, c; // scalars or vectors
     Value score;            // vector
+    int64_t rowStep = 0;    // i and r are of lane 0, and rise by this a lane
+    TileReads *reads = nullptr;
+    Value readAt; // number of the key in the square that was read
   };
+  void bindPair(LaneEmitter &region, ValueRange arguments,
+                const PairLanes &pair);
   mlir::FailureOr<Value> emitScore(const PairLanes &pair);
   /// AND of signed atom numbers: an i1 or vector of i1 (`asVector`: always);
   /// null when there are none.

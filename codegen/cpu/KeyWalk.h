@@ -21,6 +21,8 @@ public:
   explicit KeyWalk(Emitter &e) : e(e) {}
   virtual ~KeyWalk() = default;
 
+  /// Whether keys of successive numbers are successive rows.
+  virtual bool isContiguous() const { return true; }
   /// Numbers of the walked keys among rows first .. last of the operand.
   virtual KeyInterval numbersOf(KeyInterval rows) { return rows; }
   /// Row of key number `block` + `j`. `j` is a scalar or a vector of numbers in
@@ -40,6 +42,7 @@ class LatticeWalk : public KeyWalk {
 public:
   LatticeWalk(Emitter &e, int64_t stride, Value base)
       : KeyWalk(e), stride(stride), base(base) {}
+  bool isContiguous() const override { return false; }
   KeyInterval numbersOf(KeyInterval rows) override;
   Value rowOf(Value block, Value j) override;
 
@@ -53,6 +56,7 @@ class ColumnsWalk : public KeyWalk {
 public:
   ColumnsWalk(Emitter &e, int64_t period, int64_t count, Value kBegin)
       : KeyWalk(e), period(period), count(count), kBegin(kBegin) {}
+  bool isContiguous() const override { return false; }
   KeyInterval numbersOf(KeyInterval rows) override;
   Value rowOf(Value block, Value j) override;
 
@@ -67,6 +71,7 @@ private:
 class TableWalk : public KeyWalk {
 public:
   TableWalk(Emitter &e, Value table) : KeyWalk(e), table(table) {}
+  bool isContiguous() const override { return false; }
   Value rowOf(Value block, Value j) override;
 
 private:
