@@ -11,24 +11,23 @@ using mlir::arith::CmpIPredicate;
 
 LogicalResult BlockFold::foldBounded(Walked &walked, const Panel &panel,
                                      KeyInterval whole) {
-  bool scored = !op.getScore().empty();
   Panel main = wholeKeys(panel, whole);
   Value hasEdges = arith::OrIOp::create(
       e.b, e.loc, e.cmp(CmpIPredicate::ne, main.low, panel.low),
       e.cmp(CmpIPredicate::ne, main.high, panel.high));
-  if (scored)
+  if (isScored())
     laneBounds(*walked.bounds, panel);
-  keepMaxima(panel);
+  keepReferences(panel);
   scores(main, /*masked=*/false);
   auto edgeScores = [&] {
-    if (!scored)
+    if (!isScored())
       laneBounds(*walked.bounds, panel);
     findEdges(walked, panel, main);
     eachEdge(panel,
-             [&](const Panel &edge) { scores(edge, /*masked=*/!scored); });
+             [&](const Panel &edge) { scores(edge, /*masked=*/!isScored()); });
   };
   e.when(hasEdges, edgeScores, [&] { setGroups(main); });
-  if (scored && failed(adjust(panel, /*tested=*/false)))
+  if (isScored() && failed(adjust(panel, /*tested=*/false)))
     return failure();
   weights(panel);
   Value hasMain = e.cmp(CmpIPredicate::slt, main.low, main.high);
@@ -59,6 +58,7 @@ BlockFold::Panel BlockFold::wholeKeys(const Panel &panel, KeyInterval whole) {
   main.low = e.select(some, e.add(panel.low, first), panel.low);
   main.high = e.select(some, e.add(panel.low, end), panel.low);
   main.end = main.valuesEnd = main.high;
+  main.wholeTiles = edgeKeys % kEdgeKeys == 0;
   return main;
 }
 

@@ -16,6 +16,7 @@ void BlockFold::allocate() {
   int64_t rounded = bc + edgeKeys;
   p = buffer({rounded, nr});
   maxima = buffer({panels, nr});
+  references = isScored() ? buffer({panels, nr}) : maxima;
   sums = buffer({panels, nr});
   alphas = buffer({panels, nr});
   laneLow = buffer({nr}, e.b.getI32Type());
@@ -49,8 +50,7 @@ void BlockFold::allocate() {
   testReads = readsOf(op.getTests());
   groupKeys = buffer({nv, 2}, e.b.getI64Type());
   edges = buffer({2 * nv, 2}, e.b.getI64Type());
-  BlockOperands operands{e,  vt, nr,     d,  dv, queryScale(),
-                         ot, p,  alphas, {}, {}, {}};
+  BlockOperands operands{e, vt, nr, d, dv, queryScale(), ot, p, alphas};
   operands.keyRow = [this](KeyWalk &keys, Value j0, Value j) {
     return keyRow(keys, j0, j);
   };
@@ -60,6 +60,25 @@ void BlockFold::allocate() {
   operands.buffer = [this](ArrayRef<int64_t> shape, Type element) {
     return buffer(shape, element);
   };
+  operands.keyRows = [this](KeyWalk &keys, Value j0, Value j, int64_t count) {
+    return keyRows(keys, j0, j, count);
+  };
+  operands.keyBlock = bc;
+  if (getenv("ATT_PF") && kRows && vRows) {
+    int loc = atoi(getenv("ATT_PF"));
+    operands.prefetchKey = [this, loc](KeyWalk &keys, Value j0, Value j,
+                                       Value x) {
+      auto [memref, row] = keyRow(keys, j0, j);
+      memref::PrefetchOp::create(e.b, e.loc, memref, ValueRange{row, x}, false,
+                                 loc, true);
+    };
+    operands.prefetchValue = [this, loc](KeyWalk &keys, Value j0, Value j,
+                                         Value x) {
+      auto [memref, row] = valueRow(keys, j0, j);
+      memref::PrefetchOp::create(e.b, e.loc, memref, ValueRange{row, x}, false,
+                                 loc, true);
+    };
+  }
   products = dotBf16 ? makeDotBf16Products(std::move(operands))
                      : makeFmaProducts(std::move(operands));
   products->allocate(panels, bc);
@@ -110,6 +129,8 @@ LogicalResult BlockFold::clearState(Value panel) {
   Value zero = e.constant(vt, 0.0), none = e.constant(vt, -INFINITY);
   for (int64_t k = 0; k < nv; ++k) {
     e.store(none, maxima, {panel, lane(k)});
+    if (isScored())
+      e.store(none, references, {panel, lane(k)});
     e.store(zero, sums, {panel, lane(k)});
   }
   e.loop(e.idx(0), e.idx(dv), 1, [&](Value x) {
@@ -130,7 +151,10 @@ LogicalResult BlockFold::restoreState(Value panel, Value first) {
       result = failure();
       return;
     }
-    e.store(state->first, maxima, {panel, r});
+    e.store(state->first, references, {panel, r});
+    if (isScored())
+      e.store(e.mulf(state->first, e.constant(ct, 1.0 / scoreFactor())), maxima,
+              {panel, r});
     e.store(state->second, sums, {panel, r});
   });
   transposeRows(dv, [&](Value x, Value r, ArrayRef<Value> columns) {
@@ -237,8 +261,8 @@ LogicalResult BlockFold::finish() {
       if (failed(storeRow(at(rowsBuffer, r, dv), e.idx(0), t)))
         result = failure();
       if (op.getPartial())
-        storeState(e.load(ct, maxima, {panel, r}), e.load(ct, sums, {panel, r}),
-                   e.idx(0), t);
+        storeState(e.load(ct, references, {panel, r}),
+                   e.load(ct, sums, {panel, r}), e.idx(0), t);
       if (pairCounts)
         storePairs(e.loadIndex(pairCounts, {panel, vectorOf(r)}), e.idx(0), t);
     });
@@ -252,7 +276,7 @@ void BlockFold::storeLse(Value panel, Value first, Value count) {
   Value staged =
       lseStaging ? lseStaging : lseStaging = buffer({nr}, e.b.getF32Type());
   e.loop(e.idx(0), e.idx(nr), lanes, [&](Value group) {
-    e.store(logSumExp(e.load(vt, maxima, {panel, group}),
+    e.store(logSumExp(e.load(vt, references, {panel, group}),
                       e.load(vt, sums, {panel, group})),
             staged, group);
   });

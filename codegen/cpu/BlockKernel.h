@@ -38,7 +38,9 @@ private:
   int64_t mr, nv, nr, edgeKeys, panels, bc;
   mlir::VectorType vt;
   Value livePanels;
-  Value ot, p, maxima, sums, alphas; // panels of lanes
+  // Panels of lanes. Scores of a region, and their maxima, are in its units;
+  // weights are powers of two below `references`, the maxima in log2 units.
+  Value ot, p, maxima, references, sums, alphas;
   std::unique_ptr<BlockProducts> products;
   Value laneLow, laneHigh; // bounds of the panel's queries
   Value rowsBuffer;        // [nr][row] staging
@@ -48,6 +50,7 @@ private:
   std::unique_ptr<TileReads> scoreReads, testReads; // null: none
   Value edges; // the same before, and after, what all keep
 
+  bool isScored() { return !op.getScore().empty(); }
   Value lane(int64_t k) { return e.idx(k * lanes); }
   Value vectorOf(Value lane) {
     return e.b.createOrFold<mlir::arith::DivUIOp>(e.loc, lane, e.idx(lanes));
@@ -88,9 +91,10 @@ private:
                                 Value count);
   /// Adds to the keys computed for the queries of a group of lanes.
   void countPairs(const Panel &panel, Value group, Value count);
-  /// Maxima become alphas, until `weights` computes these.
-  void keepMaxima(const Panel &panel);
-  /// S^T into p, and maxima. Without `masked` these count every score.
+  /// References become alphas, until `weights` computes these.
+  void keepReferences(const Panel &panel);
+  /// S^T into p, and maxima where no region changes scores. Without `masked`
+  /// these count every score.
   void scores(const Panel &panel, bool masked);
   /// The queries of a group of lanes. Lanes past the tile are what its last
   /// row is.

@@ -60,9 +60,9 @@ void BlockFold::setGroups(const Panel &panel) {
   }
 }
 
-void BlockFold::keepMaxima(const Panel &panel) {
+void BlockFold::keepReferences(const Panel &panel) {
   for (int64_t k = 0; k < nv; ++k)
-    e.store(e.load(vt, maxima, {panel.index, lane(k)}), alphas,
+    e.store(e.load(vt, references, {panel.index, lane(k)}), alphas,
             {panel.index, lane(k)});
 }
 
@@ -81,9 +81,9 @@ LogicalResult BlockFold::foldTested(Walked &walked, const Panel &panel,
   LogicalResult result = success();
   e.when(any, [&] {
     setGroups(panel);
-    keepMaxima(panel);
+    keepReferences(panel);
     scores(panel, /*masked=*/false);
-    if (!op.getScore().empty())
+    if (isScored())
       result = adjust(panel, /*tested=*/true);
     else
       e.when(isWhole, [] {}, [&] { result = adjust(panel, /*tested=*/true); });
@@ -144,7 +144,8 @@ FailureOr<std::pair<Value, Value>> BlockFold::testPairs(Walked &walked,
 // Scores
 //===----------------------------------------------------------------------===//
 
-/// S^T into p, and maxima. Without `masked` these count every score.
+/// S^T into p, and maxima where no region changes scores. Without `masked`
+/// these count every score.
 void BlockFold::scores(const Panel &panel, bool masked) {
   int64_t tileKeys = panel.tile.keys, vectors = panel.tile.vectors;
   Values before, groups;
@@ -168,7 +169,8 @@ void BlockFold::scores(const Panel &panel, bool masked) {
                                    e.select(isBetween(intervals[k], j), score,
                                             e.constant(vt, -INFINITY));
                              e.store(score, p, {j, groups[k]});
-                             maxs[k] = e.maxIgnoringNaN(score, maxs[k]);
+                             if (!isScored())
+                               maxs[k] = e.maxIgnoringNaN(score, maxs[k]);
                            }
                          }
                          return maxs;
@@ -255,12 +257,13 @@ LogicalResult BlockFold::adjust(const Panel &panel, bool tested) {
     Value k = vectorOf(group);
     KeyInterval range{e.loadIndex(groupKeys, {k, e.idx(0)}),
                       e.loadIndex(groupKeys, {k, e.idx(1)})};
-    Values max{e.load(vt, alphas, {panel.index, group})};
+    Value before = isScored() ? maxima : alphas;
+    Values max{e.load(vt, before, {panel.index, group})};
     LogicalResult keys = eachKey(
         panel, pair, scoreReads.get(), range, max,
         [&](Value j, ValueRange running) -> FailureOr<Values> {
           pair.score = e.load(vt, p, {j, group});
-          FailureOr<Value> score = emitScore(pair);
+          FailureOr<Value> score = emitScoreRegion(pair);
           if (failed(score))
             return failure();
           Value keep = tested ? e.nonZero(e.load(bytes, keepMask, {j, group}))
@@ -306,27 +309,38 @@ void BlockFold::weights(const Panel &panel) {
         arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, max, none);
     Value reference = e.select(empty, zero, max);
     Value old = e.load(vt, alphas, {panel.index, group});
+    // One rounding for a product of a score and the factor, and the same one of
+    // the reference wherever that comes in.
+    Value factor, negated;
+    if (isScored()) {
+      factor = e.constant(vt, scoreFactor());
+      reference = e.mulf(reference, factor);
+      negated = arith::NegFOp::create(e.b, e.loc, reference);
+      e.store(e.select(empty, none, reference), references,
+              {panel.index, group});
+    }
     Value alpha = emitExp2(e, e.subf(old, reference));
     e.store(alpha, alphas, {panel.index, group});
     Value k = vectorOf(group);
     Value first = e.loadIndex(groupKeys, {k, e.idx(0)}),
           end = e.loadIndex(groupKeys, {k, e.idx(1)});
-    Values sum = e.loop(first, end, step, zero,
-                        [&](Value j, ValueRange running) -> Values {
-                          Values terms;
-                          for (int64_t u = 0; u < step; ++u) {
-                            Value s = e.load(vt, p, {e.add(j, u), group});
-                            terms.push_back(emitExp2(e, e.subf(s, reference)));
-                          }
-                          products->storeWeights(j, group, terms);
-                          while (terms.size() > 1) { // pairwise
-                            Values next;
-                            for (size_t i = 0; i < terms.size(); i += 2)
-                              next.push_back(e.addf(terms[i], terms[i + 1]));
-                            terms = next;
-                          }
-                          return {e.addf(running[0], terms[0])};
-                        });
+    Values sum = e.loop(
+        first, end, step, zero, [&](Value j, ValueRange running) -> Values {
+          Values terms;
+          for (int64_t u = 0; u < step; ++u) {
+            Value s = e.load(vt, p, {e.add(j, u), group});
+            terms.push_back(emitExp2(e, isScored() ? e.fma(s, factor, negated)
+                                                   : e.subf(s, reference)));
+          }
+          products->storeWeights(j, group, terms);
+          while (terms.size() > 1) { // pairwise
+            Values next;
+            for (size_t i = 0; i < terms.size(); i += 2)
+              next.push_back(e.addf(terms[i], terms[i + 1]));
+            terms = next;
+          }
+          return {e.addf(running[0], terms[0])};
+        });
     Value l = e.load(vt, sums, {panel.index, group});
     e.store(e.fma(l, alpha, sum[0]), sums, {panel.index, group});
   });

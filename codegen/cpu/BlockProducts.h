@@ -27,9 +27,10 @@ struct BlockPanel {
   Value j0;           // number of the block's first key
   RegisterTile tile;
   Value lane;
-  Value low, high; // keys of the block that are visited
-  Value end;       // high rounded up to whole register tiles
-  Value valuesEnd; // end of the keys whose values are multiplied
+  Value low, high;         // keys of the block that are visited
+  Value end;               // high rounded up to whole register tiles
+  Value valuesEnd;         // end of the keys whose values are multiplied
+  bool wholeTiles = false; // high - low is a multiple of tile.keys, and of 8
 };
 
 /// Sizes, scratch and operands of one fold, as the products see them.
@@ -37,6 +38,13 @@ struct BlockOperands {
   /// A memref and its row, of key number j0 + j.
   using RowOf =
       std::function<std::pair<Value, Value>(KeyWalk &keys, Value j0, Value j)>;
+  /// A [count][d] view of the rows of key number j0 + j and those after it, all
+  /// of which exist; null where rows do not lie at one distance.
+  using RowsOf =
+      std::function<Value(KeyWalk &keys, Value j0, Value j, int64_t count)>;
+  /// Asks for the line of column x of key number j0 + j.
+  using Prefetch =
+      std::function<void(KeyWalk &keys, Value j0, Value j, Value x)>;
   using Buffer =
       std::function<Value(llvm::ArrayRef<int64_t> shape, mlir::Type element)>;
 
@@ -48,8 +56,11 @@ struct BlockOperands {
   Value ot;     // [panel][value column][query]
   Value p;      // [key][query]: scores, then weights
   Value alphas; // [panel][query]
-  RowOf keyRow, valueRow;
-  Buffer buffer; // new scratch
+  RowOf keyRow = {}, valueRow = {};
+  RowsOf keyRows = {};
+  Buffer buffer = {}; // new scratch
+  int64_t keyBlock = 0;
+  Prefetch prefetchKey = {}, prefetchValue = {}; // null: rows are not read in place
 
   int64_t lanes() const { return vt.getNumElements(); }
   mlir::Type ct() const { return vt.getElementType(); }

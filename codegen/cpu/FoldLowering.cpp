@@ -234,6 +234,20 @@ std::pair<Value, Value> FoldLowering::valueRow(KeyWalk &keys, Value block,
   return vBlock ? std::pair(vBlock, j) : std::pair(vRows, keys.rowOf(block, j));
 }
 
+Value FoldLowering::keyRows(KeyWalk &keys, Value block, Value j,
+                            int64_t count) {
+  Value memref = kBlock ? kBlock : kRows, first = j;
+  if (!kBlock) {
+    if (!keys.isContiguous())
+      return {};
+    first = keys.rowOf(block, j);
+  }
+  OpFoldResult zero = e.b.getIndexAttr(0), one = e.b.getIndexAttr(1);
+  OpFoldResult offsets[] = {first, zero}, strides[] = {one, one},
+               sizes[] = {e.b.getIndexAttr(count), e.b.getIndexAttr(d)};
+  return memref::SubViewOp::create(e.b, e.loc, memref, offsets, sizes, strides);
+}
+
 LogicalResult FoldLowering::loadKeyBlock(KeyWalk &keys, Value block,
                                          Value count) {
   LogicalResult result = success();
@@ -267,6 +281,13 @@ void FoldLowering::bindPair(LaneEmitter &region, ValueRange arguments,
 }
 
 FailureOr<Value> FoldLowering::emitScore(const PairLanes &pair) {
+  FailureOr<Value> score = emitScoreRegion(pair);
+  if (failed(score) || op.getScore().empty())
+    return score;
+  return e.mulf(*score, e.constant(score->getType(), scoreFactor()));
+}
+
+FailureOr<Value> FoldLowering::emitScoreRegion(const PairLanes &pair) {
   if (op.getScore().empty())
     return pair.score;
   Block &block = op.getScore().front();
@@ -275,8 +296,7 @@ FailureOr<Value> FoldLowering::emitScore(const PairLanes &pair) {
   bindPair(region, block.getArguments().drop_front(), pair);
   if (failed(region.emit(block)))
     return failure();
-  Value score = region.lookupVector(block.getTerminator()->getOperand(0));
-  return e.mulf(score, e.constant(score.getType(), scoreFactor()));
+  return region.lookupVector(block.getTerminator()->getOperand(0));
 }
 
 FailureOr<Value> FoldLowering::emitTests(ArrayRef<int64_t> tests,

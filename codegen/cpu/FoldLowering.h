@@ -99,6 +99,9 @@ protected:
   /// Rows past the operand are read from its last one.
   std::pair<Value, Value> keyRow(KeyWalk &keys, Value block, Value j);
   std::pair<Value, Value> valueRow(KeyWalk &keys, Value block, Value j);
+  /// The same for `count` keys that exist, as a [count][d] view; null where
+  /// rows do not lie at one distance.
+  Value keyRows(KeyWalk &keys, Value block, Value j, int64_t count);
   /// Loads keys `block` .. `block` + count - 1 into kBlock and vBlock.
   llvm::LogicalResult loadKeyBlock(KeyWalk &keys, Value block, Value count);
 
@@ -114,6 +117,8 @@ protected:
   void bindPair(LaneEmitter &region, ValueRange arguments,
                 const PairLanes &pair);
   mlir::FailureOr<Value> emitScore(const PairLanes &pair);
+  /// The score region's value, in the units in which it takes scores.
+  mlir::FailureOr<Value> emitScoreRegion(const PairLanes &pair);
   /// AND of signed atom numbers: an i1 or vector of i1 (`asVector`: always);
   /// null when there are none.
   mlir::FailureOr<Value> emitTests(llvm::ArrayRef<int64_t> tests,
