@@ -46,6 +46,8 @@ void attnc::buildStage3Pipeline(OpPassManager &pm,
   schedule.bf16Dot = options.machine.hasBf16Dot;
   schedule.micro = options.micro;
   schedule.producers = options.producers;
+  schedule.fields = options.schedule;
+  schedule.fieldsFrom = options.scheduleFrom;
   func.addPass(createSchedulePass(schedule));
 }
 
@@ -85,6 +87,10 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
       *this, "producers",
       llvm::cl::desc("producers of q, k, v: auto, fuse or materialize"),
       llvm::cl::init(defaults.producers)};
+  Option<std::string> schedule{
+      *this, "schedule",
+      llvm::cl::desc("fields of the schedule to set, as in {query_tile = 48}"),
+      llvm::cl::init(defaults.schedule)};
   Option<bool> countPairs{
       *this, "count-pairs",
       llvm::cl::desc("return how many pairs each launch computes"),
@@ -97,6 +103,7 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
     options.machine.hasBf16Dot = bf16Dot;
     options.micro = micro;
     options.producers = producers;
+    options.schedule = schedule;
     options.countPairs = countPairs;
     return options;
   }

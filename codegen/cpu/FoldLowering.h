@@ -6,6 +6,7 @@
 #define ATTNC_CODEGEN_CPU_FOLDLOWERING_H
 
 #include "codegen/cpu/KeyList.h"
+#include "codegen/cpu/KeyPages.h"
 #include "codegen/cpu/RowProgram.h"
 #include "codegen/cpu/TileBounds.h"
 #include "codegen/cpu/TileReads.h"
@@ -54,8 +55,9 @@ protected:
   Value head, row, rows, keys;
   int64_t step;
   Values symbols;
-  Value kRows, vRows;   // operands read in place, [m][d]; null: loaded
-  Value kBlock, vBlock; // loaded blocks of key rows
+  Value kRows, vRows; // operands read in place, [m][d]; null: loaded
+  std::unique_ptr<KeyPages> pages; // null: key rows follow each other
+  Value kBlock, vBlock;            // loaded blocks of key rows
 
   Value buffer(llvm::ArrayRef<int64_t> shape, Type element);
   Value buffer(llvm::ArrayRef<int64_t> shape) { return buffer(shape, ct); }
@@ -147,6 +149,8 @@ private:
   Value seenBits;    // of seenSet
 
   llvm::LogicalResult foldTile();
+  /// Folds the keys of `walked` that have a page, within `clip` (null: all).
+  llvm::LogicalResult foldExisting(Walked &walked, TileBounds::Clip *clip);
   mlir::FailureOr<Walked> walk(mlir::attn::ComponentAttr component);
   /// Folds each run of contiguous keys that a list of blocks gives, with
   /// `walked`'s bounds clipped to it.

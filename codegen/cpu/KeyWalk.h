@@ -28,6 +28,8 @@ public:
   /// Row of key number `block` + `j`. `j` is a scalar or a vector of numbers in
   /// the block.
   virtual Value rowOf(Value block, Value j) { return add(block, j); }
+  /// Whether number and row are the same.
+  virtual bool isContiguous() const { return true; }
 
 protected:
   Emitter &e;
@@ -45,6 +47,7 @@ public:
   bool isContiguous() const override { return false; }
   KeyInterval numbersOf(KeyInterval rows) override;
   Value rowOf(Value block, Value j) override;
+  bool isContiguous() const override { return false; }
 
 private:
   int64_t stride;
@@ -59,6 +62,7 @@ public:
   bool isContiguous() const override { return false; }
   KeyInterval numbersOf(KeyInterval rows) override;
   Value rowOf(Value block, Value j) override;
+  bool isContiguous() const override { return false; }
 
 private:
   int64_t period, count;
@@ -73,6 +77,7 @@ public:
   TableWalk(Emitter &e, Value table) : KeyWalk(e), table(table) {}
   bool isContiguous() const override { return false; }
   Value rowOf(Value block, Value j) override;
+  bool isContiguous() const override { return false; }
 
 private:
   Value table; // memref<?xi64>

@@ -229,6 +229,8 @@ private:
           }
           if (*tests)
             keep = e.both(keep, *tests);
+          if (pages)
+            keep = e.both(keep, pages->exists(pair.c, keep));
           keep = seen.insert(pair.c, keep);
           e.storeIndex(e.select(keep, pair.c, e.idx(0)), table, in[0]);
           return {e.add(in[0], e.select(keep, e.idx(1), e.idx(0)))};
