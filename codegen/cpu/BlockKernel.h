@@ -17,7 +17,6 @@
 
 #include "codegen/cpu/BlockProducts.h"
 #include "codegen/cpu/FoldLowering.h"
-#include "llvm/Support/MathExtras.h"
 
 namespace attnc::cpu {
 
@@ -26,16 +25,11 @@ public:
   explicit BlockFold(FoldContext context)
       : FoldLowering(context), mr(schedule.getRegisterKeys()),
         nv(schedule.getRegisterVectors()), nr(lanes * nv),
-        edgeKeys(llvm::alignTo(kEdgeKeys, mr)),
         panels(schedule.getQueryTile() / nr), bc(schedule.getKeyBlock()),
         vt(mlir::VectorType::get({lanes}, ct)) {}
 
 private:
-  /// Accumulators of a tile one vector wide: as many as hide the latency of a
-  /// multiply-add.
-  static constexpr int64_t kEdgeKeys = 8;
-
-  int64_t mr, nv, nr, edgeKeys, panels, bc;
+  int64_t mr, nv, nr, panels, bc;
   mlir::VectorType vt;
   Value livePanels;
   // Panels of lanes. Scores of a region, and their maxima, are in its units;

@@ -60,7 +60,8 @@ struct BlockOperands {
   RowsOf keyRows = {};
   Buffer buffer = {}; // new scratch
   int64_t keyBlock = 0;
-  Prefetch prefetchKey = {}, prefetchValue = {}; // null: rows are not read in place
+  Prefetch prefetchKey = {},
+           prefetchValue = {}; // null: rows are not read in place
 
   int64_t lanes() const { return vt.getNumElements(); }
   mlir::Type ct() const { return vt.getElementType(); }

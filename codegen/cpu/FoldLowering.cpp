@@ -12,7 +12,9 @@ using namespace attnc::cpu;
 FoldLowering::FoldLowering(FoldContext context)
     : e(context.e), op(context.op), schedule(op.getSchedule()),
       ct(op.getComputeType()), lanes(schedule.getLanes()), d(op.getHeadDim()),
-      dv(op.getValueDim()), step(op.getStep()), context(context) {
+      dv(op.getValueDim()), step(op.getStep()),
+      edgeKeys(llvm::alignTo(kEdgeKeys, schedule.getRegisterKeys())),
+      context(context) {
   OuterValues &outer = context.outer;
   head = outer.scalar(op.getHead());
   row = outer.scalar(op.getRow());
@@ -21,9 +23,8 @@ FoldLowering::FoldLowering(FoldContext context)
   for (Value symbol : op.getSymbols())
     symbols.push_back(outer.scalar(symbol));
   if (!op.getPage().empty())
-    pages = std::make_unique<KeyPages>(e, op, outer, [&] {
-      int64_t keysOfBlock = schedule.getKeyBlock() + schedule.getRegisterKeys();
-      return buffer({keysOfBlock}, e.b.getI64Type());
+    pages = std::make_unique<KeyPages>(e, op, outer, edgeKeys, [&] {
+      return buffer({schedule.getKeyBlock() + edgeKeys}, e.b.getI64Type());
     });
 }
 
@@ -276,7 +277,7 @@ Value FoldLowering::keyRows(KeyWalk &keys, Value block, Value j,
                             int64_t count) {
   Value memref = kBlock ? kBlock : kRows, first = j;
   if (!kBlock) {
-    if (!keys.isContiguous())
+    if (!keys.isContiguous() || pages)
       return {};
     first = keys.rowOf(block, j);
   }

@@ -11,6 +11,7 @@
 #include "codegen/cpu/TileBounds.h"
 #include "codegen/cpu/TileReads.h"
 #include "dialect/Attn.h"
+#include "llvm/Support/MathExtras.h"
 #include <memory>
 
 namespace attnc::cpu {
@@ -54,6 +55,10 @@ protected:
   int64_t d, dv; // head sizes
   Value head, row, rows, keys;
   int64_t step;
+  /// Accumulators of a register tile one vector wide: as many as hide the
+  /// latency of a multiply-add.
+  static constexpr int64_t kEdgeKeys = 8;
+  int64_t edgeKeys; // what is read behind a key block is less than this
   Values symbols;
   Value kRows, vRows; // operands read in place, [m][d]; null: loaded
   std::unique_ptr<KeyPages> pages; // null: key rows follow each other

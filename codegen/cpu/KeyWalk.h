@@ -21,8 +21,6 @@ public:
   explicit KeyWalk(Emitter &e) : e(e) {}
   virtual ~KeyWalk() = default;
 
-  /// Whether keys of successive numbers are successive rows.
-  virtual bool isContiguous() const { return true; }
   /// Numbers of the walked keys among rows first .. last of the operand.
   virtual KeyInterval numbersOf(KeyInterval rows) { return rows; }
   /// Row of key number `block` + `j`. `j` is a scalar or a vector of numbers in
@@ -44,7 +42,6 @@ class LatticeWalk : public KeyWalk {
 public:
   LatticeWalk(Emitter &e, int64_t stride, Value base)
       : KeyWalk(e), stride(stride), base(base) {}
-  bool isContiguous() const override { return false; }
   KeyInterval numbersOf(KeyInterval rows) override;
   Value rowOf(Value block, Value j) override;
   bool isContiguous() const override { return false; }
@@ -59,7 +56,6 @@ class ColumnsWalk : public KeyWalk {
 public:
   ColumnsWalk(Emitter &e, int64_t period, int64_t count, Value kBegin)
       : KeyWalk(e), period(period), count(count), kBegin(kBegin) {}
-  bool isContiguous() const override { return false; }
   KeyInterval numbersOf(KeyInterval rows) override;
   Value rowOf(Value block, Value j) override;
   bool isContiguous() const override { return false; }
@@ -75,7 +71,6 @@ private:
 class TableWalk : public KeyWalk {
 public:
   TableWalk(Emitter &e, Value table) : KeyWalk(e), table(table) {}
-  bool isContiguous() const override { return false; }
   Value rowOf(Value block, Value j) override;
   bool isContiguous() const override { return false; }
 
