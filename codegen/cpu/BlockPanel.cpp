@@ -247,7 +247,8 @@ void BlockFold::weights(const Panel &panel, ArrayRef<Value> before) {
                           Values terms;
                           for (int64_t u = 0; u < step; ++u) {
                             Value s = e.load(vt, p, {e.add(j, u), group});
-                            terms.push_back(emitExp2(e, e.subf(s, reference)));
+                            terms.push_back(emitExp2(
+                                e, e.subf(s, reference), products->weightUse()));
                           }
                           products->storeWeights(j, group, terms);
                           while (terms.size() > 1) { // pairwise
