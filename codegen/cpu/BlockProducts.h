@@ -7,6 +7,7 @@
 #ifndef ATTNC_CODEGEN_CPU_BLOCKPRODUCTS_H
 #define ATTNC_CODEGEN_CPU_BLOCKPRODUCTS_H
 
+#include "codegen/cpu/Exp2.h"
 #include "codegen/cpu/KeyWalk.h"
 #include <functional>
 #include <memory>
@@ -75,6 +76,8 @@ public:
 
   /// Keys of a block are multiplied in groups of this many, from its first on.
   virtual int64_t keysTogether() const { return 1; }
+  /// What becomes of the weights.
+  virtual Exp2Use weightUse() const { return Exp2Use::AsIs; }
   /// Scratch for `panels` panels of queries and blocks of `keyBlock` keys.
   virtual void allocate(int64_t panels, int64_t keyBlock) = 0;
   /// Takes columns x, x + 1, ... of `lanes` queries r, r + 1, ... of a panel.

@@ -26,6 +26,7 @@ public:
         elements(VectorType::get({2 * o.lanes()}, e.b.getBF16Type())) {}
 
   int64_t keysTogether() const override { return 2; }
+  Exp2Use weightUse() const override { return Exp2Use::RoundedToBf16; }
   void allocate(int64_t panels, int64_t keyBlock) override {
     int64_t padded = llvm::alignTo(o.d, o.lanes());
     qt = o.buffer({panels, padded / 2, o.nr}, i32);

@@ -140,7 +140,7 @@ LogicalResult FoldLowering::loadRow(Region &loader, ValueRange arguments,
   for (auto [argument, value] :
        llvm::zip(loader.front().getArguments(), arguments))
     program.bind(argument, value);
-  FailureOr<Value> result = program.emit(loader);
+  FailureOr<Value> result = program.emit(loader, destination);
   if (failed(result))
     return failure();
   program.copyRow(*result, destination, length);

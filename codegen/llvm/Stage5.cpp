@@ -29,6 +29,10 @@ attnc_dtype attnc::dtypeOf(Type type) {
     return ATTNC_DTYPE_F16;
   if (type.isBF16())
     return ATTNC_DTYPE_BF16;
+  if (isa<Float8E4M3FNType>(type))
+    return ATTNC_DTYPE_F8E4M3;
+  if (isa<Float8E5M2Type>(type))
+    return ATTNC_DTYPE_F8E5M2;
   if (type.isIndex())
     return ATTNC_DTYPE_I64;
   auto integer = dyn_cast<IntegerType>(type);

@@ -32,7 +32,7 @@ static constexpr int64_t kMaxStackBytes = 64 << 10;
 /// What is wrong with the type, empty if nothing.
 static StringRef typeProblem(Type type) {
   if (type.isIndex() || type.isF16() || type.isBF16() || type.isF32() ||
-      type.isF64())
+      type.isF64() || isa<Float8E4M3FNType, Float8E5M2Type>(type))
     return "";
   if (auto integer = dyn_cast<IntegerType>(type)) {
     if (!integer.isSignless())
@@ -53,8 +53,8 @@ static StringRef typeProblem(Type type) {
       return "memory spaces do not exist on this machine";
     return typeProblem(memref.getElementType());
   }
-  return "stage 5 has memrefs, vectors, index, integers and f16, bf16, f32, "
-         "f64";
+  return "stage 5 has memrefs, vectors, index, integers and f8E4M3FN, f8E5M2, "
+         "f16, bf16, f32, f64";
 }
 
 static LogicalResult verifyType(Operation *op, Type type) {

@@ -47,6 +47,10 @@ attnc_dtype attnc::elementDtype(Type type) {
     return ATTNC_DTYPE_F16;
   if (type.isBF16())
     return ATTNC_DTYPE_BF16;
+  if (isa<Float8E4M3FNType>(type))
+    return ATTNC_DTYPE_F8E4M3;
+  if (isa<Float8E5M2Type>(type))
+    return ATTNC_DTYPE_F8E5M2;
   if (type.isIndex() || type.isSignlessInteger(64))
     return ATTNC_DTYPE_I64;
   if (type.isSignlessInteger(32))

@@ -69,6 +69,8 @@ std::optional<int64_t> checkedProduct(llvm::ArrayRef<int64_t> shape,
                                       int64_t elementBytes = 1);
 
 bool isFloat(attnc_dtype dtype);
+/// One of the 8-bit floats.
+bool isFloat8(attnc_dtype dtype);
 /// The smallest and the largest value of an integer type or bool.
 std::pair<int64_t, int64_t> integerRange(attnc_dtype dtype);
 

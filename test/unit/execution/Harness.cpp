@@ -60,6 +60,10 @@ struct Engine::Impl {
       return b.getF16Type();
     case ATTNC_DTYPE_BF16:
       return b.getBF16Type();
+    case ATTNC_DTYPE_F8E4M3:
+      return mlir::Float8E4M3FNType::get(&context);
+    case ATTNC_DTYPE_F8E5M2:
+      return mlir::Float8E5M2Type::get(&context);
     case ATTNC_DTYPE_BOOL:
       return b.getI1Type();
     default:
