@@ -90,7 +90,8 @@ std::optional<StringRef> attnc::intrinsicFeature(StringRef intrinsic) {
     // AVX-512's names do not tell its many extensions apart: a list.
     static constexpr StringLiteral kAvx512[] = {
         "avx512.mask.getexp.", "avx512.mask.getmant.",  "avx512.mask.range.",
-        "avx512.mask.reduce.", "avx512.mask.rndscale.", "avx512.mask.scalef."};
+        "avx512.mask.reduce.", "avx512.mask.rndscale.", "avx512.mask.scalef.",
+        "avx512.rcp14."};
     for (StringRef name : kAvx512)
       if (intrinsic.starts_with(name))
         return StringRef("avx512f");

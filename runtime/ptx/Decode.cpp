@@ -11,7 +11,8 @@
 using namespace attnc::ptx;
 
 constexpr uint32_t mostWords = uint32_t(64) << 20; // 256 MiB a warp
-constexpr size_t mostInstructions = size_t(4) << 20;
+constexpr size_t mostInstructions = size_t(1) << 20;
+constexpr uint64_t mostFrameSlots = uint64_t(64) << 20;
 constexpr uint32_t mostShared = 1 << 20;
 constexpr uint32_t mostLocal = 512 << 10; // what CUDA allows a thread
 constexpr size_t deepestCall = 64;
@@ -21,6 +22,7 @@ static const DecodeTable &decodeTable() {
     DecodeTable all;
     addIntegerDecoders(all);
     addFloatDecoders(all);
+    addBitDecoders(all);
     addMoveDecoders(all);
     addControlDecoders(all);
     addMemoryDecoders(all);
@@ -72,10 +74,10 @@ Slot Decoder::address(const Variable *variable, int64_t addend, bool wide,
     auto at = std::find(formals.begin(), formals.end(), variable);
     if (!isEntry() || at == formals.end())
       throw Error(line, "the address of a call's parameter cannot be taken");
-    return constant(program.parameterOffsets[static_cast<size_t>(
-                        at - formals.begin())] +
-                        offset,
-                    wide);
+    return constant(
+        program.parameterOffsets[static_cast<size_t>(at - formals.begin())] +
+            offset,
+        wide);
   }
   if (variable->space == Space::Shared)
     program.sharedOffsets.emplace(variable, 0);
@@ -111,8 +113,8 @@ uint32_t Decoder::localOffset(const Variable *variable, unsigned line) {
   if (known != frame->locals.end())
     return known->second;
   uint32_t alignment = std::max<uint32_t>(variable->alignment, 1);
-  uint64_t at = (uint64_t(program.localBytes) + alignment - 1) &
-                ~uint64_t(alignment - 1);
+  uint64_t at =
+      (uint64_t(program.localBytes) + alignment - 1) & ~uint64_t(alignment - 1);
   if (variable->size > mostLocal || at + variable->size > mostLocal)
     throw Error(line, format("a thread needs more than %u bytes of local "
                              "memory",
@@ -141,6 +143,18 @@ uint32_t Decoder::findLabel(const Operand &operand, const Statement &at) const {
                            "' can be seen from here");
 }
 
+const std::vector<std::string_view> *
+Decoder::findTargets(const Operand &operand, const Statement &at) const {
+  const Function &f = *frame->function;
+  for (uint32_t scope = at.scope;; scope = f.scopes[scope].parent) {
+    auto found = f.scopes[scope].targets.find(operand.name);
+    if (operand.kind == Operand::Name && found != f.scopes[scope].targets.end())
+      return &found->second;
+    if (scope == 0)
+      return nullptr;
+  }
+}
+
 void Decoder::addBranch(Inst inst, uint32_t statement) {
   frame->fixups.push_back(
       {static_cast<uint32_t>(program.code.size()), statement});
@@ -161,9 +175,9 @@ void Decoder::decodeStatement(const Statement &statement) {
   const DecodeTable &table = decodeTable();
   auto found = table.find(statement.opcode);
   if (found == table.end())
-    throw Error(statement.line, "unknown instruction '" +
-                                    std::string(statement.opcode.substr(0, 99)) +
-                                    "'");
+    throw Error(statement.line,
+                "unknown instruction '" +
+                    std::string(statement.opcode.substr(0, 99)) + "'");
   Reader reader(*this, statement);
   found->second(reader);
 }
@@ -178,6 +192,9 @@ void Decoder::decodeBody(const Function &f, Frame &inner) {
   Frame *outer = frame;
   frame = &inner;
   inner.function = &f;
+  frameSlots += f.registers.size() + f.body.size();
+  if (frameSlots > mostFrameSlots)
+    throw Error(f.line, "too many calls of '" + f.name + "'");
   inner.slots.assign(f.registers.size(), -1);
   inner.starts.reserve(f.body.size() + 1);
   for (const Statement &statement : f.body) {
@@ -215,6 +232,10 @@ void Decoder::call(Reader &reader) {
   if (found == module.byName.end())
     reader.fail("unknown function '" + std::string(name->name) + "'");
   const Function &f = *found->second;
+  if (!f.hasBody && f.name == "__assertfail") {
+    reader.inst.run = runTrap;
+    return emit(reader.inst);
+  }
   if (f.isEntry || !f.hasBody)
     reader.fail("'" + f.name + "' cannot be called: it " +
                 (f.isEntry ? "is an entry" : "has no body"));
@@ -320,8 +341,8 @@ Program attnc::ptx::decodeProgram(const Module &module, const Function &entry) {
 
 bool attnc::ptx::cpuHasAvx2() {
 #if defined(__x86_64__) && defined(ATTNC_PTX_HAS_AVX2)
-  static const bool has = __builtin_cpu_supports("avx2") &&
-                          __builtin_cpu_supports("fma");
+  static const bool has =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   return has;
 #else
   return false;

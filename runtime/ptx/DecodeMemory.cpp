@@ -12,9 +12,9 @@ using namespace attnc::ptx;
 
 /// The state space that is next, Generic if there is none.
 static Space takeSpace(Reader &r) {
-  switch (r.takeOneOf({"global", "shared", "shared::cta", "shared::cluster",
-                       "local", "param", "param::entry", "param::func",
-                       "const"})) {
+  switch (
+      r.takeOneOf({"global", "shared", "shared::cta", "shared::cluster",
+                   "local", "param", "param::entry", "param::func", "const"})) {
   case 0:
     return Space::Global;
   case 1:
@@ -38,18 +38,35 @@ static bool takeScope(Reader &r) {
   return r.takeOneOf({"cta", "cluster", "gpu", "sys"}) >= 0;
 }
 
+/// How an access orders others, at what scope, and its state space. The manual
+/// has them in this order, assemblers and compilers in any.
+static void takeOrderAndSpace(Reader &r,
+                              std::initializer_list<const char *> orders,
+                              int &order) {
+  bool scoped = false, placed = false;
+  order = -1;
+  for (bool any = true; any;) {
+    any = false;
+    if (order < 0) {
+      order = r.takeOneOf(orders);
+      any = order >= 0;
+    }
+    if (!scoped && takeScope(r))
+      scoped = any = true;
+    if (!placed) {
+      std::string_view next = r.peek();
+      r.inst.space = takeSpace(r);
+      placed = r.peek() != next;
+      any = any || placed;
+    }
+  }
+}
+
 static uint8_t takeOrder(Reader &r, const char *strong, uint8_t flag) {
   r.take("mmio");
-  if (r.take("weak"))
-    return 0;
-  if (r.take("volatile"))
-    return OrderRelaxed;
-  bool relaxed = r.take("relaxed");
-  if (!relaxed && !r.take(strong))
-    return 0;
-  if (!takeScope(r))
-    r.fail("a scope expected");
-  return relaxed ? OrderRelaxed : flag;
+  int order;
+  takeOrderAndSpace(r, {"weak", "volatile", "relaxed", strong}, order);
+  return order <= 0 ? 0 : order == 3 ? flag : uint8_t(OrderRelaxed);
 }
 
 static unsigned takeVector(Reader &r) {
@@ -104,9 +121,8 @@ static void decodeElements(Reader &r, const Operand &operand, bool load) {
 
 /// Parameters of calls live in the caller's local memory.
 static void localParameter(Reader &r, const Operand &address) {
-  const Variable *variable = address.elements.empty()
-                                 ? nullptr
-                                 : address.elements[0].variable;
+  const Variable *variable =
+      address.elements.empty() ? nullptr : address.elements[0].variable;
   if (!variable)
     r.fail("a parameter's name expected");
   r.inst.space = Space::Local;
@@ -132,7 +148,6 @@ static bool isEntryParameter(Reader &r, const Operand &address) {
 
 static void decodeLd(Reader &r) {
   r.inst.mode = takeOrder(r, "acquire", OrderAcquire);
-  r.inst.space = takeSpace(r);
   bool policy;
   unsigned vector;
   hintsAndVector(r, policy, vector);
@@ -156,7 +171,6 @@ static void decodeLd(Reader &r) {
 
 static void decodeSt(Reader &r) {
   r.inst.mode = takeOrder(r, "release", OrderRelease);
-  r.inst.space = takeSpace(r);
   bool policy;
   unsigned vector;
   hintsAndVector(r, policy, vector);
@@ -179,19 +193,18 @@ static void decodeSt(Reader &r) {
 
 static void decodeAtomic(Reader &r) {
   bool result = r.statement.opcode == "atom";
-  int order = r.takeOneOf({"relaxed", "acquire", "release", "acq_rel"});
+  int order;
+  takeOrderAndSpace(r, {"relaxed", "acquire", "release", "acq_rel"}, order);
   static const uint8_t orders[] = {OrderRelaxed, OrderAcquire, OrderRelease,
                                    OrderAcquire | OrderRelease};
   // Relaxed is what the manual says; either way the access is no race.
   r.inst.mode = static_cast<uint8_t>(
       OrderAtomic | (order < 0 ? OrderRelaxed : orders[order]));
-  takeScope(r);
-  r.inst.space = takeSpace(r);
   if (r.inst.space != Space::Generic && r.inst.space != Space::Global &&
       r.inst.space != Space::Shared)
     r.fail("atomics are for global and shared memory");
-  int op = r.takeOneOf({"and", "or", "xor", "add", "inc", "dec", "min", "max",
-                        "exch", "cas"});
+  int op = r.takeOneOf(
+      {"and", "or", "xor", "add", "inc", "dec", "min", "max", "exch", "cas"});
   if (op < 0 || (!result && op >= 8))
     r.fail("an operation expected");
   bool noftz = r.take("noftz");
@@ -203,11 +216,11 @@ static void decodeAtomic(Reader &r) {
   bool real = isFloat(type);
   bool half = real && type <= Type::BF16x2;
   if (bits < 16 || bits > 64 || type == Type::TF32 || (noftz && !half) ||
-      (half && !noftz) ||
-      (bits == 16 && !half && op != 9) || (vector > 1 && !real) ||
-      (op < 3 && !isBits(type)) || (op >= 3 && op < 8 && isBits(type)) ||
-      (real && (op != 3 && op != 6 && op != 7)) ||
-      (real && !half && op != 3) || ((op == 4 || op == 5) && type != Type::U32))
+      (half && !noftz) || (bits == 16 && !half && op != 9) ||
+      (vector > 1 && !real) || (op < 3 && !isBits(type)) ||
+      (op >= 3 && op < 8 && isBits(type)) ||
+      (real && (op != 3 && op != 6 && op != 7)) || (real && !half && op != 3) ||
+      ((op == 4 || op == 5) && type != Type::U32))
     r.fail("this type is not for this operation");
   r.inst.run = runAtomic;
   r.inst.count = static_cast<uint8_t>(vector);
@@ -240,8 +253,8 @@ static void decodePrefetch(Reader &r) {
   } else {
     space = takeSpace(r);
     map = space != Space::Generic && r.take("tensormap");
-    if (!map && r.takeOneOf({"L1", "L2", "L2::evict_last",
-                             "L2::evict_normal"}) < 0)
+    if (!map &&
+        r.takeOneOf({"L1", "L2", "L2::evict_last", "L2::evict_normal"}) < 0)
       r.fail("a cache level expected");
   }
   r.inst.run = runPrefetch;

@@ -81,6 +81,8 @@ struct Statement {
 struct Scope {
   uint32_t parent = 0;
   std::map<std::string_view, uint32_t> labels; ///< to statement numbers
+  /// Lists of .branchtargets, by their own labels.
+  std::map<std::string_view, std::vector<std::string_view>> targets;
 };
 
 struct Function {
@@ -97,7 +99,7 @@ struct Function {
 };
 
 struct Module {
-  std::string text; ///< tokens point into it
+  std::string text;     ///< tokens point into it
   unsigned version = 0; ///< 10 × major + minor
   unsigned target = 0;  ///< the number of sm_…
   std::deque<Variable> variables;

@@ -96,9 +96,9 @@ void Parser::parseHeader() {
   advance();
   if (!acceptDot("target"))
     fail(".target expected, found " + describe(token));
+  if (token.kind != Token::Word || token.text.substr(0, 3) != "sm_")
+    fail("target sm_… expected, found " + describe(token));
   std::string_view target = expectWord("a target");
-  if (target.substr(0, 3) != "sm_")
-    fail("target sm_… expected");
   for (char c : target.substr(3))
     if (c >= '0' && c <= '9' && module.target < 1000)
       module.target = module.target * 10 + static_cast<unsigned>(c - '0');
@@ -194,8 +194,7 @@ Variable &Parser::parseVariable(Space space, bool isExtern, bool isLocal) {
       fail("this variable is too large");
     expect(']');
   }
-  uint64_t largest =
-      space == Space::Param ? largestParameter : largestVariable;
+  uint64_t largest = space == Space::Param ? largestParameter : largestVariable;
   if (count > largest / bytesOf(variable.type))
     fail("this variable is too large");
   variable.size = count * bytesOf(variable.type);
@@ -281,8 +280,8 @@ void Parser::parseInitializer(Variable &variable, unsigned depth) {
     }
   }
   for (unsigned i = 0; i < bytes; ++i)
-    variable.initial.push_back(
-        i < 8 ? static_cast<uint8_t>(bits >> (8 * i)) : 0);
+    variable.initial.push_back(i < 8 ? static_cast<uint8_t>(bits >> (8 * i))
+                                     : 0);
 }
 
 Dim3 Parser::parseDim3() {

@@ -55,9 +55,11 @@ struct Warp {
   std::array<uint32_t, 32> lanePc{};
   Block *block = nullptr;
   Launch *launch = nullptr;
-  VectorClock clock;  ///< what this warp knows of
-  VectorClock fenced; ///< …and the async proxy may see
-  int barrier = -1;   ///< what it waits at, while AtBarrier
+  VectorClock clock;        ///< what this warp knows of
+  VectorClock fenced;       ///< …and the async proxy may see
+  VectorClock fenceRelease; ///< what relaxed stores after a fence pass on
+  VectorClock fenceAcquire; ///< what relaxed loads have seen since a fence
+  int barrier = -1;         ///< what it waits at, while AtBarrier
   const Inst *barrierInst = nullptr;
 
   std::vector<PendingCopy> copies;
@@ -73,7 +75,8 @@ struct Warp {
   ~Warp();
   Warp(Warp &&);
 
-  template <class T> T *lanes(uint32_t slot) {
+  template <class T>
+  T *lanes(uint32_t slot) {
     return reinterpret_cast<T *>(regs + slot);
   }
   uint64_t value(Slot slot, unsigned lane) const {
@@ -113,7 +116,8 @@ struct Warp {
   std::string place(int lane) const; ///< "block (0,0,0), thread (5,0,0)"
 };
 
-template <class F> void forLanes(uint32_t mask, F f) {
+template <class F>
+void forLanes(uint32_t mask, F f) {
   for (; mask; mask &= mask - 1)
     f(static_cast<unsigned>(__builtin_ctz(mask)));
 }

@@ -26,8 +26,8 @@ module attributes {attn.kernel = {name = "k", args = [1 : i64]}} {
 
 // -----
 
-// expected-error@+1 {{attn.kernel: argument 0 needs the role "input" or "output"}}
-module attributes {attn.kernel = {name = "k", args = [{name = "x", role = "inout", type = tensor<4xf32>}]}} {
+// expected-error@+1 {{attn.kernel: argument 0 needs the role "input", "output" or "inout"}}
+module attributes {attn.kernel = {name = "k", args = [{name = "x", role = "through", type = tensor<4xf32>}]}} {
 }
 
 // -----

@@ -188,6 +188,13 @@ static auto withNativeType(attnc_dtype dtype, Fn fn) {
   }
 }
 
+llvm::Expected<Tensor> Tensor::copy() const {
+  llvm::Expected<Tensor> other = create(dtype, shape);
+  if (other)
+    std::copy_n(getData(), getNumBytes(), other->getData());
+  return other;
+}
+
 double Tensor::getNumber(int64_t index) const {
   const uint8_t *data = getData();
   if (dtype == ATTNC_DTYPE_F16 || dtype == ATTNC_DTYPE_BF16) {

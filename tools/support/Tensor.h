@@ -28,6 +28,9 @@ struct Tensor {
   static llvm::Expected<Tensor> create(attnc_dtype dtype,
                                        llvm::ArrayRef<int64_t> shape);
 
+  /// Another with the same values.
+  llvm::Expected<Tensor> copy() const;
+
   int64_t getNumElements() const { return numElements; }
   size_t getNumBytes() const {
     return static_cast<size_t>(numElements) * attnc_dtype_size(dtype);

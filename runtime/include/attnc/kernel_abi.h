@@ -129,7 +129,11 @@ static inline const char *attnc_dtype_name(attnc_dtype dtype) {
 
 /// What an argument is for. Stored in kernel files: never renumber.
 typedef uint32_t attnc_role;
-enum { ATTNC_ROLE_INPUT = 0, ATTNC_ROLE_OUTPUT = 1 };
+enum {
+  ATTNC_ROLE_INPUT = 0,  ///< read only
+  ATTNC_ROLE_OUTPUT = 1, ///< written; what it held does not matter
+  ATTNC_ROLE_INOUT = 2   ///< read, and parts of it written, in place
+};
 
 /// Limits that both sides keep, and that make a hostile file harmless.
 enum {
