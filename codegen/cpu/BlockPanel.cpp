@@ -329,9 +329,9 @@ void BlockFold::weights(const Panel &panel) {
           Values terms;
           for (int64_t u = 0; u < step; ++u) {
             Value s = e.load(vt, p, {e.add(j, u), group});
-            Value x =
+            Value power =
                 isScored() ? e.fma(s, factor, negated) : e.subf(s, reference);
-            terms.push_back(emitExp2(e, x, products->weightUse()));
+            terms.push_back(emitExp2(e, power, products->weightUse()));
           }
           products->storeWeights(j, group, terms);
           while (terms.size() > 1) { // pairwise
