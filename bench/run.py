@@ -12,11 +12,14 @@ Exits with 1 when one of attnc's results is wrong.
 
 import argparse
 import fnmatch
+import os
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+# NumPy computes references only: its threads would wait actively beside what is timed.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 from attnc_bench import cases, environment  # noqa: E402
 from attnc_bench.terminal import BenchError, paint  # noqa: E402
@@ -49,7 +52,8 @@ def parse_args():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--list", action="store_true", help="name the workloads")
-    mode.add_argument("--spec", metavar="NAME", help="print a workload's spec (with --dtype)")
+    mode.add_argument("--spec", action="store_true",
+                      help="print the workloads' specs (with --only, --dtype)")
     mode.add_argument("--self-test", action="store_true",
                       help="check these scripts on small cases; needs NumPy only")
     mode.add_argument("--reset", action="store_true",
@@ -62,7 +66,8 @@ def parse_args():
                         help="some workloads, for example 'prefill-*,decode-8192'")
     parser.add_argument("--dtype", type=dtypes, default=list(cases.DTYPES), metavar="T,T",
                         help=f"some of {', '.join(cases.DTYPES)}")
-    parser.add_argument("--threads", type=threads, default=[1, 2], metavar="N,N",
+    parser.add_argument("--threads", type=threads, metavar="N,N",
+                        default=[count for count in (1, 2) if count <= len(os.sched_getaffinity(0))],
                         help="thread counts (default 1,2)")
     parser.add_argument("--seconds", type=float, metavar="S",
                         help="time for each row's rounds (default 1; 0.2 with --quick)")
@@ -107,14 +112,6 @@ def install(args):
             print(paint(f"note: without {name}: {reason}", "yellow", sys.stderr), file=sys.stderr)
 
 
-def show_spec(args):
-    for case in cases.ALL:
-        if case.name == args.spec:
-            print(cases.spec(case, args.dtype[0]), end="")
-            return 0
-    raise BenchError(f"no workload is called '{args.spec}'; --list names them")
-
-
 def run(args):
     if args.reset:
         there = environment.reset()
@@ -125,10 +122,12 @@ def run(args):
             print(f"{case.name:28}{case.title}")
         return 0
     if args.spec:
-        return show_spec(args)
+        print("\n".join(cases.spec(case, args.dtype[0]) for case in args.cases), end="")
+        return 0
     if not (args.no_peer or args.self_test or environment.inside()):
         install(args)
-        environment.exec_inside(max(args.threads), sys.argv)
+        if environment.venv_python().exists():
+            environment.exec_inside(max(args.threads), sys.argv)
     if not environment.has_numpy(sys.executable):
         environment.enter_numpy(sys.argv)
     with tempfile.TemporaryDirectory(prefix="attnc-bench-") as folder:

@@ -36,6 +36,12 @@ def merged(old, new):
             "peers": list(peers.values()), "limits": [limits[t] for t in sorted(limits)]}
 
 
+def _short(document):
+    """Numbers to six digits: the file is kept with the sources."""
+    return json.loads(json.dumps(document, allow_nan=False),
+                      parse_float=lambda text: float(f"{float(text):.6g}"))
+
+
 def _earlier(args):
     path = args.out / f"{STEM}.json" if args.out else None
     if not args.merge or not path or not path.is_file():
@@ -44,54 +50,71 @@ def _earlier(args):
     return found if found.get("schema") == SCHEMA else None
 
 
-def measure(args, suite):
-    """The rows, case by case: its tensors serve all types and thread counts."""
-    plan = [(case, dtype, threads) for case in args.cases for dtype in args.dtype
-            for threads in args.threads]
-    rows = []
-    for done, (case, dtype, threads) in enumerate(plan):
-        rows.append(suite.row(case, dtype, threads, done / len(plan)))
-        suite.status.clear()
-        progress(rows[-1])
-    return _ordered(rows)
+class Benchmark:
+    """One run: what it knows before the rows, and the document with them."""
 
+    def __init__(self, args, folder):
+        self.args, self.load = args, machine.load()
+        self.suite = Suite(args, folder)
+        self.suite.status.show("the machine's limits")
+        self.limits = self.suite.summary(args.threads)
+        self.earlier = _earlier(args)
 
-def _save(args, document):
-    if args.out is None:
-        return
-    report.write_json(args.out / f"{STEM}.json", document)
-    files = [args.out / f"{STEM}.json"]
-    for (dtype, threads), rows in summary.sections(document["rows"]).items():
-        svg = chart.svg(rows, document["peers"],
-                        f"attnc beside its peers: {dtype}, {summary.threads_text(threads)}",
-                        machine.one_line(document["machine"]))
-        if svg:
-            files.append(args.out / f"{STEM}-{dtype}-{threads}.svg")
-            report.write(files[-1], svg)
-    print("\nwrote " + ", ".join(str(file) for file in files))
+    def document(self, rows, compiled):
+        args, suite = self.args, self.suite
+        found = {"schema": SCHEMA, "benchmark": STEM,
+                 "machine": {**machine.describe(suite.attnc.compiler, suite.versions()),
+                             "load_before": self.load},
+                 "seconds_per_row": args.seconds, "limits": self.limits,
+                 "peers": suite.describe_peers(), "rows": _ordered(rows), "jit": compiled}
+        return merged(self.earlier, found) if self.earlier else found
+
+    def measure(self):
+        """The rows, case by case: its tensors serve all types and thread counts. What is
+        there is kept on the disk as each case is done."""
+        args, rows = self.args, []
+        each = len(args.dtype) * len(args.threads)
+        for done, case in enumerate(args.cases):
+            for dtype in args.dtype:
+                for threads in args.threads:
+                    share = (each * done + len(rows) % each) / (each * len(args.cases))
+                    rows.append(self.suite.row(case, dtype, threads, share))
+                    self.suite.status.clear()
+                    progress(rows[-1])
+            if args.out is not None:
+                report.write_json(args.out / f"{STEM}.json", _short(self.document(rows, [])))
+        return rows
+
+    def save(self, document):
+        out = self.args.out
+        if out is None:
+            return
+        files = [out / f"{STEM}.json"]
+        report.write_json(files[0], _short(document))
+        for (dtype, threads), rows in summary.sections(document["rows"]).items():
+            svg = chart.svg(rows, document["peers"],
+                            f"attnc beside its peers: {dtype}, {summary.threads_text(threads)}",
+                            machine.one_line(document["machine"]))
+            if svg:
+                files.append(out / f"{STEM}-{dtype}-{threads}.svg")
+                report.write(files[-1], svg)
+        print("\nwrote " + ", ".join(str(file) for file in files))
 
 
 def run(args, folder):
-    load, suite = machine.load(), Suite(args, folder)
-    if load > 0.5:
-        print(paint(f"note: the machine is busy (load {load}); timings will be worse than they "
-                    "could be", "yellow", sys.stderr), file=sys.stderr)
-    suite.status.show("the machine's limits")
-    limits = suite.summary(args.threads)
-    rows = measure(args, suite)
-    compiled = [] if args.no_jit else jit.measure(suite.attnc, suite.status)
-    suite.status.clear()
-    document = {"schema": SCHEMA, "benchmark": STEM,
-                "machine": {**machine.describe(suite.attnc.compiler, suite.versions()),
-                            "load_before": load},
-                "seconds_per_row": args.seconds, "limits": limits,
-                "peers": suite.describe_peers(), "rows": rows, "jit": compiled}
-    wrong = summary.wrong_lines(rows)
-    earlier = _earlier(args)
-    if earlier:
-        document = merged(earlier, document)
+    bench = Benchmark(args, folder)
+    bench.suite.status.clear()
+    if bench.load > 0.5:
+        print(paint(f"note: the machine is busy (load {bench.load}); timings will be worse than "
+                    "they could be", "yellow", sys.stderr), file=sys.stderr)
+    rows = bench.measure()
+    compiled = [] if args.no_jit else jit.measure(bench.suite.attnc, bench.suite.status,
+                                                       args.quick)
+    bench.suite.status.clear()
+    document = bench.document(rows, compiled)
     print(summary.text(document))
-    _save(args, document)
+    bench.save(document)
+    wrong = summary.wrong_lines(rows)
     for line in wrong:
         report.complain(line)
     return 1 if wrong else 0

@@ -131,7 +131,8 @@ def spec(case, dtype):
     arguments += [("slopes", f"tensor<{case.heads}xf32>")] if case.alibi else []
     softcap = f" kernel = #attn.softmax<softcap = {case.softcap}>" if case.softcap else ""
     kinds = ", ".join([types["q"], types["k"], types["v"], *(kind for _, kind, _ in extra)])
-    return (f"func.func @attention({', '.join(f'%{a}: {t}' for a, t in arguments)}) -> {types['o']} {{\n"
+    name = case.name.replace("-", "_")
+    return (f"func.func @{name}({', '.join(f'%{a}: {t}' for a, t in arguments)}) -> {types['o']} {{\n"
             + (SLICE.format(k=types["k"], v=types["v"], kv_heads=case.kv_heads, dv=case.dv)
                if case.latent else "")
             + f"  %o = attn.attention %q, %k, %v{''.join(clause for _, _, clause in extra)} "

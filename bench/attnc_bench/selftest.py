@@ -130,7 +130,7 @@ def _compare(check, args, folder):
 
 
 def _timing(check):
-    pair = timing.Pair([1.0, 2.0, 4.0], [3.0, 4.0, 4.0])
+    pair = timing.Pair([[1.0], [2.0], [4.0]], [[3.0], [4.0], [4.0]])
     check("ratios are paired", pair.as_dict() == {
         "paired_median": 2.0, "quartiles": [1.0, 3.0], "best": 3.0})
     calls = []

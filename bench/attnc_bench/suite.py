@@ -14,7 +14,6 @@ from .peers import Unsupported, each_sequence, peers
 from .terminal import BenchError, Status
 from .timing import Pair, Series
 
-SETTLE = 0.003  # with several threads: what a pool waits actively before it sleeps
 PATIENCE, FEW = 2.5, 3  # sides that much slower than the fastest run three times
 SUMMARY_BYTES = 256 << 20
 
@@ -164,6 +163,7 @@ class Suite:
             if not error <= bound:
                 result["formulations"][way.label] = f"off by {error:.2e} from fp64"
                 continue
+            timing.quiesce()
             seconds = min(timing.once(way.call) for _ in range(2))
             result["formulations"][way.label] = seconds
             if best is None or seconds < best[0]:
@@ -190,11 +190,14 @@ class Suite:
         names = [*sides, "arithmetic", "read"]
         functions = [*sides.values(), arithmetic, read]
         # Warmed up and estimated here: a limit must not look like the fastest side.
-        estimates = [min(timing.once(function) for _ in range(2)) for function in functions]
+        estimates = []
+        for function in functions:
+            timing.quiesce()
+            estimates.append(min(timing.once(function) for _ in range(2)))
         patience = PATIENCE * min(estimates[:len(sides)], default=1.0) / min(estimates)
         times = dict(zip(names, timing.interleaved(
             functions, self.args.seconds, self.args.rounds, estimates=estimates, patience=patience,
-            few=FEW, settle=SETTLE if threads > 1 else 0.0, report=lambda share:
+            few=FEW, settle=threads > 1, several=True, report=lambda share:
             self.status.show(f"{self._label}: timing", self._share))))
         self._limit(row, Series(times["arithmetic"]), flops, Series(times["read"]), size)
         for name in sides:

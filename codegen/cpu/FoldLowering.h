@@ -9,7 +9,9 @@
 #include "codegen/cpu/KeyPages.h"
 #include "codegen/cpu/RowProgram.h"
 #include "codegen/cpu/TileBounds.h"
+#include "codegen/cpu/TileReads.h"
 #include "dialect/Attn.h"
+#include "llvm/Support/MathExtras.h"
 #include <memory>
 
 namespace attnc::cpu {
@@ -46,10 +48,8 @@ protected:
   virtual llvm::LogicalResult loadQueries() = 0;
   virtual llvm::LogicalResult foldKeys(Walked &walked) = 0;
   virtual llvm::LogicalResult finish() = 0;
-  /// Keys whose rows are located together.
-  virtual int64_t keysOfBlock() {
-    return schedule.getKeyBlock() + schedule.getRegisterKeys();
-  }
+  /// Keys of a block.
+  virtual int64_t keysOfBlock() { return schedule.getKeyBlock(); }
 
   FoldContext &c() { return context; }
   Emitter &e;
@@ -61,6 +61,10 @@ protected:
   Value head, row, rows;
   Value firstKey, keys; // key rows firstKey .. keys - 1
   int64_t step;
+  /// Accumulators of a register tile one vector wide: as many as hide the
+  /// latency of a multiply-add.
+  static constexpr int64_t kEdgeKeys = 8;
+  int64_t edgeKeys; // what is read behind a key block is less than this
   Values symbols;
   Value kRows, vRows; // operands read in place, [m][d]; null: loaded
   std::unique_ptr<KeyPages> pages; // null: key rows follow each other
@@ -108,6 +112,9 @@ protected:
   /// Rows past the operand are read from its last one.
   std::pair<Value, Value> keyRow(KeyWalk &keys, Value block, Value j);
   std::pair<Value, Value> valueRow(KeyWalk &keys, Value block, Value j);
+  /// The same for `count` keys that exist, as a [count][d] view; null where
+  /// rows do not lie at one distance.
+  Value keyRows(KeyWalk &keys, Value block, Value j, int64_t count);
   /// Loads keys `block` .. `block` + count - 1 into kBlock and vBlock.
   llvm::LogicalResult loadKeyBlock(KeyWalk &keys, Value block, Value count);
 
@@ -116,8 +123,15 @@ protected:
   struct PairLanes {
     Value head, i, j, r, c; // scalars or vectors
     Value score;            // vector
+    int64_t rowStep = 0;    // i and r are of lane 0, and rise by this a lane
+    TileReads *reads = nullptr;
+    Value readAt; // number of the key in the square that was read
   };
+  void bindPair(LaneEmitter &region, ValueRange arguments,
+                const PairLanes &pair);
   mlir::FailureOr<Value> emitScore(const PairLanes &pair);
+  /// The score region's value, in the units in which it takes scores.
+  mlir::FailureOr<Value> emitScoreRegion(const PairLanes &pair);
   /// AND of signed atom numbers: an i1 or vector of i1 (`asVector`: always);
   /// null when there are none.
   mlir::FailureOr<Value> emitTests(llvm::ArrayRef<int64_t> tests,

@@ -38,9 +38,7 @@ private:
 
   void allocate() override;
   void allocateRows();
-  int64_t keysOfBlock() override {
-    return bc + op.getSchedule().getRegisterKeys();
-  }
+  int64_t keysOfBlock() override { return bc; }
   Value perLane(Type type) { return buffer({groups, lanes}, type); }
 
   // Queries are numbered row by row, so that those of live rows come first.
