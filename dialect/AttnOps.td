@@ -298,13 +298,17 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedOperandSegments, AttrSizedResultSegm
       once; one at no key row sets the status `index`.
     * `state { ^bb0(%hq, %r): ... }` yields (row of dv, m, l), what another fold
       has accumulated of this row: the sum of weights times values, the maximum
-      of the scores times log2(e), and the sum of weights 2^(score - m).
-
+      of the scores times log2(e), and the sum of weights 2^(score - m). With
+      `states(%n)` it takes one more index s, and there are n such states, for
+      0 <= s < n, which are merged in this order.
     * `page { ^bb0(%t: index): ... }`, with `pages(%size, %count)`: key c is row c
       mod size of the page that the region yields for t = c floordiv size, and
       `load_k` and `load_v` take (page, row in it) instead of c. A page outside
       [0, count) sets the status `page`, and no query keeps its keys; pages of
       keys that no query of the tile visits are not asked for.
+
+    With `from(%c0)` the keys c < c0 are left to other folds. A fold whose plan
+    has no component keeps none: it finishes what others have accumulated.
 
     With `step` s the tile's rows are `row`, `row` + s, `row` + 2 s, ... A
     `partial` fold yields its state instead of finished rows: the tile in the
@@ -319,9 +323,12 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedOperandSegments, AttrSizedResultSegm
     * (F5) values yield one index for each value of the plan; count and element go with each other.
     * (F6) a partial fold has no epilogue and yields [heads, rows, dv] and [heads, rows, 2] of the compute type.
     * (F7) pages goes with a page region, which yields an index.
+    * (F8) states goes with a state region, which then takes the state's number, too.
   }];
   let arguments = (ins Index:$head, Index:$row, Index:$rows, Index:$keys,
-    Optional<Index>:$page_size, Optional<Index>:$page_count, Variadic<Index>:$symbols, Attn_PlanAttr:$plan, AnyAttr:$kernel, F64Attr:$scale,
+    Optional<Index>:$first_key, Optional<Index>:$states,
+    Optional<Index>:$page_size, Optional<Index>:$page_count, Variadic<Index>:$symbols,
+    Attn_PlanAttr:$plan, AnyAttr:$kernel, F64Attr:$scale,
     Attn_ScheduleAttr:$schedule, DefaultValuedAttr<I64Attr, "1">:$step,
     UnitAttr:$partial);
   let regions = (region SizedRegion<1>:$load_q, SizedRegion<1>:$load_k, SizedRegion<1>:$load_v,
@@ -332,8 +339,9 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedOperandSegments, AttrSizedResultSegm
     Optional<AnyRankedTensor>:$pairs);
   let assemblyFormat = [{
     (`partial` $partial^)? `head` `(` $head `)` `rows` `(` $row `,` $rows `)`
-    (`step` $step^)? `keys` `(` $keys `)`
-    (`pages` `(` $page_size^ `,` $page_count `)`)? `symbols` `(` $symbols `)` `plan` `=` $plan `kernel` `=` $kernel `scale` `=` $scale
+    (`step` $step^)? `keys` `(` $keys `)` (`from` `(` $first_key^ `)`)?
+    (`states` `(` $states^ `)`)? (`pages` `(` $page_size^ `,` $page_count `)`)?
+    `symbols` `(` $symbols `)` `plan` `=` $plan `kernel` `=` $kernel `scale` `=` $scale
     `schedule` `=` $schedule attr-dict
     `load_q` $load_q `load_k` $load_k `load_v` $load_v
     (`score` $score^)? (`tests` $tests^)? (`values` $values^)? (`count` $count^)?

@@ -116,6 +116,8 @@ LogicalResult FoldOp::verify() {
     return emitOpError("(F7) pages goes with a page region");
   if (getCount().empty() != getElement().empty())
     return emitOpError("(F5) count and element go with each other");
+  if (getStates() && getState().empty())
+    return emitOpError("(F8) states goes with a state region");
   if (getStep() < 1)
     return emitOpError("(F2) step must be at least 1, got ") << getStep();
   if (!isa<SoftmaxAttr, SigmoidAttr, ReluAttr, NoneAttr, LinearAttr>(
@@ -165,14 +167,15 @@ static LogicalResult verifyPlanRegions(FoldOp op) {
   auto state = yield && yield.getNumOperands() == 3
                    ? dyn_cast<RankedTensorType>(yield.getOperand(0).getType())
                    : RankedTensorType();
-  SmallVector<Type> rest(2, ct), arguments(2, index);
+  SmallVector<Type> rest(2, ct), arguments(op.getStates() ? 3 : 2, index);
   if (op.getState().front().getArgumentTypes() != TypeRange(arguments) ||
       !isRow(state) || state.getElementType() != ct ||
       state.getShape().back() != row.getShape().back() ||
       yield.getOperands().drop_front().getTypes() != TypeRange(rest))
-    return op.emitOpError("(F5) state must take (index, index) and yield a row "
-                          "of ")
-           << row.getShape().back() << " elements and two scalars, of " << ct;
+    return op.emitOpError("(F5) state must take ")
+           << (op.getStates() ? "(index, index, index)" : "(index, index)")
+           << " and yield a row of " << row.getShape().back()
+           << " elements and two scalars, of " << ct;
   return success();
 }
 

@@ -325,10 +325,14 @@ void FoldRegions::createValues(Region &region) {
 }
 
 void FoldRegions::createState(Region &region, FoldState state) {
-  Block *block = addIndexBlock(region, 2);
-  SmallVector<OpFoldResult> offsets(place.batch.begin(), place.batch.end());
-  SmallVector<Value> at(place.batch);
-  for (Value x : block->getArguments().drop_front(op.hasHeads() ? 0 : 1)) {
+  Block *block = addIndexBlock(region, state.splits ? 3 : 2);
+  SmallVector<Value> at;
+  if (state.splits)
+    at.push_back(block->getArgument(2));
+  llvm::append_range(at, place.batch);
+  SmallVector<OpFoldResult> offsets(at.begin(), at.end());
+  for (Value x :
+       block->getArguments().take_front(2).drop_front(op.hasHeads() ? 0 : 1)) {
     offsets.push_back(x);
     at.push_back(x);
   }

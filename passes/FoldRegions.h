@@ -20,9 +20,11 @@ struct TilePlace {
 };
 
 /// The state that the launch before has left, [batch..., heads, n, dv] and
-/// [batch..., heads, n, 2]; null values before the first.
+/// [batch..., heads, n, 2]; null values before the first. Behind a launch over
+/// splits of the keys there are `splits` of them, [split, batch..., ...].
 struct FoldState {
   mlir::Value rows, scalars;
+  mlir::Value splits;
 };
 
 class FoldRegions : private IndexBuilder, private PairTestOperands {

@@ -8,6 +8,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/Pass.h"
+#include "passes/LaunchGroups.h"
 #include "passes/Passes.h"
 #include "passes/PlanTrend.h"
 #include "passes/PlanWalk.h"
@@ -30,6 +31,13 @@ namespace {
 constexpr int64_t kRowKernelQueries = 8;
 constexpr int64_t kQueryTile = 96;
 constexpr int64_t kKeyBlock = 128;
+/// Keys of a block of the row micro-kernel, and the bytes of keys and values
+/// that it should have.
+constexpr int64_t kFewestKeys = 8, kMostKeys = 64, kRowBlockBytes = 8 << 10;
+/// Keys that a split has, and the bytes of keys and values that it should have:
+/// some ten microseconds of reading.
+constexpr int64_t kFewestSplitKeys = 256, kMostSplitKeys = 8192,
+                  kSplitBytes = 2 << 20;
 
 /// "1 producer", "2 producers".
 std::string countText(int64_t count, StringRef noun) {
@@ -54,7 +62,10 @@ public:
     chooseProducts();
     chooseTiles();
     chooseOrder();
+    chooseSplit();
     if (failed(chooseLoads()))
+      return failure();
+    if (failed(chooseFew()))
       return failure();
     explainAsked();
     return attach();
@@ -72,7 +83,8 @@ private:
   int64_t registerKeys = 0, registerVectors = 0;
   LoadMode q = LoadMode::Direct, k = LoadMode::Direct, v = LoadMode::Direct;
   GridOrder order = GridOrder::Up;
-  ScheduleAttr lists;
+  int64_t split = 0;
+  ScheduleAttr lists, few;
 
   SmallVector<StringRef> whyRefs() {
     return SmallVector<StringRef>(why.begin(), why.end());
@@ -107,8 +119,10 @@ private:
     v = asked.load("v").value_or(written.getV());
     products = asked.products().value_or(written.getProducts());
     order = asked.order().value_or(written.getOrder());
+    split = pick("split", written.getSplit());
     if (written.getLists())
       lists = listSchedule(written.getListSchedule());
+    few = written.getFewSchedule();
     if (written.getWhy())
       for (auto reason : written.getWhy().getAsRange<StringAttr>())
         why.push_back(reason.str());
@@ -127,7 +141,8 @@ private:
     ScheduleAttr schedule = ScheduleAttr::getChecked(
         [&] { return refuse(); }, op.getContext(), micro, queryTile, heads,
         keyBlock, lanes, registerKeys, registerVectors, q, k, v, products,
-        order, Attribute(lists), b.getStrArrayAttr(whyRefs()));
+        order, split, Attribute(lists), Attribute(few),
+        b.getStrArrayAttr(whyRefs()));
     if (!schedule || failed(check(schedule)))
       return failure();
     op.setScheduleAttr(schedule);
@@ -231,7 +246,7 @@ private:
         pickOf("register_keys", chosen.getRegisterKeys()),
         pickOf("register_vectors", chosen.getRegisterVectors()), chosen.getQ(),
         chosen.getK(), chosen.getV(), chosen.getProducts(), chosen.getOrder(),
-        Attribute(), ArrayAttr());
+        /*split=*/int64_t(0), Attribute(), Attribute(), ArrayAttr());
   }
 
   /// Lists are of one row: query heads that share keys share its list.
@@ -246,9 +261,9 @@ private:
     because("lists of keys: row micro-kernel, a query row of {0} at a time",
             countText(group, "head"));
     return listSchedule(ScheduleAttr::get(
-        op.getContext(), MicroKernel::Row, 1, group, kKeyBlock, lanes, 2, 2, q,
-        once(k), once(v), Products::Fma, GridOrder::Up, Attribute(),
-        ArrayAttr()));
+        op.getContext(), MicroKernel::Row, 1, group, kKeyBlock, lanes, 1,
+        rowAccumulators(), q, once(k), once(v), Products::Fma, GridOrder::Up,
+        /*split=*/int64_t(0), Attribute(), Attribute(), ArrayAttr()));
   }
 
   LogicalResult chooseMicroKernel() {
@@ -301,16 +316,23 @@ private:
       products = *wanted;
       return;
     }
-    if (micro != MicroKernel::Block || !(type.isBF16() || type.isF16()))
+    if (!(type.isBF16() || type.isF16()))
       return;
+    bool isRow = micro == MicroKernel::Row;
+    // Where a row is read in place, or copied.
+    StringRef when = isRow ? "on the way" : "once a key block";
     bool same =
         elementOf(op.getQuery()) == type && elementOf(op.getValue()) == type;
+    // The row micro-kernel takes whole vectors of pairs.
+    int64_t unit = isRow ? 2 * lanes : 2;
+    bool fills = op.getHeadDim() % 2 == 0 && op.getHeadDim() >= unit &&
+                 (!isRow || op.getValueDim() >= unit);
     if (!type.isBF16() || !options.bf16Dot)
-      because("{0} keys and values converted to f32 once a key block: this "
-              "machine multiplies f32 only",
-              type.isBF16() ? "bf16" : "f16");
-    else if (!same || op.getHeadDim() % 2)
-      because("bf16 keys and values converted to f32 once a key block: {0}",
+      because("{0} keys and values converted to f32 {1}: this machine "
+              "multiplies f32 only",
+              type.isBF16() ? "bf16" : "f16", when);
+    else if (!same || !fills)
+      because("bf16 keys and values converted to f32 {0}: {1}", when,
               same ? "pairs of elements do not fill the head size"
                    : "q, k and v have different types");
     else {
@@ -319,13 +341,36 @@ private:
     }
   }
 
+  /// Vectors that a row of values is summed into, or that hold queries.
+  int64_t rowAccumulators() const {
+    return options.vectorRegisters >= 32 ? 16 : 8;
+  }
+
+  /// Keys and values are read row by row, and a block of both stays in half of
+  /// the first-level cache for the other groups of queries.
+  void chooseRowTile() {
+    registerKeys = 1;
+    registerVectors = rowAccumulators();
+    auto bytesOf = [](RankedTensorType type) {
+      return type.getShape().back() * type.getElementTypeBitWidth() / 8;
+    };
+    int64_t row = bytesOf(op.getKeyType()) + bytesOf(op.getValueType());
+    keyBlock = std::clamp<int64_t>(llvm::PowerOf2Ceil(kRowBlockBytes / row),
+                                   kFewestKeys, kMostKeys);
+    because("keys and values are read row after row as they lie in memory, by "
+            "blocks of {0}: those of both have {1} KiB",
+            keyBlock, llvm::divideCeil(keyBlock * row, 1024));
+  }
+
   void chooseTiles() {
     if (micro == MicroKernel::Row) {
-      registerKeys = pick("register_keys", 2);
-      registerVectors = pick("register_vectors", 2);
-    } else {
-      chooseBlockTile();
+      chooseRowTile();
+      registerKeys = pick("register_keys", registerKeys);
+      registerVectors = pick("register_vectors", registerVectors);
+      keyBlock = pick("key_block", keyBlock);
+      return;
     }
+    chooseBlockTile();
     int64_t m = op.getKeyRows(), chosen = kKeyBlock;
     if (!ShapedType::isDynamic(m))
       chosen = std::clamp<int64_t>(llvm::alignTo(m, lanes * registerKeys),
@@ -338,7 +383,7 @@ private:
 
   /// Accumulators fill the register file but for the operands in flight.
   void chooseBlockTile() {
-    heads = pick("heads", 1);
+    heads = pick("heads", mayBeFew() ? fewHeads() : 1);
     bool wide = options.vectorRegisters >= 32;
     int64_t n = op.getQueryRows();
     registerKeys = pick("register_keys", wide ? 8 : 4);
@@ -378,6 +423,78 @@ private:
               "keys, and begin first");
     }
     order = asked.order().value_or(order);
+  }
+
+  /// Whether some tiles may turn out to have few rows that exist: the number of
+  /// rows is a run-time one.
+  bool mayBeFew() {
+    return micro == MicroKernel::Block && options.micro == "auto" &&
+           !asked.micro() && ShapedType::isDynamic(op.getQueryRows());
+  }
+  /// Query heads that share each key and value row in such tiles.
+  int64_t fewHeads() {
+    int64_t group = dependsOnHead() ? 1 : headGroup();
+    int64_t heads = std::min<int64_t>(group, kRowKernelQueries);
+    while (group % heads != 0)
+      --heads;
+    return heads;
+  }
+
+  /// A batch may have sequences of one new query beside long ones.
+  LogicalResult chooseFew() {
+    if (!mayBeFew() || queryTile <= kRowKernelQueries)
+      return success();
+    const int64_t sizes[] = {keyBlock, registerKeys, registerVectors};
+    const Products blockProducts = products;
+    const size_t reasons = why.size();
+    micro = MicroKernel::Row;
+    chooseProducts();
+    chooseRowTile();
+    few = ScheduleAttr::getChecked(
+        [&] { return refuse() << "few: "; }, op.getContext(), micro,
+        kRowKernelQueries, heads, keyBlock, lanes, registerKeys,
+        registerVectors, q, k, v, products, order, /*split=*/int64_t(0),
+        Attribute(), Attribute(), ArrayAttr());
+    micro = MicroKernel::Block;
+    products = blockProducts;
+    std::tie(keyBlock, registerKeys, registerVectors) =
+        std::tuple(sizes[0], sizes[1], sizes[2]);
+    why.resize(reasons);
+    because("a tile of up to {0} rows that exist takes the row micro-kernel, "
+            "{1} at a time: batches mix sequences of one new query with long "
+            "ones",
+            kRowKernelQueries, countText(heads, "head"));
+    return success(few != nullptr);
+  }
+
+  /// Few queries make few tiles, and their keys keep several threads busy. A
+  /// constant, so that splits depend on the key rows alone.
+  void chooseSplit() {
+    split = asked.number("split").value_or(0);
+    if (asked.number("split") || micro != MicroKernel::Row)
+      return;
+    PlanAttr plan = op.getPlanAttr();
+    auto bytesOf = [](RankedTensorType type) {
+      return type.getShape().back() * type.getElementTypeBitWidth() / 8;
+    };
+    int64_t row = bytesOf(op.getKeyType()) + bytesOf(op.getValueType());
+    int64_t wanted = std::clamp<int64_t>(llvm::PowerOf2Ceil(kSplitBytes / row),
+                                         kFewestSplitKeys, kMostSplitKeys);
+    wanted = llvm::alignTo(wanted, keyBlock);
+    int64_t m = op.getKeyRows();
+    if (!ShapedType::isDynamic(m) && m <= wanted)
+      return;
+    if (plan && !attnc::canSplit(plan))
+      return because("keys of a row stay in one tile: its launches are chained "
+                     "by states, or walk lists");
+    if (op.getPageIndptr())
+      return because(
+          "keys of a row stay in one tile: sequences share one table "
+          "of pages, any of them could have all");
+    split = wanted;
+    because("keys of a row in tiles of {0}, merged by one more launch: several "
+            "threads share a row, and any number gives the same bits",
+            split);
   }
 
   LogicalResult chooseLoads() {

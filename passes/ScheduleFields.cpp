@@ -10,7 +10,7 @@ using namespace mlir;
 using namespace mlir::attn;
 
 namespace {
-enum class Kind { Number, Micro, Load, Products, Order };
+enum class Kind { Number, Count, Micro, Load, Products, Order };
 
 struct Field {
   StringRef name;
@@ -32,6 +32,7 @@ const Field kFields[] = {
     {"v", Kind::Load, false},
     {"products", Kind::Products, false},
     {"order", Kind::Order, false},
+    {"split", Kind::Count, false},
 };
 
 constexpr llvm::StringLiteral kLists("lists.");
@@ -66,6 +67,10 @@ std::optional<StringRef> wanted(Kind kind, StringRef value) {
   case Kind::Number:
     if (value.getAsInteger(10, number) || number < 1 || number > kLargest)
       return "a whole number from 1 to 65536";
+    return std::nullopt;
+  case Kind::Count:
+    if (value.getAsInteger(10, number) || number < 0 || number > kLargest)
+      return "a whole number up to 65536, 0 for none";
     return std::nullopt;
   case Kind::Micro:
     if (!symbolizeMicroKernel(value))

@@ -27,6 +27,9 @@ struct FoldContext {
   Value lseOut;   // memref [heads, rows] of f32, or null
   Value stateOut; // memref [heads, rows, 2], of a partial fold
   Value pairsOut; // memref [heads, rows] of i64, or null
+  /// How to fold; the operation's own schedule but for tiles with few rows.
+  mlir::attn::ScheduleAttr schedule;
+  Value headOffset; // into the tile's heads; null: 0
 };
 
 /// Common ground of the micro-kernels.
@@ -45,6 +48,8 @@ protected:
   virtual llvm::LogicalResult loadQueries() = 0;
   virtual llvm::LogicalResult foldKeys(Walked &walked) = 0;
   virtual llvm::LogicalResult finish() = 0;
+  /// Keys of a block.
+  virtual int64_t keysOfBlock() { return schedule.getKeyBlock(); }
 
   FoldContext &c() { return context; }
   Emitter &e;
@@ -53,7 +58,8 @@ protected:
   mlir::FloatType ct; // compute type
   int64_t lanes;
   int64_t d, dv; // head sizes
-  Value head, row, rows, keys;
+  Value head, row, rows;
+  Value firstKey, keys; // key rows firstKey .. keys - 1
   int64_t step;
   /// Accumulators of a register tile one vector wide: as many as hide the
   /// latency of a multiply-add.
@@ -131,7 +137,7 @@ protected:
   mlir::FailureOr<Value> emitTests(llvm::ArrayRef<int64_t> tests,
                                    const PairLanes &pair, bool asVector = true);
 
-  /// What a fold before has accumulated of row t of head g: its row into
+  /// What folds before have accumulated of row t of head g: its row into
   /// `destination`; (m, l).
   mlir::FailureOr<std::pair<Value, Value>> loadState(Value g, Value t,
                                                      Value destination);
@@ -154,6 +160,9 @@ private:
   Value seenBits;    // of seenSet
 
   llvm::LogicalResult foldTile();
+  mlir::FailureOr<std::pair<Value, Value>> mergeStates(Value g, Value t,
+                                                       Value destination);
+  void mergeRow(Value from, Value mine, Value theirs, Value destination);
   /// Folds the keys of `walked` that have a page, within `clip` (null: all).
   llvm::LogicalResult foldExisting(Walked &walked, TileBounds::Clip *clip);
   mlir::FailureOr<Walked> walk(mlir::attn::ComponentAttr component);

@@ -118,7 +118,7 @@ KeyInterval TileBounds::rowInterval(Value t, ValueRange values) {
   llvm::append_range(all, values);
   Value first = e.sub(evaluate(component.getLower(), i, all, true), kBegin());
   Value last = e.sub(evaluate(component.getUpper(), i, all, false), kBegin());
-  first = e.max(first, e.idx(0));
+  first = e.max(first, c.firstKey);
   last = e.min(last, e.sub(c.keys, e.idx(1)));
   Value none = e.idx(-1);
   if (firstGuard)
@@ -250,7 +250,7 @@ KeyInterval TileBounds::visited(Value first, Value last) {
     i0 = e.max(i0, firstGuard);
   if (lastGuard)
     i1 = e.min(i1, lastGuard);
-  KeyInterval rows{e.max(lower(i0), e.idx(0)),
+  KeyInterval rows{e.max(lower(i0), c.firstKey),
                    e.min(upper(i1), e.sub(c.keys, e.idx(1)))};
   Value some = e.cmp(CmpIPredicate::sle, i0, i1);
   if (Value guard = guardAt(i0))

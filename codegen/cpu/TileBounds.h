@@ -25,8 +25,8 @@ public:
     Emitter &e;
     mlir::attn::FoldOp op;
     OuterValues &outer;
-    ValueRange symbols; // of the fold
-    Value keys;         // key rows
+    ValueRange symbols;   // of the fold
+    Value firstKey, keys; // key rows firstKey .. keys - 1
     TileRows tile;
   };
   /// Numbers keys as `walk` does. `intervals` is scratch, [2][rows of a tile]
