@@ -121,8 +121,10 @@ private:
   OpFoldResult splits() {
     AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
     OpFoldResult rows = sizeOf(op.getKey(), rank - 2);
+    // Of a packed page table any batch may have all entries.
     if (op.getPages())
-      rows = apply(s0 * s1, {rows, sizeOf(op.getPages(), 1)});
+      rows = apply(s0 * s1,
+                   {rows, sizeOf(op.getPages(), op.getPageIndptr() ? 0 : 1)});
     return apply(s0.ceilDiv(group.split), {rows});
   }
 

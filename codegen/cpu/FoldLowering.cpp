@@ -27,7 +27,7 @@ FoldLowering::FoldLowering(FoldContext context)
   for (Value symbol : op.getSymbols())
     symbols.push_back(outer.scalar(symbol));
   if (!op.getPage().empty())
-    pages = std::make_unique<KeyPages>(e, op, outer, edgeKeys, [&] {
+    pages = std::make_unique<KeyPages>(e, op, outer, [&] {
       return buffer({keysOfBlock() + edgeKeys}, e.b.getI64Type());
     });
 }
@@ -293,9 +293,13 @@ Value FoldLowering::keyRows(KeyWalk &keys, Value block, Value j,
 
 LogicalResult FoldLowering::loadKeyBlock(KeyWalk &keys, Value block,
                                          Value count) {
-  LogicalResult result = success();
   if (pages)
     pages->locate(keys, block, count);
+  return loadRows(keys, block, count);
+}
+
+LogicalResult FoldLowering::loadRows(KeyWalk &keys, Value block, Value count) {
+  LogicalResult result = success();
   auto load = [&](Region &loader, Value destination, int64_t length) {
     if (!destination)
       return;

@@ -117,6 +117,8 @@ protected:
   Value keyRows(KeyWalk &keys, Value block, Value j, int64_t count);
   /// Loads keys `block` .. `block` + count - 1 into kBlock and vBlock.
   llvm::LogicalResult loadKeyBlock(KeyWalk &keys, Value block, Value count);
+  /// The same but for rows in place.
+  llvm::LogicalResult loadRows(KeyWalk &keys, Value block, Value count);
 
   /// Emits the score region (log2 units in and out when there is none) and
   /// the tests for `lanes` pairs.

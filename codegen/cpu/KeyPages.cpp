@@ -10,9 +10,8 @@ using namespace attnc::cpu;
 using mlir::arith::CmpIPredicate;
 
 KeyPages::KeyPages(Emitter &e, FoldOp op, OuterValues &outer,
-                   int64_t keysBehind, std::function<Value()> offsets)
-    : e(e), op(op), outer(outer), keysBehind(keysBehind),
-      makeTable(std::move(offsets)), size(outer.scalar(op.getPageSize())),
+                   std::function<Value()> offsets)
+    : e(e), op(op), outer(outer), makeTable(std::move(offsets)), size(outer.scalar(op.getPageSize())),
       count(outer.scalar(op.getPageCount())) {}
 
 /// What the table holds for pages t of the batch.
@@ -170,7 +169,7 @@ Value KeyPages::directRows(Region &loader) {
 Value KeyPages::offsetOf(Value rows, Value j) {
   for (Operand &operand : operands)
     if (llvm::is_contained(operand.views, rows))
-      return e.loadIndex(operand.table, j);
+      return e.loadIndex(operand.table, shift ? e.add(shift, j) : j);
   llvm_unreachable("directRows has made it");
 }
 
@@ -196,8 +195,35 @@ void KeyPages::eachKey(KeyWalk &keys, Value block, Value keyCount,
 }
 
 void KeyPages::locate(KeyWalk &keys, Value block, Value keyCount) {
+  shift = Value();
+  if (!operands.empty())
+    fill(keys, block, keyCount);
+}
+
+void KeyPages::locateChunk(KeyWalk &keys, KeyRun run, Value block,
+                           int64_t chunk, int64_t ahead) {
+  shift = Value();
   if (operands.empty())
     return;
+  Value inChunk = e.b.createOrFold<arith::RemUIOp>(
+      e.loc, e.sub(block, run.origin), e.idx(chunk));
+  e.when(e.cmp(CmpIPredicate::eq, inChunk, e.idx(0)), [&] {
+    fill(keys, block, e.min(e.sub(run.end, block), e.idx(chunk + ahead)));
+  });
+  shift = inChunk;
+}
+
+void KeyPages::prefetch(Value rows, Value j) {
+  auto type = cast<MemRefType>(rows.getType());
+  int64_t lineElements = 64 * 8 / type.getElementTypeBitWidth();
+  Value row = offsetOf(rows, j);
+  for (int64_t x = 0; x < type.getDimSize(1); x += lineElements)
+    memref::PrefetchOp::create(e.b, e.loc, rows, ValueRange{row, e.idx(x)},
+                               /*isWrite=*/false, /*localityHint=*/2,
+                               /*isDataCache=*/true);
+}
+
+void KeyPages::fill(KeyWalk &keys, Value block, Value keyCount) {
   eachKey(keys, block, keyCount, [&](Value j, Value page, Value row) {
     for (Operand &operand : operands)
       e.storeIndex(
@@ -206,7 +232,7 @@ void KeyPages::locate(KeyWalk &keys, Value block, Value keyCount) {
   });
   for (Operand &operand : operands) {
     Value last = e.loadIndex(operand.table, e.sub(keyCount, e.idx(1)));
-    Value end = e.add(keyCount, keysBehind);
+    Value end = e.idx(cast<MemRefType>(operand.table.getType()).getDimSize(0));
     e.loop(keyCount, end, 1,
            [&](Value j) { e.storeIndex(last, operand.table, j); });
   }

@@ -22,7 +22,8 @@ LogicalResult RowFold::foldRun(Walked &walked) {
   LogicalResult result = success();
   Value end = e.add(tile.last, 1);
   e.loop(tile.first, end, bc, [&](Value j0) {
-    RowBlock block{*walked.keys, j0, e.min(e.idx(bc), e.sub(end, j0))};
+    KeyRun run{tile.first, end};
+    RowBlock block{*walked.keys, j0, e.min(e.idx(bc), e.sub(end, j0)), &run};
     Value isWhole;
     if (walked.tests.empty())
       isWhole = e.both(e.cmp(CmpIPredicate::sle, whole.first, j0),
@@ -48,7 +49,13 @@ void RowFold::laneIntervals(Walked &walked) {
 
 LogicalResult RowFold::foldBlock(Walked &walked, const RowBlock &block,
                                  Value isWhole) {
-  LogicalResult result = loadKeyBlock(block.keys, block.j0, block.count);
+  LogicalResult result = success();
+  if (pages && block.run) {
+    pages->locateChunk(block.keys, *block.run, block.j0, keysOfChunk(), bc);
+    result = loadRows(block.keys, block.j0, block.count);
+  } else {
+    result = loadKeyBlock(block.keys, block.j0, block.count);
+  }
   e.loop(e.idx(0), liveGroups, 1, [&](Value g) {
     if (failed(foldGroup(walked, block, g, isWhole)))
       result = failure();

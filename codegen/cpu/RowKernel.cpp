@@ -82,6 +82,10 @@ void RowFold::allocateRows() {
   o.valueRow = [this](const RowBlock &block, Value j) {
     return valueRow(block.keys, block.j0, j);
   };
+  if (pages && kRows && vRows) {
+    o.prefetchKey = [this](Value j) { pages->prefetch(kRows, j); };
+    o.prefetchValue = [this](Value j) { pages->prefetch(vRows, j); };
+  }
   o.buffer = [this](ArrayRef<int64_t> shape, Type element) {
     return buffer(shape, element);
   };

@@ -20,6 +20,7 @@ public:
   explicit RowFold(FoldContext context);
 
 private:
+  static constexpr int64_t kChunkKeys = 128;
   int64_t tileRows, queries;
   int64_t group, groups; // queries of a group, groups
   int64_t slots;         // keys of a vector of scores
@@ -38,7 +39,12 @@ private:
 
   void allocate() override;
   void allocateRows();
-  int64_t keysOfBlock() override { return bc; }
+  /// Rows of some blocks are located together, and those of the block behind
+  /// them, which are asked for before they are read.
+  int64_t keysOfChunk() const {
+    return std::max<int64_t>(kChunkKeys / bc, 1) * bc;
+  }
+  int64_t keysOfBlock() override { return keysOfChunk() + bc; }
   Value perLane(Type type) { return buffer({groups, lanes}, type); }
 
   // Queries are numbered row by row, so that those of live rows come first.

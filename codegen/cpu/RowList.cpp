@@ -32,7 +32,7 @@ LogicalResult RowFold::foldList(Walked &walked) {
       }
       e.when(e.cmp(CmpIPredicate::sgt, *filled, e.idx(0)), [&] {
         if (failed(
-                foldBlock(walked, {keysOfTable, e.idx(0), *filled}, Value())))
+                foldBlock(walked, {keysOfTable, e.idx(0), *filled, nullptr}, Value())))
           result = failure();
       });
     });
