@@ -249,9 +249,9 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    MicroKernel micro, int64_t queryTile,
                                    int64_t heads, int64_t keyBlock,
                                    int64_t lanes, int64_t registerKeys,
-                                   int64_t registerVectors, LoadMode, LoadMode,
-                                   LoadMode, Products products, GridOrder,
-                                   int64_t split, Attribute lists,
+                                   int64_t registerVectors, LoadMode q,
+                                   LoadMode k, LoadMode v, Products products,
+                                   GridOrder, int64_t split, Attribute lists,
                                    Attribute few, ArrayAttr why) {
   struct Size {
     StringRef name;
@@ -297,14 +297,16 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "lists is a schedule of the row micro-kernel with a "
                           "query_tile of 1";
   auto fewSchedule = dyn_cast_or_null<ScheduleAttr>(few);
-  if (few && (!fewSchedule || micro != MicroKernel::Block ||
-              fewSchedule.getMicro() != MicroKernel::Row ||
-              fewSchedule.getLists() || fewSchedule.getFew() ||
-              fewSchedule.getSplit() || fewSchedule.getHeads() != heads ||
-              fewSchedule.getQueryTile() >= queryTile))
+  if (few &&
+      (!fewSchedule || micro != MicroKernel::Block ||
+       fewSchedule.getMicro() != MicroKernel::Row || fewSchedule.getLists() ||
+       fewSchedule.getFew() || fewSchedule.getSplit() ||
+       fewSchedule.getHeads() != heads || fewSchedule.getQ() != q ||
+       fewSchedule.getK() != k || fewSchedule.getV() != v ||
+       fewSchedule.getQueryTile() >= queryTile))
     return emitError() << "few is a schedule of the row micro-kernel in one of "
-                          "the block micro-kernel, with its heads and fewer "
-                          "rows";
+                          "the block micro-kernel, with its heads and loads "
+                          "and fewer rows";
   if (why && !llvm::all_of(why, llvm::IsaPred<StringAttr>))
     return emitError() << "why is a list of strings";
   return success();

@@ -325,8 +325,8 @@ private:
         elementOf(op.getQuery()) == type && elementOf(op.getValue()) == type;
     // The row micro-kernel takes whole vectors of pairs.
     int64_t unit = isRow ? 2 * lanes : 2;
-    bool fills = isRow ? op.getHeadDim() >= unit && op.getValueDim() >= unit
-                       : op.getHeadDim() % unit == 0;
+    bool fills = op.getHeadDim() % 2 == 0 && op.getHeadDim() >= unit &&
+                 (!isRow || op.getValueDim() >= unit);
     if (!type.isBF16() || !options.bf16Dot)
       because("{0} keys and values converted to f32 {1}: this machine "
               "multiplies f32 only",
@@ -357,8 +357,8 @@ private:
     int64_t row = bytesOf(op.getKeyType()) + bytesOf(op.getValueType());
     keyBlock = std::clamp<int64_t>(llvm::PowerOf2Ceil(kRowBlockBytes / row),
                                    kFewestKeys, kMostKeys);
-    because("keys and values are read row by row, in memory's order, by blocks "
-            "of {0}: the two stand within {1} KiB",
+    because("keys and values are read row after row as they lie in memory, by "
+            "blocks of {0}: those of both have {1} KiB",
             keyBlock, llvm::divideCeil(keyBlock * row, 1024));
   }
 
@@ -446,6 +446,7 @@ private:
       return success();
     const int64_t sizes[] = {keyBlock, registerKeys, registerVectors};
     const Products blockProducts = products;
+    const size_t reasons = why.size();
     micro = MicroKernel::Row;
     chooseProducts();
     chooseRowTile();
@@ -458,10 +459,11 @@ private:
     products = blockProducts;
     std::tie(keyBlock, registerKeys, registerVectors) =
         std::tuple(sizes[0], sizes[1], sizes[2]);
-    because(
-        "a tile of up to {0} live rows takes the row micro-kernel, {1} at a "
-        "time: batches mix sequences of one new query with long ones",
-        kRowKernelQueries, countText(heads, "head"));
+    why.resize(reasons);
+    because("a tile of up to {0} rows that exist takes the row micro-kernel, "
+            "{1} at a time: batches mix sequences of one new query with long "
+            "ones",
+            kRowKernelQueries, countText(heads, "head"));
     return success(few != nullptr);
   }
 

@@ -34,6 +34,13 @@ FoldLowering::FoldLowering(FoldContext context)
 
 LogicalResult FoldLowering::run() {
   allocate();
+  if (!op.getEpilogue().empty()) {
+    Type element = cast<RankedTensorType>(
+                       op.getEpilogue().front().getArgument(0).getType())
+                       .getElementType();
+    if (element != ct)
+      finishedRow = buffer({dv}, element);
+  }
   if (step == 1)
     return foldTile();
   // A class of a lattice may have no rows.
@@ -489,8 +496,6 @@ LogicalResult FoldLowering::storeRow(Value finished, Value g, Value t) {
   Value argument = block.getArgument(0);
   Type element = cast<RankedTensorType>(argument.getType()).getElementType();
   if (element != ct) {
-    if (!finishedRow)
-      finishedRow = buffer({dv}, element);
     program.copyRow(finished, finishedRow, dv);
     finished = finishedRow;
   }

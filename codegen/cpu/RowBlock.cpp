@@ -23,7 +23,10 @@ LogicalResult RowFold::foldRun(Walked &walked) {
   Value end = e.add(tile.last, 1);
   e.loop(tile.first, end, bc, [&](Value j0) {
     KeyRun run{tile.first, end};
-    RowBlock block{*walked.keys, j0, e.min(e.idx(bc), e.sub(end, j0)), &run};
+    RowBlock block{
+        *walked.keys, j0, e.min(e.idx(bc), e.sub(end, j0)), {}, {}, &run};
+    block.keyRows = rowsOf(kRows, block);
+    block.valueRows = rowsOf(vRows, block);
     Value isWhole;
     if (walked.tests.empty())
       isWhole = e.both(e.cmp(CmpIPredicate::sle, whole.first, j0),
@@ -32,6 +35,19 @@ LogicalResult RowFold::foldRun(Walked &walked) {
     result = foldBlock(walked, block, isWhole);
   });
   return result;
+}
+
+Value RowFold::rowsOf(Value memref, const RowBlock &block) {
+  if (!memref || pages || !block.keys.isContiguous())
+    return {};
+  auto type = cast<MemRefType>(memref.getType());
+  OpFoldResult one = e.b.getIndexAttr(1);
+  return memref::SubViewOp::create(
+      e.b, e.loc, memref,
+      ArrayRef<OpFoldResult>{block.keys.rowOf(block.j0, e.idx(0)),
+                             e.b.getIndexAttr(0)},
+      ArrayRef<OpFoldResult>{block.count, e.b.getIndexAttr(type.getDimSize(1))},
+      ArrayRef<OpFoldResult>{one, one});
 }
 
 /// The keys of each lane's query.

@@ -77,10 +77,12 @@ void RowFold::allocateRows() {
   staged = buffer({padded(d)});
   stateRow = buffer({padded(dv)});
   o.keyRow = [this](const RowBlock &block, Value j) {
-    return keyRow(block.keys, block.j0, j);
+    return block.keyRows ? std::pair(block.keyRows, j)
+                         : keyRow(block.keys, block.j0, j);
   };
   o.valueRow = [this](const RowBlock &block, Value j) {
-    return valueRow(block.keys, block.j0, j);
+    return block.valueRows ? std::pair(block.valueRows, j)
+                           : valueRow(block.keys, block.j0, j);
   };
   if (pages && kRows && vRows) {
     o.prefetchKey = [this](Value j) { pages->prefetch(kRows, j); };
@@ -113,7 +115,7 @@ LogicalResult RowFold::loadQueries() {
   Value live = e.sub(e.sub(symbols[QEnd], symbols[QBegin]), row);
   if (step != 1) // the rows of a class lie apart
     live = e.ceilDiv(e.max(live, e.idx(0)), step);
-  liveRows = e.max(e.min(live, rows), e.idx(0));
+  liveRows = rows = e.max(e.min(live, rows), e.idx(0));
   liveGroups = e.ceilDiv(e.mul(liveRows, e.idx(schedule.getHeads())), group);
   // Padding stays 0: a loader stores the row alone.
   e.loop(e.idx(0), e.idx(padded(d)), lanes,

@@ -73,6 +73,8 @@ private:
   llvm::LogicalResult foldKeys(Walked &walked) override;
   llvm::LogicalResult foldRun(Walked &walked);
   void laneIntervals(Walked &walked);
+  /// The rows of a block in a memref of their own, if they follow each other.
+  Value rowsOf(Value memref, const RowBlock &block);
   /// `isWhole` (null: not known): every query keeps all keys of the block.
   llvm::LogicalResult foldBlock(Walked &walked, const RowBlock &block,
                                 Value isWhole);

@@ -20,6 +20,8 @@ struct RowBlock {
   KeyWalk &keys;
   Value j0;    // number of its first key
   Value count; // keys of the block
+  /// Where its rows follow each other, they alone: an address is then a sum.
+  Value keyRows, valueRows;
   /// What the block is a part of; null: no keys follow it.
   const KeyRun *run = nullptr;
 };
