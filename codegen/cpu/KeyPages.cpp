@@ -99,20 +99,18 @@ void KeyPages::eachRun(Value first, Value last,
 // Rows in place
 //===----------------------------------------------------------------------===//
 
-KeyPages::Operand &KeyPages::operandOf(Value source, unsigned pageDim,
-                                       unsigned rowDim) {
+KeyPages::Operand &KeyPages::operandOf(Value source,
+                                       std::array<int64_t, 3> dims) {
   for (Operand &operand : operands)
-    if (operand.source == source && operand.pageDim == pageDim &&
-        operand.rowDim == rowDim)
+    if (operand.source == source && operand.dims == dims)
       return operand;
   auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, source);
-  return operands.emplace_back(Operand{source,
-                                       pageDim,
-                                       rowDim,
-                                       metadata.getStrides()[pageDim],
-                                       metadata.getStrides()[rowDim],
-                                       makeTable(),
-                                       {}});
+  auto stride = [&](int64_t dim) -> Value {
+    return dim < 0 ? Value() : metadata.getStrides()[dim];
+  };
+  return operands.emplace_back(Operand{source, dims, stride(dims[0]),
+                                       stride(dims[1]), stride(dims[2]),
+                                       makeTable(), {}});
 }
 
 Value KeyPages::directRows(Region &loader) {
@@ -129,7 +127,7 @@ Value KeyPages::directRows(Region &loader) {
   int64_t rank = type.getRank(), length = slice.getType().getShape().back();
   SmallVector<OpFoldResult> offsets, sizes(rank, e.b.getIndexAttr(1)),
       strides(rank, e.b.getIndexAttr(1));
-  int64_t dims[] = {-1, -1}; // of the page, of the row
+  std::array<int64_t, 3> dims{-1, -1, -1}; // of page, row and key head
   for (auto [dim, x] : llvm::enumerate(slice.getMixedOffsets())) {
     auto value = dyn_cast<Value>(x);
     auto argument = dyn_cast_or_null<BlockArgument>(value);
@@ -145,7 +143,7 @@ Value KeyPages::directRows(Region &loader) {
       return {};
     offsets.push_back(value ? OpFoldResult(outer.scalar(value)) : x);
   }
-  if (dims[0] == -1 || dims[1] == -1)
+  if (dims[0] == -1 || dims[1] == -1 || (op.getKeyHead() && dims[2] == -1))
     return {};
   sizes.back() = e.b.getIndexAttr(length);
   auto reduced = memref::SubViewOp::inferRankReducedResultType(
@@ -162,14 +160,17 @@ Value KeyPages::directRows(Region &loader) {
   Value view = memref::ReinterpretCastOp::create(
       e.b, e.loc, viewType, metadata.getBaseBuffer(),
       OpFoldResult(metadata.getOffset()), viewSizes, viewStrides);
-  operandOf(source, dims[0], dims[1]).views.push_back(view);
+  operandOf(source, dims).views.push_back(view);
   return view;
 }
 
 Value KeyPages::offsetOf(Value rows, Value j) {
   for (Operand &operand : operands)
-    if (llvm::is_contained(operand.views, rows))
-      return e.loadIndex(operand.table, shift ? e.add(shift, j) : j);
+    if (llvm::is_contained(operand.views, rows)) {
+      Value offset = e.loadIndex(operand.table, shift ? e.add(shift, j) : j);
+      return keyHead ? e.add(offset, e.mul(keyHead, operand.headStride))
+                     : offset;
+    }
   llvm_unreachable("directRows has made it");
 }
 

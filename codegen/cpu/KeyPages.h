@@ -9,6 +9,7 @@
 #include "codegen/cpu/KeyWalk.h"
 #include "codegen/cpu/LaneEmitter.h"
 #include "dialect/Attn.h"
+#include <array>
 #include <functional>
 
 namespace attnc::cpu {
@@ -47,6 +48,8 @@ public:
                    int64_t ahead);
   /// Asks for a row that will be read.
   void prefetch(Value rows, Value j);
+  /// Goes to a key head, where loaders take one.
+  void setHead(Value head) { keyHead = head; }
   /// Calls body(j, page, row in it) for these keys.
   void eachKey(KeyWalk &keys, Value block, Value count,
                llvm::function_ref<void(Value, Value, Value)> body);
@@ -58,12 +61,13 @@ private:
   std::function<Value()> makeTable;
   Value size, count; // rows of a page, pages
   Value shift;       // of the block in the tables; null: 0
+  Value keyHead;     // null: loaders know it
 
   /// Operands with one table: they are parts of one tensor.
   struct Operand {
     Value source; // memref
-    unsigned pageDim, rowDim;
-    Value pageStride, rowStride, table;
+    std::array<int64_t, 3> dims; // of the page, the row, the key head (or -1)
+    Value pageStride, rowStride, headStride, table;
     llvm::SmallVector<Value, 2> views;
   };
   llvm::SmallVector<Operand, 2> operands;
@@ -73,7 +77,7 @@ private:
   Value numberOf(Value c); // of the page in the batch
   Value skip(Value c, Value last, bool existing);
   void fill(KeyWalk &keys, Value block, Value count);
-  Operand &operandOf(Value source, unsigned pageDim, unsigned rowDim);
+  Operand &operandOf(Value source, std::array<int64_t, 3> dims);
 };
 
 } // namespace attnc::cpu

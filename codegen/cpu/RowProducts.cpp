@@ -136,7 +136,7 @@ void RowProducts::scoreRows(const RowBlock &block, Value g) {
   SmallVector<Values> held = hold(g, std::min(unrolled, room));
   e.loop(e.idx(0), block.count, 1, [&](Value j) {
     // The first group reads the keys, and their values after them.
-    if (o.prefetchValue)
+    if (o.prefetchValue && block.run)
       e.when(e.cmp(arith::CmpIPredicate::eq, g, e.idx(0)),
              [&] { o.prefetchValue(j); });
     Values acc = scoreRow(o.keyRow(block, j), g, held);
@@ -263,7 +263,7 @@ void RowProducts::prefetchNext(const RowBlock &block, Value g, const Tile &tile,
   };
   Value isFirst = e.both(e.both(isZero(g), isZero(tile.query)),
                          isZero(tile.steps.front().number));
-  e.when(isFirst, [&] { o.prefetchKey(e.add(j, block.count)); });
+  e.when(isFirst, [&] { o.prefetchKey(j); });
 }
 
 void RowProducts::accumulateTile(const RowBlock &block, Value g,

@@ -46,7 +46,8 @@ struct RowOperands {
   Value s;                    // [group][key * queries + query]: scores, weights
   Value alphas;               // [group][lane]
   RowOf keyRow, valueRow;
-  /// Ask for a row that will be read; null where the machine knows by itself.
+  /// Ask for what will be read while row j is; null where the machine knows by
+  /// itself.
   std::function<void(Value j)> prefetchKey, prefetchValue;
   Buffer buffer; // new scratch
 
