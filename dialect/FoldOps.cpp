@@ -114,6 +114,11 @@ LogicalResult FoldOp::verify() {
     return emitOpError("(F5) a values region goes with a plan that has values");
   if (!getPageSize() != getPage().empty() || !getPageSize() != !getPageCount())
     return emitOpError("(F7) pages goes with a page region");
+  int64_t keyHeads = getKeyHeads();
+  if (keyHeads < 1 || getSchedule().getHeads() % keyHeads != 0 ||
+      (!getKeyHead() && keyHeads != 1) ||
+      (getKeyHead() && !getPageSize()))
+    return emitOpError("(F7) key_heads goes with pages and divides the heads");
   if (getCount().empty() != getElement().empty())
     return emitOpError("(F5) count and element go with each other");
   if (getStates() && getState().empty())
@@ -181,7 +186,7 @@ static LogicalResult verifyPlanRegions(FoldOp op) {
 
 LogicalResult FoldOp::verifyRegions() {
   Type index = IndexType::get(getContext());
-  SmallVector<Type> key(getPage().empty() ? 1 : 2, index);
+  SmallVector<Type> key(getPage().empty() ? 1 : getKeyHead() ? 3 : 2, index);
   if (failed(
           verifyArguments(*this, getLoadQ(), {index, index}, "load_q", "F2")) ||
       failed(verifyArguments(*this, getLoadK(), key, "load_k", "F2")) ||

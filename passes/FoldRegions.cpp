@@ -150,12 +150,14 @@ void FoldRegions::yieldRow(Value tensor, ArrayRef<Value> at) {
 }
 
 void FoldRegions::createKeyLoader(Region &region, Value tensor) {
-  SmallVector<Type> types(op.getPages() ? 2 : 1, b.getIndexType());
+  unsigned count = !op.getPages() ? 1 : place.keyHead ? 2 : 3;
+  SmallVector<Type> types(count, b.getIndexType());
   Block *block = addBlock(region, types);
-  SmallVector<Value> at = leadIndices(place.keyHead);
+  SmallVector<Value> at = leadIndices(
+      place.keyHead ? place.keyHead : Value(block->getArgument(2)));
   if (op.getPages())
     at[0] = block->getArgument(0);
-  at.push_back(block->getArguments().back());
+  at.push_back(block->getArgument(op.getPages() ? 1 : 0));
   yieldRow(tensor, at);
 }
 

@@ -13,7 +13,7 @@ namespace attnc {
 /// Where a tile stands in its launch.
 struct TilePlace {
   llvm::SmallVector<mlir::Value> batch; // indices of the batch dims
-  mlir::Value keyHead;
+  mlir::Value keyHead;   // of all query heads; null: of several, in pages
   mlir::Value keyRows;   // of the operands: lengths are at most this
   mlir::Value firstPage; // of a packed page table; null: the batch has a row
   llvm::SmallVector<mlir::Value> symbols; // of the launch's plan

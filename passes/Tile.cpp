@@ -69,6 +69,7 @@ private:
   scf::ForallOp forall;
   SmallVector<Value> batch; // grid indices of the batch dims
   Value head, keyHead;      // first query head of the tile, its key head
+  int64_t tileKeyHeads = 1;
   Value row, rows, keys;
   Value splitNumber, firstKey;          // of the split; null: all keys
   Value keyRows;                        // of the operands, for this batch
@@ -121,8 +122,10 @@ private:
   OpFoldResult splits() {
     AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
     OpFoldResult rows = sizeOf(op.getKey(), rank - 2);
+    // Of a packed page table any batch may have all entries.
     if (op.getPages())
-      rows = apply(s0 * s1, {rows, sizeOf(op.getPages(), 1)});
+      rows = apply(s0 * s1,
+                   {rows, sizeOf(op.getPages(), op.getPageIndptr() ? 0 : 1)});
     return apply(s0.ceilDiv(group.split), {rows});
   }
 
@@ -267,9 +270,11 @@ private:
     head = asValue(apply(s0 * group.schedule.getHeads(), {headTile}));
     int64_t heads = op.getQueryHeads(), keyHeads = op.getKeyHeads();
     Value shared; // query heads of a key head
-    if (!ShapedType::isDynamic(heads) && !ShapedType::isDynamic(keyHeads))
+    if (!ShapedType::isDynamic(heads) && !ShapedType::isDynamic(keyHeads)) {
       shared = index(heads / keyHeads);
-    else
+      tileKeyHeads = std::max<int64_t>(
+          group.schedule.getHeads() / (heads / keyHeads), 1);
+    } else
       shared = arith::DivUIOp::create(b, loc,
                                       asValue(sizeOf(op.getQuery(), rank - 3)),
                                       asValue(sizeOf(op.getKey(), rank - 3)));
@@ -293,10 +298,14 @@ private:
     auto fold = FoldOp::create(
         b, loc, RankedTensorType::get({heads, any, dv}, element), secondType,
         pairsType, head, row, rows, keys, firstKey, state.splits, pageSize,
-        pageCount, symbols, group.plan, op.getAccumulator(),
-        b.getF64FloatAttr(op.getScaleValue()), group.schedule,
-        b.getI64IntegerAttr(group.step), isLast ? UnitAttr() : b.getUnitAttr());
-    attnc::FoldRegions(op, b, {batch, keyHead, keyRows, firstPage, symbols})
+        pageCount, tileKeyHeads > 1 ? keyHead : Value(), symbols, group.plan,
+        op.getAccumulator(), b.getF64FloatAttr(op.getScaleValue()),
+        group.schedule, b.getI64IntegerAttr(group.step),
+        isLast ? UnitAttr() : b.getUnitAttr(),
+        b.getI64IntegerAttr(tileKeyHeads));
+    attnc::FoldRegions(op, b,
+                       {batch, tileKeyHeads > 1 ? Value() : keyHead, keyRows,
+                        firstPage, symbols})
         .create(fold, state);
     return fold;
   }

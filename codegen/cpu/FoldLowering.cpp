@@ -26,10 +26,19 @@ FoldLowering::FoldLowering(FoldContext context)
   keys = outer.scalar(op.getKeys());
   for (Value symbol : op.getSymbols())
     symbols.push_back(outer.scalar(symbol));
-  if (!op.getPage().empty())
-    pages = std::make_unique<KeyPages>(e, op, outer, edgeKeys, [&] {
+  if (op.getPage().empty())
+    return;
+  pages = std::make_unique<KeyPages>(e, op, outer, [&] {
       return buffer({keysOfBlock() + edgeKeys}, e.b.getI64Type());
     });
+  if (op.getKeyHead()) {
+    Value first = outer.scalar(op.getKeyHead());
+    int64_t shared = op.getSchedule().getHeads() / op.getKeyHeads();
+    setKeyHead(context.headOffset
+                   ? e.add(first, e.b.createOrFold<arith::DivUIOp>(
+                                      e.loc, context.headOffset, e.idx(shared)))
+                   : first);
+  }
 }
 
 LogicalResult FoldLowering::run() {
@@ -300,9 +309,13 @@ Value FoldLowering::keyRows(KeyWalk &keys, Value block, Value j,
 
 LogicalResult FoldLowering::loadKeyBlock(KeyWalk &keys, Value block,
                                          Value count) {
-  LogicalResult result = success();
   if (pages)
     pages->locate(keys, block, count);
+  return loadRows(keys, block, count);
+}
+
+LogicalResult FoldLowering::loadRows(KeyWalk &keys, Value block, Value count) {
+  LogicalResult result = success();
   auto load = [&](Region &loader, Value destination, int64_t length) {
     if (!destination)
       return;
@@ -314,7 +327,9 @@ LogicalResult FoldLowering::loadKeyBlock(KeyWalk &keys, Value block,
     if (pages)
       return pages->eachKey(
           keys, block, count,
-          [&](Value j, Value page, Value r) { loadKey(j, {page, r}); });
+          [&](Value j, Value page, Value r) {
+            keyHead ? loadKey(j, {page, r, keyHead}) : loadKey(j, {page, r});
+          });
     e.loop(e.idx(0), count, 1,
            [&](Value j) { loadKey(j, keys.rowOf(block, j)); });
   };

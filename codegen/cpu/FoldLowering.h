@@ -68,6 +68,7 @@ protected:
   Values symbols;
   Value kRows, vRows; // operands read in place, [m][d]; null: loaded
   std::unique_ptr<KeyPages> pages; // null: key rows follow each other
+  Value keyHead; // the key head at hand, where loaders take one
   Value kBlock, vBlock;            // loaded blocks of key rows
 
   Value buffer(llvm::ArrayRef<int64_t> shape, Type element);
@@ -117,6 +118,12 @@ protected:
   Value keyRows(KeyWalk &keys, Value block, Value j, int64_t count);
   /// Loads keys `block` .. `block` + count - 1 into kBlock and vBlock.
   llvm::LogicalResult loadKeyBlock(KeyWalk &keys, Value block, Value count);
+  void setKeyHead(Value newHead) {
+    keyHead = newHead;
+    pages->setHead(newHead);
+  }
+  /// The same but for rows in place.
+  llvm::LogicalResult loadRows(KeyWalk &keys, Value block, Value count);
 
   /// Emits the score region (log2 units in and out when there is none) and
   /// the tests for `lanes` pairs.

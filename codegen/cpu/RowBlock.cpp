@@ -22,7 +22,9 @@ LogicalResult RowFold::foldRun(Walked &walked) {
   LogicalResult result = success();
   Value end = e.add(tile.last, 1);
   e.loop(tile.first, end, bc, [&](Value j0) {
-    RowBlock block{*walked.keys, j0, e.min(e.idx(bc), e.sub(end, j0)), {}, {}};
+    KeyRun run{tile.first, end};
+    RowBlock block{
+        *walked.keys, j0, e.min(e.idx(bc), e.sub(end, j0)), {}, {}, &run};
     block.keyRows = rowsOf(kRows, block);
     block.valueRows = rowsOf(vRows, block);
     Value isWhole;
@@ -63,16 +65,46 @@ void RowFold::laneIntervals(Walked &walked) {
 
 LogicalResult RowFold::foldBlock(Walked &walked, const RowBlock &block,
                                  Value isWhole) {
-  LogicalResult result = loadKeyBlock(block.keys, block.j0, block.count);
-  e.loop(e.idx(0), liveGroups, 1, [&](Value g) {
-    if (failed(foldGroup(walked, block, g, isWhole)))
-      result = failure();
-  });
+  if (pages && block.run)
+    pages->locateChunk(block.keys, *block.run, block.j0, keysOfChunk(),
+                       keysAhead());
+  else if (pages)
+    pages->locate(block.keys, block.j0, block.count);
+  LogicalResult result = foldGroups(walked, block, isWhole);
   if (pairCounts) {
     Value zero = e.idx(0);
     e.storeIndex(e.add(e.loadIndex(pairCounts, zero), block.count), pairCounts,
                  zero);
   }
+  return result;
+}
+
+LogicalResult RowFold::foldGroups(Walked &walked, const RowBlock &block,
+                                  Value isWhole) {
+  LogicalResult result = success();
+  auto fold = [&](Value g) {
+    if (failed(foldGroup(walked, block, g, isWhole)))
+      result = failure();
+  };
+  if (!op.getKeyHead()) {
+    result = loadRows(block.keys, block.j0, block.count);
+    e.loop(e.idx(0), liveGroups, 1, fold);
+    return result;
+  }
+  // In the order in which a page lies in memory.
+  Value firstHead = keyHead;
+  int64_t ofHead = sharing / group, ofRow = schedule.getHeads() / group;
+  e.loop(e.idx(0), e.idx(op.getKeyHeads()), 1, [&](Value h) {
+    setKeyHead(e.add(firstHead, h));
+    if (failed(loadRows(block.keys, block.j0, block.count)))
+      result = failure();
+    Value first = e.mul(h, e.idx(ofHead));
+    e.loop(e.idx(0), liveRows, 1, [&](Value t) {
+      Value row = e.add(first, e.mul(t, e.idx(ofRow)));
+      e.loop(row, e.add(row, ofHead), 1, fold);
+    });
+  });
+  setKeyHead(firstHead);
   return result;
 }
 

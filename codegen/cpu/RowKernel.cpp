@@ -13,7 +13,10 @@ RowFold::RowFold(FoldContext context)
     : FoldLowering(context), tileRows(schedule.getQueryTile()),
       queries(schedule.getHeads() * tileRows),
       vt(VectorType::get({lanes}, ct)) {
-  group = LaneSums::groupOf(vt, queries);
+  sharing = schedule.getHeads() / op.getKeyHeads();
+  // A group reads the rows of one key head.
+  int64_t together = op.getKeyHead() ? sharing & -sharing : queries;
+  group = LaneSums::groupOf(vt, together);
   groups = llvm::divideCeil(queries, group);
   slots = lanes / group;
   // Vectors of scores hold whole keys, and pairs of keys are whole.
@@ -84,6 +87,10 @@ void RowFold::allocateRows() {
     return block.valueRows ? std::pair(block.valueRows, j)
                            : valueRow(block.keys, block.j0, j);
   };
+  if (pages && !op.getKeyHead() && kRows && vRows) {
+    o.prefetchKey = [this](Value j) { pages->prefetch(kRows, e.add(j, 2 * bc)); };
+    o.prefetchValue = [this](Value j) { pages->prefetch(vRows, e.add(j, bc)); };
+  }
   o.buffer = [this](ArrayRef<int64_t> shape, Type element) {
     return buffer(shape, element);
   };

@@ -20,7 +20,9 @@ public:
   explicit RowFold(FoldContext context);
 
 private:
+  static constexpr int64_t kChunkKeys = 128;
   int64_t tileRows, queries;
+  int64_t sharing;       // query heads of a key head
   int64_t group, groups; // queries of a group, groups
   int64_t slots;         // keys of a vector of scores
   int64_t bc;            // keys of a block
@@ -38,7 +40,13 @@ private:
 
   void allocate() override;
   void allocateRows();
-  int64_t keysOfBlock() override { return bc; }
+  /// Rows of some blocks are located together, and those of the block behind
+  /// them, which are asked for before they are read.
+  int64_t keysOfChunk() const {
+    return std::max<int64_t>(kChunkKeys / bc, 1) * bc;
+  }
+  int64_t keysAhead() const { return 2 * bc; }
+  int64_t keysOfBlock() override { return keysOfChunk() + keysAhead(); }
   Value perLane(Type type) { return buffer({groups, lanes}, type); }
 
   // Queries are numbered row by row, so that those of live rows come first.
@@ -76,6 +84,9 @@ private:
                                 Value isWhole);
   /// Score region and mask over the scores of a group; its maxima anew.
   llvm::LogicalResult adjust(Walked &walked, const RowBlock &block, Value g);
+  /// Every group of queries, a key head after the other.
+  llvm::LogicalResult foldGroups(Walked &walked, const RowBlock &block,
+                                 Value isWhole);
   mlir::FailureOr<Value> adjustVector(Walked &walked, const RowBlock &block,
                                       Value g, Value v, Value score);
   /// s becomes 2^(score - max) for a group; alphas and sums follow.

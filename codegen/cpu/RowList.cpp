@@ -31,8 +31,8 @@ LogicalResult RowFold::foldList(Walked &walked) {
         return;
       }
       e.when(e.cmp(CmpIPredicate::sgt, *filled, e.idx(0)), [&] {
-        if (failed(foldBlock(walked, {keysOfTable, e.idx(0), *filled, {}, {}},
-                             Value())))
+        RowBlock block{keysOfTable, e.idx(0), *filled, {}, {}, nullptr};
+        if (failed(foldBlock(walked, block, Value())))
           result = failure();
       });
     });

@@ -135,6 +135,10 @@ void RowProducts::scoreRows(const RowBlock &block, Value g) {
   int64_t room = o.accumulators / (o.group * keyVectorsOfStep());
   SmallVector<Values> held = hold(g, std::min(unrolled, room));
   e.loop(e.idx(0), block.count, 1, [&](Value j) {
+    // The first group reads the keys, and their values after them.
+    if (o.prefetchValue && block.run)
+      e.when(e.cmp(arith::CmpIPredicate::eq, g, e.idx(0)),
+             [&] { o.prefetchValue(j); });
     Values acc = scoreRow(o.keyRow(block, j), g, held);
     if (o.hasShuffles())
       return e.store(laneSums.ofRow(acc), partials, {j, e.idx(0)});
@@ -250,11 +254,24 @@ void RowProducts::foldTile(const Tile &tile, Value g, ArrayRef<Value> acc) {
   }
 }
 
+void RowProducts::prefetchNext(const RowBlock &block, Value g, const Tile &tile,
+                               Value j) {
+  if (!o.prefetchKey || !block.run)
+    return;
+  auto isZero = [&](Value x) {
+    return e.cmp(arith::CmpIPredicate::eq, x, e.idx(0));
+  };
+  Value isFirst = e.both(e.both(isZero(g), isZero(tile.query)),
+                         isZero(tile.steps.front().number));
+  e.when(isFirst, [&] { o.prefetchKey(j); });
+}
+
 void RowProducts::accumulateTile(const RowBlock &block, Value g,
                                  const Tile &tile, bool isKept) {
   Values acc(vectorsOf(tile), e.constant(o.vt, 0.0));
   acc = e.loop(
       e.idx(0), block.count, 1, acc, [&](Value j, ValueRange in) -> Values {
+        prefetchNext(block, g, tile, j);
         auto [memref, row] = o.valueRow(block, j);
         Values value, out(in);
         for (const Step &step : tile.steps)

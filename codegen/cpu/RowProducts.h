@@ -7,7 +7,7 @@
 #ifndef ATTNC_CODEGEN_CPU_ROWPRODUCTS_H
 #define ATTNC_CODEGEN_CPU_ROWPRODUCTS_H
 
-#include "codegen/cpu/KeyWalk.h"
+#include "codegen/cpu/KeyPages.h"
 #include "codegen/cpu/RowVectors.h"
 #include <functional>
 #include <memory>
@@ -22,6 +22,8 @@ struct RowBlock {
   Value count; // keys of the block
   /// Where its rows follow each other, they alone: an address is then a sum.
   Value keyRows, valueRows;
+  /// What the block is a part of; null: no keys follow it.
+  const KeyRun *run = nullptr;
 };
 
 /// Sizes, scratch and operands of one fold, as the products see them. Queries
@@ -44,6 +46,9 @@ struct RowOperands {
   Value s;                    // [group][key * queries + query]: scores, weights
   Value alphas;               // [group][lane]
   RowOf keyRow, valueRow;
+  /// Ask for what will be read while row j is; null where the machine knows by
+  /// itself.
+  std::function<void(Value j)> prefetchKey, prefetchValue;
   Buffer buffer; // new scratch
 
   int64_t lanes() const { return vt.getNumElements(); }
@@ -102,6 +107,8 @@ protected:
     int64_t queries;
   };
   void eachTile(const RowBlock &block, llvm::function_ref<void(Tile)> body);
+  /// The first tile of the first group asks for a row of the next block's keys.
+  void prefetchNext(const RowBlock &block, Value g, const Tile &tile, Value j);
   int64_t vectorsOf(const Tile &tile) const {
     return tile.steps.size() * values.perStep * tile.queries;
   }

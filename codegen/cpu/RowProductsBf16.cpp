@@ -119,6 +119,8 @@ void DotBf16RowProducts::accumulatePairs(const RowBlock &block, Value g,
   Values acc(vectorsOf(tile), e.constant(o.vt, 0.0));
   acc = e.loop(
       e.idx(0), block.count, 2, acc, [&](Value j, ValueRange in) -> Values {
+        for (int64_t i : {0, 1})
+          prefetchNext(block, g, tile, e.add(j, i));
         auto first = o.valueRow(block, j),
              second = o.valueRow(block, e.add(j, 1));
         Values low, high, value, out(in);

@@ -47,7 +47,7 @@ private:
 
   /// Pages of keys: [run of keys], -1 for one that does not exist.
   SmallVector<int64_t> pages;
-  int64_t pageSize = 0;
+  int64_t pageSize = 0, keyHead = 0;
   /// Positions of the keys that exist.
   Intervals universe;
 
@@ -155,6 +155,12 @@ LogicalResult FoldEvaluator::run() {
     return failure();
   for (int64_t h = 0, e = op.getSchedule().getHeads(); h < e; ++h) {
     queryHead = head + h;
+    // Query heads of the next key head read other rows.
+    int64_t shared = e / op.getKeyHeads();
+    if (h % shared == 0)
+      loaded.assign(keyCount, KeyValue());
+    if (op.getKeyHead())
+      keyHead = interpreter.getInt(op.getKeyHead()) + h / shared;
     tested.reset();
     SmallVector<int64_t> symbols;
     for (Value symbol : op.getSymbols())
@@ -195,6 +201,8 @@ LogicalResult FoldEvaluator::load(int64_t c) {
     loader->setInt(0, page ? pages[c / pageSize] : c);
     if (page)
       loader->setInt(1, c % pageSize);
+    if (op.getKeyHead())
+      loader->setInt(2, keyHead);
     if (failed(loader->run()))
       return failure();
   }
