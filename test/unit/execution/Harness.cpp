@@ -47,6 +47,7 @@ struct Engine::Impl {
     CompilerOptions options;
     options.micro = choices.micro;
     options.producers = choices.producers;
+    options.schedule = choices.schedule;
     return Compiler(options);
   }
   mlir::Type typeOf(attnc_dtype dtype) {
