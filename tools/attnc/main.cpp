@@ -2,6 +2,7 @@
 // attnc: runs, compiles and explains attention specs. This file is the command
 // line; each subcommand has a file of its own.
 
+#include "tools/attnc/Engine.h"
 #include "tools/attnc/Options.h"
 #include "tools/attnc/Spec.h"
 #include "tools/support/Terminal.h"
@@ -21,6 +22,7 @@ usage: attnc <command> [options]
   run      run a spec or a kernel file on arrays, check it, time it
   compile  write a kernel file, or the IR or code of any stage
   explain  say what a spec means, what it costs and how it is scheduled
+  tune     measure schedules of a spec and keep the best for later compiles
   help     this text, or 'attnc help <command>' for a command's options
 
   attnc run spec.mlir --input q=q.npy --input k=k.npy --input v=v.npy --output o.npy
@@ -66,20 +68,35 @@ struct SpecArguments {
                  cl::desc("Fields of the schedule to set; the others are "
                           "chosen"),
                  cl::value_desc("query_tile = 48, ..."), cl::sub(sub),
-                 cl::cat(category)) {}
+                 cl::cat(category)),
+        noTuned("no-tuned", cl::desc("Leave out what attnc tune has kept"),
+                cl::sub(sub), cl::cat(category)),
+        llvmPasses("llvm-passes", cl::desc("LLVM's IR passes, to measure them"),
+                   cl::value_desc("pipeline"), cl::Hidden, cl::sub(sub),
+                   cl::cat(category)),
+        llvmLevel("llvm-level",
+                  cl::desc("LLVM's level of code generation, 0 to 3"),
+                  cl::init(2), cl::Hidden, cl::sub(sub), cl::cat(category)) {}
 
   cl::opt<std::string> path, function;
   cl::list<std::string> targets;
   cl::opt<std::string> micro, producers, schedule;
+  cl::opt<bool> noTuned;
+  cl::opt<std::string> llvmPasses;
+  cl::opt<unsigned> llvmLevel;
 
   SpecOptions get() {
-    return {path,
-            function,
-            targets,
-            micro,
-            producers,
-            schedule,
-            /*countPairs=*/false};
+    SpecOptions options;
+    options.path = path;
+    options.function = function;
+    options.targets = targets;
+    options.micro = micro;
+    options.producers = producers;
+    options.schedule = schedule;
+    options.useTuned = !noTuned;
+    options.llvmPasses = llvmPasses;
+    options.llvmLevel = llvmLevel;
+    return options;
   }
 };
 
@@ -167,8 +184,17 @@ struct CompileArguments {
       cl::value_desc("file"), cl::sub(sub), cl::cat(category)};
   cl::alias outputAlias{"output", cl::desc("Long for -o"), cl::aliasopt(output),
                         cl::cat(category)};
+  cl::opt<std::string> timing{
+      "timing",
+      cl::desc("Print the time of each phase and the bytes of code; =json for "
+               "one line of JSON"),
+      cl::value_desc("text|json"),
+      cl::ValueOptional,
+      cl::init("none"),
+      cl::sub(sub),
+      cl::cat(category)};
 
-  int run() { return compileCommand({spec.get(), emit, output}); }
+  int run();
 };
 
 struct ExplainArguments {
@@ -212,7 +238,108 @@ struct ExplainArguments {
   int run();
 };
 
+/// Its options are few: the schedule is what is searched for.
+struct TuneArguments {
+  cl::SubCommand sub{"tune", "Measure schedules of a spec and keep the best"};
+  cl::OptionCategory category{"Options of tune"};
+  cl::opt<std::string> path{cl::Positional, cl::desc("<spec.mlir>"),
+                            cl::sub(sub), cl::cat(category)};
+  cl::opt<std::string> function{
+      "function", cl::desc("The function to take, if the file has several"),
+      cl::value_desc("name"), cl::sub(sub), cl::cat(category)};
+  cl::list<std::string> shapes{
+      "shape", cl::desc("Sizes of an argument that has no file"),
+      cl::value_desc("name=1x8x64x32"), cl::sub(sub), cl::cat(category)};
+  cl::list<std::string> inputs{"input", cl::desc("An argument's array"),
+                               cl::value_desc("[name=]file.npy"), cl::sub(sub),
+                               cl::cat(category)};
+  cl::opt<unsigned> threads{"threads",
+                            cl::desc("Threads (default: all CPUs)"),
+                            cl::value_desc("number"),
+                            cl::init(0),
+                            cl::sub(sub),
+                            cl::cat(category)};
+  cl::opt<double> budget{"budget",
+                         cl::desc("Seconds that the search may take "
+                                  "(default 60)"),
+                         cl::value_desc("seconds"),
+                         cl::init(60),
+                         cl::sub(sub),
+                         cl::cat(category)};
+  cl::opt<std::string> keep{
+      "keep", cl::desc("Keep this schedule, measured but without a search"),
+      cl::value_desc("query_tile = 48, ..."), cl::sub(sub), cl::cat(category)};
+  cl::opt<bool> reset{"reset",
+                      cl::desc("Remove what is kept: for the spec, or without "
+                               "one all"),
+                      cl::sub(sub), cl::cat(category)};
+
+  int run();
+};
+
 } // namespace
+
+static int checkThreads(unsigned threads) {
+  constexpr unsigned mostThreads = 1024;
+  if (threads <= mostThreads)
+    return ExitOk;
+  printError("--threads=" + llvm::Twine(threads) + ": at most " +
+             llvm::Twine(mostThreads));
+  return ExitUsage;
+}
+
+int TuneArguments::run() {
+  if (path.empty() && !reset) {
+    printError("tune takes a spec, or --reset");
+    return ExitUsage;
+  }
+  if (!(budget > 0 && budget <= 86400)) {
+    printError("--budget: more than 0 and at most 86400 seconds expected");
+    return ExitUsage;
+  }
+  TuneOptions options;
+  options.spec.path = path;
+  options.spec.function = function;
+  options.inputs.files = inputs;
+  options.inputs.shapes = shapes;
+  options.threads = threads;
+  options.budget = budget;
+  options.keep = keep;
+  options.reset = reset;
+  if (int code = checkThreads(threads))
+    return code;
+  SpecOptions kept;
+  kept.schedule = keep;
+  if (int code = checkScheduleOptions(kept, "--keep"))
+    return code;
+  return tuneCommand(options);
+}
+
+/// The value of --timing; returns an exit code.
+static int timingFormat(const cl::opt<std::string> &option,
+                        TimingFormat &format) {
+  if (option.getNumOccurrences() == 0)
+    format = TimingFormat::None;
+  else if (option == "json")
+    format = TimingFormat::Json;
+  else if (option.empty() || option == "text")
+    format = TimingFormat::Text;
+  else {
+    printError("--timing=" + option + ": 'text' or 'json' expected");
+    return ExitUsage;
+  }
+  return ExitOk;
+}
+
+int CompileArguments::run() {
+  CompileOptions options;
+  options.spec = spec.get();
+  options.emit = emit;
+  options.output = output;
+  if (int code = timingFormat(timing, options.timing))
+    return code;
+  return compileCommand(options);
+}
 
 int ExplainArguments::run() {
   ExplainOptions options;
@@ -246,26 +373,14 @@ int RunArguments::run() {
   options.stage = stage;
   options.threads = threads;
   options.repeat = repeat;
-  if (timing.getNumOccurrences() == 0)
-    options.timing = TimingFormat::None;
-  else if (timing == "json")
-    options.timing = TimingFormat::Json;
-  else if (timing.empty() || timing == "text")
-    options.timing = TimingFormat::Text;
-  else {
-    printError("--timing=" + timing + ": 'text' or 'json' expected");
-    return ExitUsage;
-  }
+  if (int code = timingFormat(timing, options.timing))
+    return code;
   if (stage < 1 || stage > 5) {
     printError("--stage=" + llvm::Twine(stage) + ": 1 to 5 expected");
     return ExitUsage;
   }
-  constexpr unsigned mostThreads = 1024;
-  if (threads > mostThreads) {
-    printError("--threads=" + llvm::Twine(threads) + ": at most " +
-               llvm::Twine(mostThreads));
-    return ExitUsage;
-  }
+  if (int code = checkThreads(threads))
+    return code;
   return runCommand(options);
 }
 
@@ -295,9 +410,11 @@ int main(int argc, char **argv) {
   RunArguments run;
   CompileArguments compile;
   ExplainArguments explain;
+  TuneArguments tune;
   cl::HideUnrelatedOptions(run.category, run.sub);
   cl::HideUnrelatedOptions(compile.category, compile.sub);
   cl::HideUnrelatedOptions(explain.category, explain.sub);
+  cl::HideUnrelatedOptions(tune.category, tune.sub);
   cl::SetVersionPrinter(printVersion);
   if (!cl::ParseCommandLineOptions(static_cast<int>(arguments.size()),
                                    arguments.data(), "attnc\n", &llvm::errs(),
@@ -310,6 +427,8 @@ int main(int argc, char **argv) {
     return compile.run();
   if (explain.sub)
     return explain.run();
+  if (tune.sub)
+    return tune.run();
   llvm::errs() << helpText;
   return ExitUsage;
 }
