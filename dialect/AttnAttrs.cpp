@@ -250,8 +250,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t heads, int64_t keyBlock,
                                    int64_t lanes, int64_t registerKeys,
                                    int64_t registerVectors, LoadMode, LoadMode,
-                                   LoadMode, GridOrder, Attribute lists,
-                                   ArrayAttr why) {
+                                   LoadMode, Products products, GridOrder,
+                                   Attribute lists, ArrayAttr why) {
   struct Size {
     StringRef name;
     int64_t value, largest;
@@ -283,6 +283,12 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "query_tile must be a multiple of lanes * "
                           "register_vectors, which is "
                        << lanes * registerVectors << ", got " << queryTile;
+  if (products == Products::DotBf16 &&
+      (micro != MicroKernel::Block || registerKeys % 2 || keyBlock % 2 ||
+       lanes < 4 || lanes > 16))
+    return emitError() << "products = dot_bf16 takes the block micro-kernel, "
+                          "4 to 16 lanes, an even key_block and even "
+                          "register_keys";
   auto listSchedule = dyn_cast_or_null<ScheduleAttr>(lists);
   if (lists && (!listSchedule || listSchedule.getLists() ||
                 listSchedule.getMicro() != MicroKernel::Row ||

@@ -256,6 +256,9 @@ def Attn_LoadMode : Attn_I32Enum<"LoadMode", "how a fold reads an operand", [
   I32EnumAttrCase<"Direct", 0, "direct">, I32EnumAttrCase<"Fuse", 1, "fuse">,
   I32EnumAttrCase<"Materialize", 2, "materialize">]>;
 
+def Attn_Products : Attn_I32Enum<"Products", "how the block micro-kernel multiplies", [
+  I32EnumAttrCase<"Fma", 0, "fma">, I32EnumAttrCase<"DotBf16", 1, "dot_bf16">]>;
+
 def Attn_GridOrder : Attn_I32Enum<"GridOrder", "order in which tiles are begun", [
   I32EnumAttrCase<"Up", 0, "up">, I32EnumAttrCase<"Down", 1, "down">,
   I32EnumAttrCase<"UpAcross", 2, "up_across">,
@@ -270,6 +273,10 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     `register_vectors` vectors of `lanes` elements are the register tile.
     `q`, `k`, `v` say how each operand's producers are read: `direct` (none),
     `fuse` (recomputed by the loader) or `materialize` (once, in O(m d)).
+    `products` of the block micro-kernel are `fma` in the compute type, or
+    `dot_bf16`: dot products of pairs of bf16 elements, for operands of bf16 with
+    an even head size on machines that have them; weights are rounded to bf16,
+    and subnormal inputs count as 0.
     `order` says in which order threads begin tiles: `up` and `down` walk one
     head after the other, its rows from the first or from the last on;
     `up_across` and `down_across` take a tile of every head before the next.
@@ -282,6 +289,7 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     "int64_t":$register_vectors,
     EnumParameter<Attn_LoadMode>:$q, EnumParameter<Attn_LoadMode>:$k,
     EnumParameter<Attn_LoadMode>:$v,
+    DefaultValuedParameter<"::mlir::attn::Products", "::mlir::attn::Products::Fma">:$products,
     DefaultValuedParameter<"::mlir::attn::GridOrder", "::mlir::attn::GridOrder::Up">:$order,
     OptionalParameter<"::mlir::Attribute">:$lists,
     OptionalParameter<"::mlir::ArrayAttr">:$why);

@@ -159,6 +159,8 @@ def SchedulePass : Pass<"attn-schedule", "::mlir::func::FuncOp"> {
            "width of a native vector">,
     Option<"vectorRegisters", "vector-registers", "int64_t", /*default=*/"16",
            "number of vector registers">,
+    Option<"bf16Dot", "bf16-dot", "bool", /*default=*/"false",
+           "whether bf16 pairs are multiplied at twice the rate of f32">,
     Option<"micro", "micro", "std::string", /*default=*/"\"auto\"",
            "micro-kernel: auto, block or row">,
     Option<"producers", "producers", "std::string", /*default=*/"\"auto\"",

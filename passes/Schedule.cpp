@@ -51,6 +51,7 @@ public:
                                    1));
     if (failed(chooseMicroKernel()))
       return failure();
+    chooseProducts();
     chooseTiles();
     chooseOrder();
     if (failed(chooseLoads()))
@@ -66,6 +67,7 @@ private:
   Builder b;
   SmallVector<std::string> why;
   MicroKernel micro = MicroKernel::Block;
+  Products products = Products::Fma;
   int64_t lanes = 0, heads = 1, queryTile = 0, keyBlock = 0;
   int64_t registerKeys = 0, registerVectors = 0;
   LoadMode q = LoadMode::Direct, k = LoadMode::Direct, v = LoadMode::Direct;
@@ -103,6 +105,7 @@ private:
     q = asked.load("q").value_or(written.getQ());
     k = asked.load("k").value_or(written.getK());
     v = asked.load("v").value_or(written.getV());
+    products = asked.products().value_or(written.getProducts());
     order = asked.order().value_or(written.getOrder());
     if (written.getLists())
       lists = listSchedule(written.getListSchedule());
@@ -123,8 +126,8 @@ private:
   LogicalResult attach() {
     ScheduleAttr schedule = ScheduleAttr::getChecked(
         [&] { return refuse(); }, op.getContext(), micro, queryTile, heads,
-        keyBlock, lanes, registerKeys, registerVectors, q, k, v, order,
-        Attribute(lists), b.getStrArrayAttr(whyRefs()));
+        keyBlock, lanes, registerKeys, registerVectors, q, k, v, products,
+        order, Attribute(lists), b.getStrArrayAttr(whyRefs()));
     if (!schedule || failed(check(schedule)))
       return failure();
     op.setScheduleAttr(schedule);
@@ -147,6 +150,9 @@ private:
     if ((schedule.getHeads() != 1 || (hasLists && ofLists.getHeads() != 1)) &&
         dependsOnHead())
       return refuse() << "heads must be 1: keys of a row depend on its head";
+    if (schedule.getProducts() == Products::DotBf16 && !fitsBf16Dot())
+      return refuse() << "products must be fma: dot_bf16 takes q, k and v of "
+                         "bf16, an even head size and a machine that has it";
     for (auto [name, value, mode] :
          {std::tuple("q", op.getQuery(), schedule.getQ()),
           std::tuple("k", op.getKey(), schedule.getK()),
@@ -160,6 +166,16 @@ private:
                         << ", got " << stringifyLoadMode(mode);
     }
     return success();
+  }
+
+  bool fitsBf16Dot() {
+    return options.bf16Dot && op.getHeadDim() % 2 == 0 &&
+           llvm::all_of(ValueRange{op.getQuery(), op.getKey(), op.getValue()},
+                        [](Value x) {
+                          return cast<RankedTensorType>(x.getType())
+                              .getElementType()
+                              .isBF16();
+                        });
   }
 
   /// Query heads of one key head, or 1 where that is unknown.
@@ -214,8 +230,8 @@ private:
         pickOf("key_block", chosen.getKeyBlock()), chosen.getLanes(),
         pickOf("register_keys", chosen.getRegisterKeys()),
         pickOf("register_vectors", chosen.getRegisterVectors()), chosen.getQ(),
-        chosen.getK(), chosen.getV(), chosen.getOrder(), Attribute(),
-        ArrayAttr());
+        chosen.getK(), chosen.getV(), chosen.getProducts(), chosen.getOrder(),
+        Attribute(), ArrayAttr());
   }
 
   /// Lists are of one row: query heads that share keys share its list.
@@ -231,7 +247,8 @@ private:
             countText(group, "head"));
     return listSchedule(ScheduleAttr::get(
         op.getContext(), MicroKernel::Row, 1, group, kKeyBlock, lanes, 2, 2, q,
-        once(k), once(v), GridOrder::Up, Attribute(), ArrayAttr()));
+        once(k), once(v), Products::Fma, GridOrder::Up, Attribute(),
+        ArrayAttr()));
   }
 
   LogicalResult chooseMicroKernel() {
@@ -271,6 +288,35 @@ private:
                 heads);
     }
     return success();
+  }
+
+  /// Half types are multiplied as they are, or converted into the first-level
+  /// cache once a key block.
+  void chooseProducts() {
+    auto elementOf = [](Value x) {
+      return cast<RankedTensorType>(x.getType()).getElementType();
+    };
+    Type type = elementOf(op.getKey());
+    if (std::optional<Products> wanted = asked.products()) {
+      products = *wanted;
+      return;
+    }
+    if (micro != MicroKernel::Block || !(type.isBF16() || type.isF16()))
+      return;
+    bool same =
+        elementOf(op.getQuery()) == type && elementOf(op.getValue()) == type;
+    if (!type.isBF16() || !options.bf16Dot)
+      because("{0} keys and values converted to f32 once a key block: this "
+              "machine multiplies f32 only",
+              type.isBF16() ? "bf16" : "f16");
+    else if (!same || op.getHeadDim() % 2)
+      because("bf16 keys and values converted to f32 once a key block: {0}",
+              same ? "pairs of elements do not fill the head size"
+                   : "q, k and v have different types");
+    else {
+      products = Products::DotBf16;
+      because("dot products of bf16 pairs: twice the rate of f32");
+    }
   }
 
   void chooseTiles() {
@@ -369,6 +415,12 @@ private:
     }
     std::string chain = countText(producers.chain.size(), "producer");
     std::string operations = countText(producers.scalarOps, "operation");
+    if (op.getPages() && value != op.getQuery()) {
+      because("{0}: {1} fused into the loader: of the pool of pages only those "
+              "of the table are read",
+              name, chain);
+      return LoadMode::Fuse;
+    }
     if (value == op.getQuery()) {
       because("{0}: {1} fused into the loader: each query row is loaded once",
               name, chain);
@@ -414,6 +466,7 @@ struct SchedulePass : public attnc::impl::SchedulePassBase<SchedulePass> {
     attnc::SchedulePassOptions options;
     options.vectorBytes = vectorBytes;
     options.vectorRegisters = vectorRegisters;
+    options.bf16Dot = bf16Dot;
     options.micro = micro;
     options.producers = producers;
     options.fieldsFrom = fieldsFrom;

@@ -10,7 +10,7 @@ using namespace mlir;
 using namespace mlir::attn;
 
 namespace {
-enum class Kind { Number, Micro, Load, Order };
+enum class Kind { Number, Micro, Load, Products, Order };
 
 struct Field {
   StringRef name;
@@ -30,6 +30,7 @@ const Field kFields[] = {
     {"q", Kind::Load, false},
     {"k", Kind::Load, false},
     {"v", Kind::Load, false},
+    {"products", Kind::Products, false},
     {"order", Kind::Order, false},
 };
 
@@ -73,6 +74,10 @@ std::optional<StringRef> wanted(Kind kind, StringRef value) {
   case Kind::Load:
     if (!symbolizeLoadMode(value))
       return "direct, fuse or materialize";
+    return std::nullopt;
+  case Kind::Products:
+    if (!symbolizeProducts(value))
+      return "fma or dot_bf16";
     return std::nullopt;
   case Kind::Order:
     if (!symbolizeGridOrder(value))
@@ -151,6 +156,11 @@ std::optional<MicroKernel> ScheduleFields::micro() const {
 std::optional<LoadMode> ScheduleFields::load(StringRef operand) const {
   const std::string *value = find(operand);
   return value ? symbolizeLoadMode(*value) : std::nullopt;
+}
+
+std::optional<Products> ScheduleFields::products() const {
+  const std::string *value = find("products");
+  return value ? symbolizeProducts(*value) : std::nullopt;
 }
 
 std::optional<GridOrder> ScheduleFields::order() const {

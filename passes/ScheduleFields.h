@@ -25,6 +25,7 @@ public:
   std::optional<int64_t> number(llvm::StringRef field) const;
   std::optional<mlir::attn::MicroKernel> micro() const;
   std::optional<mlir::attn::LoadMode> load(llvm::StringRef operand) const;
+  std::optional<mlir::attn::Products> products() const;
   std::optional<mlir::attn::GridOrder> order() const;
   /// The fields that begin with `lists.`, without it.
   ScheduleFields ofLists() const;

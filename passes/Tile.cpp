@@ -14,7 +14,9 @@
 #include "passes/FoldRegions.h"
 #include "passes/LaunchConstraints.h"
 #include "passes/LaunchGroups.h"
+#include "passes/OrderChecks.h"
 #include "passes/Passes.h"
+#include "passes/TileAppend.h"
 
 namespace attnc {
 #define GEN_PASS_DEF_TILEPASS
@@ -43,6 +45,8 @@ public:
       createGrid();
       b.setInsertionPoint(forall.getTerminator());
       computeTileScalars();
+      attnc::createOrderChecks(b, op, group.plan,
+                               {batch, head, group.schedule.getHeads(), row});
       createInsertions(createFold(state));
       state = {forall.getResult(0),
                isLast ? Value() : Value(forall.getResult(1))};
@@ -65,6 +69,8 @@ private:
   SmallVector<Value> batch; // grid indices of the batch dims
   Value head, keyHead;      // first query head of the tile, its key head
   Value row, rows, keys;
+  Value keyRows;                        // of the operands, for this batch
+  Value pageSize, pageCount, firstPage; // null: not paged; not packed
   SmallVector<Value> symbols;
 
   Value index(int64_t value) {
@@ -144,9 +150,7 @@ private:
   Value length(Value operand, Value limit) {
     if (!operand)
       return limit;
-    return CheckedOp::create(b, loc, b.getIndexType(), perBatch(operand),
-                             index(0), limit,
-                             StatusAttr::get(b.getContext(), Status::Length));
+    return checked(perBatch(operand), index(0), limit, Status::Length);
   }
   /// A parameter, within what positions reach: sums stay within 64 bits.
   Value parameter(Value operand) {
@@ -162,8 +166,8 @@ private:
     OpFoldResult n = sizeOf(op.getQuery(), rank - 2);
     computeRows(asValue(n), ivs);
     computeHeads(headTile);
-    Value m = asValue(sizeOf(op.getKey(), rank - 2));
-    keys = length(op.getLengths(), m);
+    computeKeyRows();
+    keys = length(op.getLengths(), keyRows);
     Value queries = length(op.getQLengths(), asValue(n));
     Value kBegin = op.getKStart() ? perBatch(op.getKStart()) : index(0);
     Value kEnd = arith::AddIOp::create(b, loc, kBegin, keys);
@@ -178,6 +182,33 @@ private:
     symbols = {kBegin, kEnd, qBegin, qEnd};
     for (int64_t n : group.plan.getParameters())
       symbols.push_back(parameter(op.getSetOperands()[n]));
+  }
+
+  Value checked(Value x, Value low, Value high, Status status) {
+    return CheckedOp::create(b, loc, b.getIndexType(), x, low, high,
+                             StatusAttr::get(b.getContext(), status));
+  }
+
+  /// Key rows that the operands hold: of a page table, what its entries name.
+  void computeKeyRows() {
+    keyRows = asValue(sizeOf(op.getKey(), rank - 2));
+    if (!op.getPages())
+      return;
+    pageSize = keyRows;
+    pageCount = asValue(sizeOf(op.getKey(), 0));
+    Value entries;
+    if (Value indptr = op.getPageIndptr()) {
+      Value total = asValue(sizeOf(op.getPages(), 0));
+      Value next = arith::AddIOp::create(b, loc, batch[0], index(1));
+      firstPage = checked(attnc::perBatchValue(b, loc, indptr, batch), index(0),
+                          total, Status::Index);
+      Value end = checked(attnc::perBatchValue(b, loc, indptr, {next}),
+                          firstPage, total, Status::Order);
+      entries = arith::SubIOp::create(b, loc, end, firstPage);
+    } else {
+      entries = asValue(sizeOf(op.getPages(), 1));
+    }
+    keyRows = arith::MulIOp::create(b, loc, entries, pageSize);
   }
 
   /// Rows of the tile: contiguous, or every step-th from one of the first
@@ -230,11 +261,12 @@ private:
       pairsType = RankedTensorType::get({heads, any}, b.getI64Type());
     auto fold = FoldOp::create(
         b, loc, RankedTensorType::get({heads, any, dv}, element), secondType,
-        pairsType, head, row, rows, keys, symbols, group.plan,
-        op.getAccumulator(), b.getF64FloatAttr(op.getScaleValue()),
+        pairsType, head, row, rows, keys, pageSize, pageCount, symbols,
+        group.plan, op.getAccumulator(), b.getF64FloatAttr(op.getScaleValue()),
         group.schedule, b.getI64IntegerAttr(group.step),
         isLast ? UnitAttr() : b.getUnitAttr());
-    attnc::FoldRegions(op, b, {batch, keyHead, symbols}).create(fold, state);
+    attnc::FoldRegions(op, b, {batch, keyHead, keyRows, firstPage, symbols})
+        .create(fold, state);
     return fold;
   }
 
@@ -301,11 +333,15 @@ struct TilePass : public attnc::impl::TilePassBase<TilePass> {
                      "attn-plan-pairs and attn-schedule first");
         return signalPassFailure();
       }
-    if (ops.empty())
+    bool hasAppends = !func.getOps<AppendOp>().empty();
+    if (ops.empty() && !hasAppends)
       return;
     // What the operations' verifiers demand of dynamic sizes is checked at
     // launch; after this pass the operations are gone.
     if (failed(attnc::recordLaunchConstraints(func)))
+      return signalPassFailure();
+    // Attention reads the cache that the rows were appended to.
+    if (failed(attnc::tileAppends(func)))
       return signalPassFailure();
     SmallVector<Value> counts;
     for (AttentionOp op : ops)

@@ -11,26 +11,77 @@ using namespace attnc::cpu;
 using mlir::arith::CmpIPredicate;
 
 void BlockFold::allocate() {
-  qt = buffer({panels, padded(d), nr});
   ot = buffer({panels, padded(dv), nr});
   // A key block begins anywhere, and register tiles round its end up.
-  p = buffer({bc + mr, nr});
+  int64_t rounded = bc + edgeKeys;
+  p = buffer({rounded, nr});
   maxima = buffer({panels, nr});
+  references = isScored() ? buffer({panels, nr}) : maxima;
   sums = buffer({panels, nr});
   alphas = buffer({panels, nr});
   laneLow = buffer({nr}, e.b.getI32Type());
   laneHigh = buffer({nr}, e.b.getI32Type());
   rowsBuffer = buffer({nr, std::max(padded(d), padded(dv))});
-  kRows = directRows(op.getLoadK());
-  vRows = directRows(op.getLoadV());
+  bool dotBf16 = schedule.getProducts() == Products::DotBf16;
+  Type rowType = dotBf16 ? Type(e.b.getBF16Type()) : ct;
+  kRows = directRows(op.getLoadK(), rowType);
+  vRows = directRows(op.getLoadV(), rowType);
   if (!kRows)
-    kBlock = buffer({bc + mr, d});
+    kBlock = buffer({rounded, d}, rowType);
   if (!vRows)
-    vBlock = buffer({bc + mr, dv});
+    vBlock = buffer({rounded, dv}, rowType);
   if (!op.getTests().empty())
-    keepMask = buffer({bc + mr, nr}, e.b.getI8Type());
+    keepMask = buffer({rounded, nr}, e.b.getI8Type());
   if (op.getPairs())
-    pairCounts = buffer({panels}, e.b.getI64Type());
+    pairCounts = buffer({panels, nv}, e.b.getI64Type());
+  auto readsOf = [&](Region &region) {
+    std::unique_ptr<TileReads> reads;
+    if (!region.empty())
+      reads = std::make_unique<TileReads>(
+          e, lanes, c().outer, region.front(),
+          [this](ArrayRef<int64_t> shape, Type element) {
+            return buffer(shape, element);
+          });
+    if (reads && reads->empty())
+      reads.reset();
+    return reads;
+  };
+  scoreReads = readsOf(op.getScore());
+  testReads = readsOf(op.getTests());
+  groupKeys = buffer({nv, 2}, e.b.getI64Type());
+  edges = buffer({2 * nv, 2}, e.b.getI64Type());
+  BlockOperands operands{e, vt, nr, d, dv, queryScale(), ot, p, alphas};
+  operands.keyRow = [this](KeyWalk &keys, Value j0, Value j) {
+    return keyRow(keys, j0, j);
+  };
+  operands.valueRow = [this](KeyWalk &keys, Value j0, Value j) {
+    return valueRow(keys, j0, j);
+  };
+  operands.buffer = [this](ArrayRef<int64_t> shape, Type element) {
+    return buffer(shape, element);
+  };
+  operands.keyRows = [this](KeyWalk &keys, Value j0, Value j, int64_t count) {
+    return keyRows(keys, j0, j, count);
+  };
+  operands.keyBlock = bc;
+  if (getenv("ATT_PF") && kRows && vRows) {
+    int loc = atoi(getenv("ATT_PF"));
+    operands.prefetchKey = [this, loc](KeyWalk &keys, Value j0, Value j,
+                                       Value x) {
+      auto [memref, row] = keyRow(keys, j0, j);
+      memref::PrefetchOp::create(e.b, e.loc, memref, ValueRange{row, x}, false,
+                                 loc, true);
+    };
+    operands.prefetchValue = [this, loc](KeyWalk &keys, Value j0, Value j,
+                                         Value x) {
+      auto [memref, row] = valueRow(keys, j0, j);
+      memref::PrefetchOp::create(e.b, e.loc, memref, ValueRange{row, x}, false,
+                                 loc, true);
+    };
+  }
+  products = dotBf16 ? makeDotBf16Products(std::move(operands))
+                     : makeFmaProducts(std::move(operands));
+  products->allocate(panels, bc);
 }
 
 //===----------------------------------------------------------------------===//
@@ -40,7 +91,6 @@ void BlockFold::allocate() {
 LogicalResult BlockFold::loadQueries() {
   livePanels = e.ceilDiv(rows, nr);
   LogicalResult result = success();
-  Value scale = e.constant(vt, queryScale());
   e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
     Value first = e.mul(panel, e.idx(nr));
     e.loop(e.idx(0), e.idx(nr), 1, [&](Value r) {
@@ -50,28 +100,27 @@ LogicalResult BlockFold::loadQueries() {
                          d)))
         result = failure();
     });
-    transposeRows(d, [&](Value x, Value r, Value column) {
-      e.store(e.mulf(column, scale), qt, {panel, x, r});
+    transposeRows(d, [&](Value x, Value r, ArrayRef<Value> columns) {
+      products->storeQueries(panel, x, r, columns);
     });
     if (failed(op.getState().empty() ? clearState(panel)
                                      : restoreState(panel, first)))
       result = failure();
-    if (pairCounts)
-      e.storeIndex(e.idx(0), pairCounts, panel);
+    for (int64_t k = 0; pairCounts && k < nv; ++k)
+      e.storeIndex(e.idx(0), pairCounts, {panel, e.idx(k)});
   });
   return result;
 }
 
-/// Calls `store(x, r, vector)` for column x of rows r ... of rowsBuffer.
-void BlockFold::transposeRows(int64_t columns,
-                              function_ref<void(Value, Value, Value)> store) {
+/// Calls `store(x, r, vectors)` for columns x ... of rows r ... of rowsBuffer.
+void BlockFold::transposeRows(
+    int64_t columns, function_ref<void(Value, Value, ArrayRef<Value>)> store) {
   e.loop(e.idx(0), e.idx(nr), lanes, [&](Value r) {
     e.loop(e.idx(0), e.idx(padded(columns)), lanes, [&](Value x) {
       Values block;
       for (int64_t i = 0; i < lanes; ++i)
         block.push_back(e.load(vt, rowsBuffer, {e.add(r, i), x}));
-      for (auto [i, column] : llvm::enumerate(transposeSquare(e, block)))
-        store(e.add(x, i), r, column);
+      store(x, r, transposeSquare(e, block));
     });
   });
 }
@@ -80,6 +129,8 @@ LogicalResult BlockFold::clearState(Value panel) {
   Value zero = e.constant(vt, 0.0), none = e.constant(vt, -INFINITY);
   for (int64_t k = 0; k < nv; ++k) {
     e.store(none, maxima, {panel, lane(k)});
+    if (isScored())
+      e.store(none, references, {panel, lane(k)});
     e.store(zero, sums, {panel, lane(k)});
   }
   e.loop(e.idx(0), e.idx(dv), 1, [&](Value x) {
@@ -100,11 +151,15 @@ LogicalResult BlockFold::restoreState(Value panel, Value first) {
       result = failure();
       return;
     }
-    e.store(state->first, maxima, {panel, r});
+    e.store(state->first, references, {panel, r});
+    if (isScored())
+      e.store(e.mulf(state->first, e.constant(ct, 1.0 / scoreFactor())), maxima,
+              {panel, r});
     e.store(state->second, sums, {panel, r});
   });
-  transposeRows(dv, [&](Value x, Value r, Value column) {
-    e.store(column, ot, {panel, x, r});
+  transposeRows(dv, [&](Value x, Value r, ArrayRef<Value> columns) {
+    for (auto [i, column] : llvm::enumerate(columns))
+      e.store(column, ot, {panel, e.add(x, i), r});
   });
   return result;
 }
@@ -114,22 +169,16 @@ LogicalResult BlockFold::restoreState(Value panel, Value first) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult BlockFold::foldKeys(Walked &walked) {
-  Value first = e.idx(0), last = e.sub(rows, e.idx(1));
-  KeyInterval tile = walked.bounds->visited(first, last);
-  KeyInterval whole = walked.bounds->full(first, last);
+  KeyInterval tile = walked.bounds->visited(e.idx(0), e.sub(rows, e.idx(1)));
   LogicalResult result = success();
   Value end = e.add(tile.last, 1);
   e.loop(tile.first, end, bc, [&](Value j0) {
     Value count = e.min(e.idx(bc), e.sub(end, j0));
     if (failed(loadKeyBlock(*walked.keys, j0, count)))
       result = failure();
-    Value isWhole = contains(whole, j0, e.add(j0, count));
-    // Where pairs are tested, panels look at the values they need.
-    Value finite;
-    if (walked.tests.empty())
-      finite = valuesFinite(*walked.keys, j0, e.idx(0), count, isWhole);
+    products->loadValues(*walked.keys, j0, count);
     e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
-      if (failed(foldPanel(walked, panel, j0, count, finite)))
+      if (failed(foldPanel(walked, panel, j0, count)))
         result = failure();
     });
   });
@@ -142,48 +191,49 @@ Value BlockFold::contains(KeyInterval interval, Value first, Value end) {
                 e.cmp(CmpIPredicate::sge, interval.last, e.sub(end, e.idx(1))));
 }
 
-/// Whether all values of keys first .. end - 1 of the block are finite. Where
-/// some query masks a key, its weight 0 times a non-finite value would be
-/// NaN. `isWhole` says that nothing is masked, and nothing needs a look.
-Value BlockFold::valuesFinite(KeyWalk &keys, Value j0, Value first, Value end,
-                              Value isWhole) {
-  auto check = [&]() -> Value {
-    int64_t main = dv / lanes * lanes;
-    Value zero = e.constant(vt, 0.0), zeroScalar = e.constant(ct, 0.0);
-    Values sum = e.loop(
-        first, end, 1, {zero, zeroScalar},
-        [&](Value j, ValueRange acc) -> Values {
-          Value memref, r;
-          std::tie(memref, r) = valueRow(keys, j0, j);
-          Value vector = acc[0], scalar = acc[1];
-          // x * 0 is 0 for finite x and NaN otherwise.
-          if (main)
-            vector = e.loop(e.idx(0), e.idx(main), lanes, vector,
-                            [&](Value x, ValueRange inner) -> Values {
-                              return {e.fma(e.load(vt, memref, {r, x}), zero,
-                                            inner[0])};
-                            })
-                         .front();
-          for (int64_t x = main; x < dv; ++x)
-            scalar = e.addf(
-                scalar, e.mulf(e.load(ct, memref, {r, e.idx(x)}), zeroScalar));
-          return {vector, scalar};
-        });
-    Value total =
-        vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD,
-                                    sum[0], arith::FastMathFlags::reassoc);
-    total = e.addf(total, sum[1]);
-    return arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, total,
-                                 zeroScalar);
-  };
-  auto branch = scf::IfOp::create(e.b, e.loc, e.b.getI1Type(), isWhole, true);
-  OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToStart(branch.thenBlock());
-  Value yes = arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(true));
-  scf::YieldOp::create(e.b, e.loc, yes);
-  e.b.setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(e.b, e.loc, check());
-  return branch.getResult(0);
+/// Whether all values of the panel's keys are finite, but for keys `first` ..
+/// `end` - 1. Where some query masks a key, its weight 0 times a non-finite
+/// value would be NaN.
+Value BlockFold::valuesFinite(const Panel &panel, Value first, Value end) {
+  int64_t main = dv / lanes * lanes;
+  Value zero = e.constant(vt, 0.0), zeroScalar = e.constant(ct, 0.0);
+  Value before = e.sub(first, panel.low);
+  Value count = e.add(before, e.sub(panel.valuesEnd, end));
+  Values sum = e.loop(
+      e.idx(0), count, 1, {zero, zeroScalar},
+      [&](Value t, ValueRange acc) -> Values {
+        Value isBefore = e.cmp(CmpIPredicate::slt, t, before);
+        Value j = e.add(t, e.select(isBefore, panel.low, e.sub(end, before)));
+        Value memref, r;
+        std::tie(memref, r) = valueRow(panel.keys, panel.j0, j);
+        Value vector = acc[0], scalar = acc[1];
+        // x * 0 is 0 for finite x and NaN otherwise.
+        if (main)
+          vector = e.loop(e.idx(0), e.idx(main), lanes, vector,
+                          [&](Value x, ValueRange inner) -> Values {
+                            Value v = loadValue(vt, memref, {r, x});
+                            return {e.fma(v, zero, inner[0])};
+                          })
+                       .front();
+        for (int64_t x = main; x < dv; ++x)
+          scalar = e.addf(
+              scalar, e.mulf(loadValue(ct, memref, {r, e.idx(x)}), zeroScalar));
+        return {vector, scalar};
+      });
+  Value total =
+      vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD,
+                                  sum[0], arith::FastMathFlags::reassoc);
+  total = e.addf(total, sum[1]);
+  return arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, total,
+                               zeroScalar);
+}
+
+/// Elements of V, in the compute type.
+Value BlockFold::loadValue(Type type, Value memref, ValueRange at) {
+  Type stored = cast<MemRefType>(memref.getType()).getElementType();
+  if (auto vector = dyn_cast<VectorType>(type))
+    stored = vector.clone(stored);
+  return e.convert(e.load(stored, memref, at), ct);
 }
 
 //===----------------------------------------------------------------------===//
@@ -211,10 +261,10 @@ LogicalResult BlockFold::finish() {
       if (failed(storeRow(at(rowsBuffer, r, dv), e.idx(0), t)))
         result = failure();
       if (op.getPartial())
-        storeState(e.load(ct, maxima, {panel, r}), e.load(ct, sums, {panel, r}),
-                   e.idx(0), t);
+        storeState(e.load(ct, references, {panel, r}),
+                   e.load(ct, sums, {panel, r}), e.idx(0), t);
       if (pairCounts)
-        storePairs(e.loadIndex(pairCounts, panel), e.idx(0), t);
+        storePairs(e.loadIndex(pairCounts, {panel, vectorOf(r)}), e.idx(0), t);
     });
     if (c().lseOut)
       storeLse(panel, first, count);
@@ -226,7 +276,7 @@ void BlockFold::storeLse(Value panel, Value first, Value count) {
   Value staged =
       lseStaging ? lseStaging : lseStaging = buffer({nr}, e.b.getF32Type());
   e.loop(e.idx(0), e.idx(nr), lanes, [&](Value group) {
-    e.store(logSumExp(e.load(vt, maxima, {panel, group}),
+    e.store(logSumExp(e.load(vt, references, {panel, group}),
                       e.load(vt, sums, {panel, group})),
             staged, group);
   });

@@ -37,6 +37,11 @@ Value Emitter::ceilDiv(Value x, int64_t y) {
 Value Emitter::alignTo(Value x, int64_t y) {
   return y == 1 ? x : mul(ceilDiv(x, y), idx(y));
 }
+Value Emitter::alignDown(Value x, int64_t y) {
+  if (y == 1)
+    return x;
+  return sub(x, b.createOrFold<arith::RemUIOp>(loc, x, idx(y)));
+}
 Value Emitter::cmp(arith::CmpIPredicate p, Value x, Value y) {
   return b.createOrFold<arith::CmpIOp>(loc, p, x, y);
 }
@@ -48,7 +53,7 @@ Value Emitter::toI32(Value x) {
 }
 
 Value Emitter::nonZero(Value bytes) {
-  TypedAttr zero = b.getI8IntegerAttr(0);
+  TypedAttr zero = b.getIntegerAttr(getElementTypeOrSelf(bytes.getType()), 0);
   if (auto vector = dyn_cast<VectorType>(bytes.getType()))
     zero = DenseElementsAttr::get(vector, Attribute(zero));
   return cmp(arith::CmpIPredicate::ne, bytes,
@@ -128,13 +133,15 @@ Value Emitter::loadIndex(Value memref, ValueRange at, int64_t lanes) {
 void Emitter::storeIndex(Value value, Value memref, ValueRange at) {
   store(arith::IndexCastOp::create(b, loc, b.getI64Type(), value), memref, at);
 }
-Value Emitter::iota(int64_t lanes) {
-  if (lanes == 1)
-    return idx(0);
+Value Emitter::iota(int64_t lanes, Type element, int64_t step) {
+  unsigned width = element.isIndex() ? 64 : element.getIntOrFloatBitWidth();
   SmallVector<APInt> values;
   for (int64_t i = 0; i < lanes; ++i)
-    values.emplace_back(64, i);
-  auto type = VectorType::get({lanes}, b.getIndexType());
+    values.emplace_back(width, i * step, /*isSigned=*/true,
+                        /*implicitTrunc=*/true);
+  if (lanes == 1)
+    return arith::ConstantOp::create(b, loc, b.getIntegerAttr(element, 0));
+  auto type = VectorType::get({lanes}, element);
   return arith::ConstantOp::create(b, loc,
                                    DenseElementsAttr::get(type, values));
 }
@@ -181,6 +188,30 @@ void Emitter::when(Value condition, function_ref<void()> then,
   otherwise();
 }
 
+Value Emitter::orElse(Value condition, function_ref<Value()> otherwise) {
+  auto op = scf::IfOp::create(b, loc, b.getI1Type(), condition,
+                              /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.thenBlock());
+  scf::YieldOp::create(b, loc, condition);
+  b.setInsertionPointToStart(op.elseBlock());
+  scf::YieldOp::create(b, loc, otherwise());
+  return op.getResult(0);
+}
+
+Value Emitter::row(Value memref, ValueRange indices, int64_t length) {
+  auto type = cast<MemRefType>(memref.getType());
+  int64_t rank = type.getRank();
+  SmallVector<OpFoldResult> offsets(indices.begin(), indices.end());
+  offsets.resize(rank, b.getIndexAttr(0));
+  SmallVector<OpFoldResult> sizes(rank, b.getIndexAttr(1)),
+      strides(rank, b.getIndexAttr(1));
+  sizes.back() = b.getIndexAttr(length);
+  auto reduced = memref::SubViewOp::inferRankReducedResultType(
+      {length}, type, offsets, sizes, strides);
+  return memref::SubViewOp::create(b, loc, reduced, memref, offsets, sizes,
+                                   strides);
+}
 Value Emitter::view(Value scratch, int64_t byteOffset, ArrayRef<int64_t> shape,
                     Type element) {
   return memref::ViewOp::create(b, loc, MemRefType::get(shape, element),

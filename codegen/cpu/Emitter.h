@@ -5,6 +5,7 @@
 #ifndef ATTNC_CODEGEN_CPU_EMITTER_H
 #define ATTNC_CODEGEN_CPU_EMITTER_H
 
+#include "codegen/Target.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -21,12 +22,14 @@ using Values = llvm::SmallVector<Value>;
 
 class Emitter {
 public:
-  Emitter(mlir::OpBuilder &b, mlir::Location loc, bool hasFma)
-      : b(b), loc(loc), hasFma(hasFma) {}
+  Emitter(mlir::OpBuilder &b, mlir::Location loc, const Target &target)
+      : b(b), loc(loc), hasFma(target.hasFma),
+        hasAvx512(target.vectorBits >= 512) {}
 
   mlir::OpBuilder &b;
   mlir::Location loc;
   bool hasFma;
+  bool hasAvx512; // F, BW, DQ and VL
 
   // Index arithmetic.
   Value idx(int64_t value);
@@ -41,10 +44,12 @@ public:
   /// ceil(x / y) and x rounded up to a multiple of y, for x >= 0.
   Value ceilDiv(Value x, int64_t y);
   Value alignTo(Value x, int64_t y);
+  /// x rounded down to a multiple of y, for x >= 0.
+  Value alignDown(Value x, int64_t y);
   Value cmp(mlir::arith::CmpIPredicate p, Value x, Value y);
   Value both(Value x, Value y);
   Value toI32(Value x);
-  /// Bools are bytes in memory; any byte but 0 is true.
+  /// Bools are bytes, or wider, in memory; anything but 0 is true.
   Value nonZero(Value bytes);
 
   // Floating point, on scalars and vectors alike.
@@ -65,7 +70,9 @@ public:
   Value splat(Value scalar, int64_t lanes);
   Value load(Type type, Value memref, ValueRange at);
   void store(Value value, Value memref, ValueRange at);
-  Value iota(int64_t lanes); // vector<lanes x index> 0, 1, ...
+  /// 0, step, 2 step, ... of an integer or index type.
+  Value iota(int64_t lanes, Type element, int64_t step);
+  Value iota(int64_t lanes) { return iota(lanes, b.getIndexType(), 1); }
   /// Indices are i64 in scratch; `lanes` of them follow each other.
   Value loadIndex(Value memref, ValueRange at, int64_t lanes = 1);
   void storeIndex(Value value, Value memref, ValueRange at);
@@ -78,6 +85,12 @@ public:
   void when(Value condition, llvm::function_ref<void()> then,
             llvm::function_ref<void()> otherwise = nullptr);
 
+  /// `condition`, or what `otherwise` computes where that does not hold.
+  Value orElse(Value condition, llvm::function_ref<Value()> otherwise);
+
+  /// The innermost `length` elements at `indices` of the outer dimensions, as
+  /// memref<length x t>.
+  Value row(Value memref, ValueRange indices, int64_t length);
   /// A view of `scratch` (memref<?xi8>) at a byte offset.
   Value view(Value scratch, int64_t byteOffset, llvm::ArrayRef<int64_t> shape,
              Type element);

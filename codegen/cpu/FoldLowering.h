@@ -6,9 +6,12 @@
 #define ATTNC_CODEGEN_CPU_FOLDLOWERING_H
 
 #include "codegen/cpu/KeyList.h"
+#include "codegen/cpu/KeyPages.h"
 #include "codegen/cpu/RowProgram.h"
 #include "codegen/cpu/TileBounds.h"
+#include "codegen/cpu/TileReads.h"
 #include "dialect/Attn.h"
+#include "llvm/Support/MathExtras.h"
 #include <memory>
 
 namespace attnc::cpu {
@@ -52,13 +55,20 @@ protected:
   int64_t d, dv; // head sizes
   Value head, row, rows, keys;
   int64_t step;
+  /// Accumulators of a register tile one vector wide: as many as hide the
+  /// latency of a multiply-add.
+  static constexpr int64_t kEdgeKeys = 8;
+  int64_t edgeKeys; // what is read behind a key block is less than this
   Values symbols;
-  Value kRows, vRows;   // operands read in place, [m][d]; null: loaded
-  Value kBlock, vBlock; // loaded blocks of key rows
+  Value kRows, vRows; // operands read in place, [m][d]; null: loaded
+  std::unique_ptr<KeyPages> pages; // null: key rows follow each other
+  Value kBlock, vBlock;            // loaded blocks of key rows
 
   Value buffer(llvm::ArrayRef<int64_t> shape, Type element);
   Value buffer(llvm::ArrayRef<int64_t> shape) { return buffer(shape, ct); }
-  Value at(Value memref, ValueRange indices, int64_t length);
+  Value at(Value memref, ValueRange indices, int64_t length) {
+    return e.row(memref, indices, length);
+  }
   int64_t padded(int64_t n) const { return (n + lanes - 1) / lanes * lanes; }
 
   /// The factor on q: the scale, and log2(e) where no score region wants
@@ -68,9 +78,10 @@ protected:
   double scoreFactor();
 
   /// A [rows, d] memref of an operand that is read in place: its loader is a
-  /// plain slice of compute-type elements. Null otherwise.
-  Value directRows(mlir::Region &loader);
-  /// Runs a loader for one row into `destination` (memref<Lxct>).
+  /// plain slice of elements of this type. Null otherwise.
+  Value directRows(mlir::Region &loader, Type element);
+  /// Runs a loader for one row into `destination`, a memref of rank 1, whose
+  /// element type it takes.
   llvm::LogicalResult loadRow(mlir::Region &loader, ValueRange arguments,
                               Value destination, int64_t length);
 
@@ -95,6 +106,9 @@ protected:
   /// Rows past the operand are read from its last one.
   std::pair<Value, Value> keyRow(KeyWalk &keys, Value block, Value j);
   std::pair<Value, Value> valueRow(KeyWalk &keys, Value block, Value j);
+  /// The same for `count` keys that exist, as a [count][d] view; null where
+  /// rows do not lie at one distance.
+  Value keyRows(KeyWalk &keys, Value block, Value j, int64_t count);
   /// Loads keys `block` .. `block` + count - 1 into kBlock and vBlock.
   llvm::LogicalResult loadKeyBlock(KeyWalk &keys, Value block, Value count);
 
@@ -103,8 +117,15 @@ protected:
   struct PairLanes {
     Value head, i, j, r, c; // scalars or vectors
     Value score;            // vector
+    int64_t rowStep = 0;    // i and r are of lane 0, and rise by this a lane
+    TileReads *reads = nullptr;
+    Value readAt; // number of the key in the square that was read
   };
+  void bindPair(LaneEmitter &region, ValueRange arguments,
+                const PairLanes &pair);
   mlir::FailureOr<Value> emitScore(const PairLanes &pair);
+  /// The score region's value, in the units in which it takes scores.
+  mlir::FailureOr<Value> emitScoreRegion(const PairLanes &pair);
   /// AND of signed atom numbers: an i1 or vector of i1 (`asVector`: always);
   /// null when there are none.
   mlir::FailureOr<Value> emitTests(llvm::ArrayRef<int64_t> tests,
@@ -133,6 +154,8 @@ private:
   Value seenBits;    // of seenSet
 
   llvm::LogicalResult foldTile();
+  /// Folds the keys of `walked` that have a page, within `clip` (null: all).
+  llvm::LogicalResult foldExisting(Walked &walked, TileBounds::Clip *clip);
   mlir::FailureOr<Walked> walk(mlir::attn::ComponentAttr component);
   /// Folds each run of contiguous keys that a list of blocks gives, with
   /// `walked`'s bounds clipped to it.

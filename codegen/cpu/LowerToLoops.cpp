@@ -53,7 +53,7 @@ public:
     b.setInsertionPointToStart(&launch.front());
     func::ReturnOp::create(b, loc);
     b.setInsertionPointToStart(&launch.front());
-    Emitter emitter(b, loc, target.hasFma);
+    Emitter emitter(b, loc, target);
     e = &emitter;
     if (failed(setGrid(forall)) || failed(readOutside(forall)) ||
         failed(splitWorkgroup(forall)))
@@ -68,7 +68,7 @@ public:
   }
 
   Value tensor(Value original) override {
-    original = KernelTensors::strip(original);
+    original = KernelTensors::memoryOf(original);
     if (Value known = memrefs.lookup(original))
       return known;
     std::optional<KernelTensors::Entry> entry = kernelTensors.find(original);
@@ -175,7 +175,7 @@ private:
 
   /// Size `d` of a tensor computed by a launch: that of its destination.
   Value sizeOf(Value value, int64_t d) {
-    value = KernelTensors::strip(value);
+    value = KernelTensors::memoryOf(value);
     auto type = cast<RankedTensorType>(value.getType());
     if (!type.isDynamicDim(d))
       return e->idx(type.getDimSize(d));
@@ -294,6 +294,8 @@ private:
         result = emitFold(forall, fold);
       else if (auto rows = dyn_cast<RowsOp>(op))
         result = emitRows(forall, rows);
+      else if (isa<CheckOrderOp>(op))
+        result = body.emit(op);
       else if (isa<tensor::CollapseShapeOp, tensor::CastOp>(op))
         continue; // seen through by destinationOf
       else if (op.getNumResults() == 1 &&

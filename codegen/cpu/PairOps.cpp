@@ -95,6 +95,17 @@ std::array<Value, 3> PairOps::segment(const Row &boundaries, Value x) {
   return {results[0], results[1], results[2]};
 }
 
+Value PairOps::decreases(const Row &offsets) {
+  Value none = arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(false));
+  return e.loop(
+      e.idx(1), size(offsets), 1, none, [&](Value t, ValueRange state) {
+        Value last = loadIndex(offsets, offsets.lead, e.sub(t, e.idx(1)));
+        Value less =
+            e.cmp(Predicate::slt, loadIndex(offsets, offsets.lead, t), last);
+        return Values{arith::OrIOp::create(e.b, e.loc, state[0], less)};
+      })[0];
+}
+
 //===----------------------------------------------------------------------===//
 // Lists
 //===----------------------------------------------------------------------===//

@@ -24,6 +24,8 @@ public:
     Values lead;
   };
 
+  /// Whether some element is less than the one before it. Scalars only.
+  Value decreases(const Row &offsets);
   /// (number, begin, end) of the segment that holds x.
   std::array<Value, 3> segment(const Row &boundaries, Value x);
   /// Whether x is among the elements begin .. end - 1.

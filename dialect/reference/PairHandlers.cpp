@@ -47,6 +47,23 @@ static LogicalResult runSegment(Interpreter &interpreter,
   return success();
 }
 
+/// A kernel would go on and report; evaluation stops.
+static LogicalResult runCheckOrder(Interpreter &interpreter,
+                                   const Instruction &ins) {
+  auto op = cast<CheckOrderOp>(ins.op);
+  if (!interpreter.getInt(op.getWhen()))
+    return success();
+  FailureOr<OperandView> offsets =
+      viewOf(interpreter, op, op.getOffsets(), op.getLead());
+  if (failed(offsets))
+    return failure();
+  for (int64_t t = 1; t < offsets->size(); ++t)
+    if (offsets->get(t) < offsets->get(t - 1))
+      return op.emitOpError("offsets decrease, from ")
+             << offsets->get(t - 1) << " to " << offsets->get(t);
+  return success();
+}
+
 static LogicalResult runListed(Interpreter &interpreter,
                                const Instruction &ins) {
   auto op = cast<ListedOp>(ins.op);
@@ -93,6 +110,7 @@ static LogicalResult runIsRandomKey(Interpreter &interpreter,
 }
 
 void reference::registerPairHandlers(HandlerTable &table) {
+  table["attn.check_order"] = runCheckOrder;
   table["attn.segment"] = runSegment;
   table["attn.listed"] = runListed;
   table["attn.random_key"] = runRandomKey;

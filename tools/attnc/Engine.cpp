@@ -64,6 +64,15 @@ int attnc::checkScheduleOptions(const SpecOptions &options,
   return ExitUsage;
 }
 
+int attnc::checkThreads(unsigned threads) {
+  constexpr unsigned mostThreads = 1024;
+  if (threads <= mostThreads)
+    return ExitOk;
+  printError("--threads=" + llvm::Twine(threads) + ": at most " +
+             llvm::Twine(mostThreads));
+  return ExitUsage;
+}
+
 CompilerOptions attnc::compilerOptions(const SpecOptions &options) {
   CompilerOptions compiler;
   compiler.producer = "attnc " ATTNC_VERSION;

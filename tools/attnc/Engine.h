@@ -25,6 +25,9 @@ int chooseTargets(const SpecOptions &options, std::vector<Target> &targets);
 int checkScheduleOptions(const SpecOptions &options,
                          const char *scheduleOption = "--schedule");
 
+/// Checks the value of --threads; returns an exit code.
+int checkThreads(unsigned threads);
+
 CompilerOptions compilerOptions(const SpecOptions &options);
 
 /// The class of sizes that schedules are kept for: sizes that the signature

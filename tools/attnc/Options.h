@@ -79,10 +79,26 @@ struct TuneOptions {
   bool reset = false;
 };
 
+struct PtxSimOptions {
+  std::string path;
+  std::string entry; ///< empty: the only one
+  std::string grid;
+  std::string block; ///< empty: as .reqntid says
+  unsigned shared = 0;
+  std::vector<std::string> arguments; ///< see PtxArguments
+  uint64_t seed = 0;
+  bool races = true;
+  bool banks = true;
+  bool uninitialized = false;
+  unsigned bankLines = 5;
+  uint64_t limit = 0; ///< of warp instructions, 0: the executor's
+};
+
 int runCommand(const RunOptions &options);
 int compileCommand(const CompileOptions &options);
 int explainCommand(const ExplainOptions &options);
 int tuneCommand(const TuneOptions &options);
+int ptxSimCommand(const PtxSimOptions &options);
 
 } // namespace attnc
 

@@ -5,6 +5,7 @@
 #include "tools/attnc/Engine.h"
 #include "tools/attnc/Options.h"
 #include "tools/attnc/Spec.h"
+#include "tools/attnc/TuneArguments.h"
 #include "tools/support/Terminal.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/CommandLine.h"
@@ -23,6 +24,7 @@ usage: attnc <command> [options]
   compile  write a kernel file, or the IR or code of any stage
   explain  say what a spec means, what it costs and how it is scheduled
   tune     measure schedules of a spec and keep the best for later compiles
+  ptx-sim  run a GPU kernel's PTX on the CPU and look for what is wrong with it
   help     this text, or 'attnc help <command>' for a command's options
 
   attnc run spec.mlir --input q=q.npy --input k=k.npy --input v=v.npy --output o.npy
@@ -30,9 +32,10 @@ usage: attnc <command> [options]
   attnc compile spec.mlir -o kernel.attnc
   attnc explain spec.mlir --shape q=1x8x4096x64
   attnc explain spec.mlir --shape q=1x8x4096x64 --view=mask.html
+  attnc ptx-sim kernel.ptx --grid 4,2 --shared 49152 --arg in:q.npy --arg i32:512
 
 exit codes: 0 fine, 1 error in the input or while compiling or running,
-            2 wrong usage, 3 --check failed
+            2 wrong usage, 3 --check failed or ptx-sim found something
 )";
 
 static void printVersion(llvm::raw_ostream &os) {
@@ -53,7 +56,7 @@ struct SpecArguments {
                  cl::value_desc("name"), cl::sub(sub), cl::cat(category)),
         targets("target",
                 cl::desc("Machine to compile for: native, x86-64, x86-64-v2, "
-                         "x86-64-v3, x86-64-v4"),
+                         "x86-64-v3, x86-64-v4, x86-64-v4+avx512bf16"),
                 cl::value_desc("name,..."), cl::CommaSeparated, cl::sub(sub),
                 cl::cat(category)),
         micro("micro", cl::desc("Micro-kernel: auto, block or row"),
@@ -238,82 +241,78 @@ struct ExplainArguments {
   int run();
 };
 
-/// Its options are few: the schedule is what is searched for.
-struct TuneArguments {
-  cl::SubCommand sub{"tune", "Measure schedules of a spec and keep the best"};
-  cl::OptionCategory category{"Options of tune"};
-  cl::opt<std::string> path{cl::Positional, cl::desc("<spec.mlir>"),
-                            cl::sub(sub), cl::cat(category)};
-  cl::opt<std::string> function{
-      "function", cl::desc("The function to take, if the file has several"),
+struct PtxSimArguments {
+  cl::SubCommand sub{"ptx-sim", "Run a GPU kernel's PTX on the CPU"};
+  cl::OptionCategory category{"Options of ptx-sim"};
+  cl::opt<std::string> path{cl::Positional, cl::Required,
+                            cl::desc("<kernel.ptx>"), cl::sub(sub),
+                            cl::cat(category)};
+  cl::opt<std::string> entry{
+      "entry", cl::desc("The entry function, if the file has several"),
       cl::value_desc("name"), cl::sub(sub), cl::cat(category)};
-  cl::list<std::string> shapes{
-      "shape", cl::desc("Sizes of an argument that has no file"),
-      cl::value_desc("name=1x8x64x32"), cl::sub(sub), cl::cat(category)};
-  cl::list<std::string> inputs{"input", cl::desc("An argument's array"),
-                               cl::value_desc("[name=]file.npy"), cl::sub(sub),
-                               cl::cat(category)};
-  cl::opt<unsigned> threads{"threads",
-                            cl::desc("Threads (default: all CPUs)"),
-                            cl::value_desc("number"),
-                            cl::init(0),
+  cl::opt<std::string> grid{"grid",
+                            cl::desc("Blocks (default 1)"),
+                            cl::value_desc("x,y,z"),
+                            cl::init("1"),
                             cl::sub(sub),
                             cl::cat(category)};
-  cl::opt<double> budget{"budget",
-                         cl::desc("Seconds that the search may take "
-                                  "(default 60)"),
-                         cl::value_desc("seconds"),
-                         cl::init(60),
+  cl::opt<std::string> block{
+      "block", cl::desc("Threads of a block (default: what .reqntid says)"),
+      cl::value_desc("x,y,z"), cl::sub(sub), cl::cat(category)};
+  cl::opt<unsigned> shared{"shared",
+                           cl::desc("Bytes of dynamic shared memory"),
+                           cl::value_desc("bytes"),
+                           cl::init(0),
+                           cl::sub(sub),
+                           cl::cat(category)};
+  cl::list<std::string> arguments{
+      "arg",
+      cl::desc("A parameter, in order: i32:N i64:N f32:X f64:X, null, bytes:N, "
+               "in:FILE.npy, out:FILE.npy:f16[2x64], inout:FILE.npy:FILE.npy, "
+               "tma:in:FILE.npy,box=64x64,swizzle=128 (or %N for the array of "
+               "parameter N)"),
+      cl::value_desc("kind:value"), cl::sub(sub), cl::cat(category)};
+  cl::opt<uint64_t> seed{"seed",
+                         cl::desc("Of the order of warps (default 0)"),
+                         cl::value_desc("number"),
+                         cl::init(0),
                          cl::sub(sub),
                          cl::cat(category)};
-  cl::opt<std::string> keep{
-      "keep", cl::desc("Keep this schedule, measured but without a search"),
-      cl::value_desc("query_tile = 48, ..."), cl::sub(sub), cl::cat(category)};
-  cl::opt<bool> reset{"reset",
-                      cl::desc("Remove what is kept: for the spec, or without "
-                               "one all"),
-                      cl::sub(sub), cl::cat(category)};
+  cl::opt<bool> races{
+      "race",
+      cl::desc("Look for races, early reads of asynchronous copies and missing "
+               "fences (default; --race=false leaves it out)"),
+      cl::init(true), cl::sub(sub), cl::cat(category)};
+  cl::opt<bool> banks{
+      "bank",
+      cl::desc("Count bank conflicts of shared memory (default; "
+               "--bank=false leaves it out)"),
+      cl::init(true), cl::sub(sub), cl::cat(category)};
+  cl::opt<unsigned> bankLines{
+      "bank-lines",
+      cl::desc("Lines of bank conflicts to list (default 5)"),
+      cl::value_desc("number"),
+      cl::init(5),
+      cl::sub(sub),
+      cl::cat(category)};
+  cl::opt<bool> uninitialized{
+      "uninitialized",
+      cl::desc("Report reads of shared memory that nobody has written"),
+      cl::sub(sub), cl::cat(category)};
+  cl::opt<uint64_t> limit{"limit",
+                          cl::desc("Warp instructions after which to give up"),
+                          cl::value_desc("number"),
+                          cl::init(0),
+                          cl::sub(sub),
+                          cl::cat(category)};
 
-  int run();
+  int run() {
+    return ptxSimCommand({path, entry, grid, block, shared, arguments, seed,
+                          races, banks, uninitialized, bankLines, limit});
+  }
 };
 
 } // namespace
-
-static int checkThreads(unsigned threads) {
-  constexpr unsigned mostThreads = 1024;
-  if (threads <= mostThreads)
-    return ExitOk;
-  printError("--threads=" + llvm::Twine(threads) + ": at most " +
-             llvm::Twine(mostThreads));
-  return ExitUsage;
-}
-
-int TuneArguments::run() {
-  if (path.empty() && !reset) {
-    printError("tune takes a spec, or --reset");
-    return ExitUsage;
-  }
-  if (!(budget > 0 && budget <= 86400)) {
-    printError("--budget: more than 0 and at most 86400 seconds expected");
-    return ExitUsage;
-  }
-  TuneOptions options;
-  options.spec.path = path;
-  options.spec.function = function;
-  options.inputs.files = inputs;
-  options.inputs.shapes = shapes;
-  options.threads = threads;
-  options.budget = budget;
-  options.keep = keep;
-  options.reset = reset;
-  if (int code = checkThreads(threads))
-    return code;
-  SpecOptions kept;
-  kept.schedule = keep;
-  if (int code = checkScheduleOptions(kept, "--keep"))
-    return code;
-  return tuneCommand(options);
-}
 
 /// The value of --timing; returns an exit code.
 static int timingFormat(const cl::opt<std::string> &option,
@@ -411,6 +410,7 @@ int main(int argc, char **argv) {
   CompileArguments compile;
   ExplainArguments explain;
   TuneArguments tune;
+  PtxSimArguments ptxSim;
   cl::HideUnrelatedOptions(run.category, run.sub);
   cl::HideUnrelatedOptions(compile.category, compile.sub);
   cl::HideUnrelatedOptions(explain.category, explain.sub);
@@ -429,6 +429,8 @@ int main(int argc, char **argv) {
     return explain.run();
   if (tune.sub)
     return tune.run();
+  if (ptxSim.sub)
+    return ptxSim.run();
   llvm::errs() << helpText;
   return ExitUsage;
 }

@@ -61,6 +61,10 @@ struct Engine::Impl {
       return b.getF16Type();
     case ATTNC_DTYPE_BF16:
       return b.getBF16Type();
+    case ATTNC_DTYPE_F8E4M3:
+      return mlir::Float8E4M3FNType::get(&context);
+    case ATTNC_DTYPE_F8E5M2:
+      return mlir::Float8E5M2Type::get(&context);
     case ATTNC_DTYPE_BOOL:
       return b.getI1Type();
     default:
@@ -206,10 +210,20 @@ RunResult Engine::run(const Kernel &kernel, const Problem &problem, Place place,
     GuardedBuffer &buffer = add(spec);
     if (spec.size())
       impl->hostTensor(spec).toBytes(buffer.data(), byteStrides(spec));
-    buffer.protect(); // a kernel that writes to an input faults
+    auto number = static_cast<int>(buffers.size()) - 1;
+    bool isUpdated = false;
+    for (const TensorSpec &output : problem.outputs)
+      isUpdated |= output.updates == number;
+    if (!isUpdated)
+      buffer.protect(); // a kernel that writes to an input faults
   }
-  for (const TensorSpec &spec : problem.outputs)
-    add(spec);
+  std::vector<size_t> places; // of the outputs
+  for (const TensorSpec &spec : problem.outputs) {
+    places.push_back(spec.updates < 0 ? buffers.size()
+                                      : static_cast<size_t>(spec.updates));
+    if (spec.updates < 0)
+      add(spec);
+  }
   attnc_launch_options options = ATTNC_LAUNCH_OPTIONS_INIT;
   options.threads = threads;
   options.status_out = &result.status;
@@ -217,7 +231,7 @@ RunResult Engine::run(const Kernel &kernel, const Problem &problem, Place place,
                &result.error);
   for (size_t i = 0; i < problem.outputs.size(); ++i) {
     const TensorSpec &spec = problem.outputs[i];
-    GuardedBuffer &buffer = buffers[problem.inputs.size() + i];
+    GuardedBuffer &buffer = buffers[places[i]];
     auto tensor = HostTensor::fromBytes(impl->typeOf(spec.dtype), spec.shape,
                                         buffer.data(), byteStrides(spec));
     result.outputs.push_back(valuesOf(*tensor));
@@ -266,7 +280,8 @@ std::optional<size_t> Engine::workspace(const Kernel &kernel,
 
 std::vector<std::string> attnc::test::runnableLevels() {
   std::vector<std::string> levels;
-  for (const char *name : {"x86-64-v2", "x86-64-v3", "x86-64-v4"}) {
+  for (const char *name :
+       {"x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4+avx512bf16"}) {
     llvm::Expected<Target> target = Target::parse(name);
     if (!target) {
       llvm::consumeError(target.takeError());
