@@ -136,7 +136,9 @@ std::optional<std::vector<Tensor>> Tuner::makeOutputs() {
   std::vector<Tensor> outputs;
   for (auto [argument, shape] :
        llvm::zip(spec->getSignature().outputs, inputs.outputShapes)) {
-    llvm::Expected<Tensor> tensor = Tensor::create(argument.dtype, shape);
+    llvm::Expected<Tensor> tensor =
+        argument.updates ? inputs.inputs[*argument.updates].copy()
+                         : Tensor::create(argument.dtype, shape);
     if (!tensor) {
       printError(tensor.takeError());
       return std::nullopt;
@@ -168,8 +170,8 @@ bool Tuner::compile(Candidate &candidate) {
 //===----------------------------------------------------------------------===//
 
 bool Tuner::launch(const Candidate &candidate, std::vector<Tensor> &outputs) {
-  llvm::Error error =
-      candidate.kernel->launch(inputs.inputs, outputs, options.threads);
+  llvm::Error error = candidate.kernel->launch(
+      spec->getSignature(), inputs.inputs, outputs, options.threads);
   if (!error)
     return true;
   failure = llvm::toString(std::move(error));
