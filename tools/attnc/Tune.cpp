@@ -375,28 +375,23 @@ void Tuner::printTable(const Candidate *best) {
     return a->ratio() < b->ratio();
   });
   constexpr size_t shown = 12;
-  size_t width = 12;
-  for (size_t i = 0; i < std::min(shown, rows.size()); ++i)
-    width = std::max(width, rows[i]->name().size());
-  auto print = [&](const std::string &name, const std::string &time,
-                   const std::string &ratio) {
-    llvm::outs() << name;
-    llvm::outs().indent(width + 2 - std::min(name.size(), width))
-        << llvm::format("%10s", time.c_str())
-        << llvm::format("%8s\n", ratio.c_str());
+  auto print = [](const std::string &time, const std::string &ratio,
+                  const std::string &name) {
+    llvm::outs() << llvm::format("%10s  %6s  ", time.c_str(), ratio.c_str())
+                 << name << '\n';
   };
   auto ratioText = [](double ratio) {
     std::string text;
     llvm::raw_string_ostream(text) << llvm::format("%.3f", ratio);
     return text;
   };
-  print("schedule", "best time", "ratio");
-  print("as chosen", durationText(initial.best()), "1.000");
+  print("best time", "ratio", "schedule");
+  print(durationText(initial.best()), "1.000", "as chosen");
   for (size_t i = 0; i < std::min(shown, rows.size()); ++i)
-    print(rows[i]->name(), durationText(rows[i]->best()),
-          ratioText(rows[i]->ratio()));
+    print(durationText(rows[i]->best()), ratioText(rows[i]->ratio()),
+          rows[i]->name());
   if (rows.size() > shown)
-    llvm::outs() << rows.size() - shown << " more were slower\n";
+    llvm::outs() << rows.size() - shown << " more were no faster\n";
   for (const Candidate &candidate : tried)
     if (candidate.isWrong)
       printError("a schedule changes results, which is a bug of attnc: " +
