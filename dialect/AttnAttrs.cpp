@@ -265,8 +265,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     if (value < 1 || value > largest)
       return emitError() << name << " must be 1 to " << largest << ", got "
                          << value;
-  if (lanes < 1 || lanes > 64 || (lanes & (lanes - 1)))
-    return emitError() << "lanes must be a power of two up to 64, got "
+  if (lanes < 2 || lanes > 64 || (lanes & (lanes - 1)))
+    return emitError() << "lanes must be a power of two from 2 to 64, got "
                        << lanes;
   constexpr int64_t mostAccumulators = 64, mostQueries = 4096;
   if (registerKeys * registerVectors > mostAccumulators)

@@ -372,6 +372,10 @@ private:
       because("bf16 keys and values converted to f32 {0}: {1}", when,
               same ? "pairs of elements do not fill the head size"
                    : "q, k and v have different types");
+    else if (pick("key_block", 2) % 2 || pick("register_keys", 2) % 2 ||
+             lanes < 4 || lanes > 16)
+      because("bf16 keys and values converted to f32 once a key block: blocks "
+              "and tiles as they are asked for hold no pairs");
     else {
       products = Products::DotBf16;
       because("dot products of bf16 pairs: twice the rate of f32");

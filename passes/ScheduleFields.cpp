@@ -115,11 +115,27 @@ llvm::Expected<ScheduleFields> ScheduleFields::parse(StringRef text) {
                                      ", got '" + value + "'");
     if (result.find(name))
       return llvm::createStringError("'" + name + "' is set more than once");
-    result.entries.push_back({*rank, name, value});
+    result.insert({*rank, name, value});
   }
-  llvm::sort(result.entries,
-             [](const Entry &a, const Entry &b) { return a.rank < b.rank; });
   return result;
+}
+
+void ScheduleFields::insert(Entry entry) {
+  auto at = llvm::find_if(
+      entries, [&](const Entry &other) { return other.rank >= entry.rank; });
+  entries.insert(at, std::move(entry));
+}
+
+void ScheduleFields::set(StringRef name, const Twine &value) {
+  const Field *field = nullptr;
+  std::optional<size_t> rank = rankOf(name, field);
+  assert(rank && !wanted(field->kind, value.str()) && "no such field or value");
+  erase(name);
+  insert({*rank, name.str(), value.str()});
+}
+
+void ScheduleFields::erase(StringRef name) {
+  llvm::erase_if(entries, [&](const Entry &e) { return e.name == name; });
 }
 
 const std::string *ScheduleFields::find(StringRef field) const {

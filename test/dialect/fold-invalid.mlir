@@ -679,7 +679,7 @@ func.func private @schedule_tile() attributes {attn.x = #attn.schedule<micro = r
 
 // -----
 
-// expected-error@+1 {{lanes must be a power of two up to 64, got 6}}
+// expected-error@+1 {{lanes must be a power of two from 2 to 64, got 6}}
 func.func private @schedule_lanes() attributes {attn.x = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 6, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>}
 
 // -----

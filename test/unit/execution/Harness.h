@@ -16,7 +16,7 @@ namespace attnc::test {
 struct CompileChoices {
   std::string micro = "auto";
   std::string producers = "auto";
-  std::string schedule; // fields to set
+  std::string schedule; ///< fields to set
 };
 
 using Kernel = std::shared_ptr<attnc_kernel>;
