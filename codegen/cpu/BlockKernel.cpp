@@ -64,19 +64,18 @@ void BlockFold::allocate() {
     return keyRows(keys, j0, j, count);
   };
   operands.keyBlock = bc;
-  if (getenv("ATT_PF") && kRows && vRows) {
-    int loc = atoi(getenv("ATT_PF"));
-    operands.prefetchKey = [this, loc](KeyWalk &keys, Value j0, Value j,
-                                       Value x) {
-      auto [memref, row] = keyRow(keys, j0, j);
-      memref::PrefetchOp::create(e.b, e.loc, memref, ValueRange{row, x}, false,
-                                 loc, true);
+  // Offsets of keys in pages are known for one block only.
+  if (kRows && vRows && !pages) {
+    auto prefetch = [this](std::pair<Value, Value> row, Value x) {
+      Value at[] = {row.second, x};
+      memref::PrefetchOp::create(e.b, e.loc, row.first, at, /*isWrite=*/false,
+                                 /*localityHint=*/3, /*isDataCache=*/true);
     };
-    operands.prefetchValue = [this, loc](KeyWalk &keys, Value j0, Value j,
-                                         Value x) {
-      auto [memref, row] = valueRow(keys, j0, j);
-      memref::PrefetchOp::create(e.b, e.loc, memref, ValueRange{row, x}, false,
-                                 loc, true);
+    operands.prefetchKey = [=](KeyWalk &keys, Value j0, Value j, Value x) {
+      prefetch(keyRow(keys, j0, j), x);
+    };
+    operands.prefetchValue = [=](KeyWalk &keys, Value j0, Value j, Value x) {
+      prefetch(valueRow(keys, j0, j), x);
     };
   }
   products = dotBf16 ? makeDotBf16Products(std::move(operands))
