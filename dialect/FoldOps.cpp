@@ -116,8 +116,7 @@ LogicalResult FoldOp::verify() {
     return emitOpError("(F7) pages goes with a page region");
   int64_t keyHeads = getKeyHeads();
   if (keyHeads < 1 || getSchedule().getHeads() % keyHeads != 0 ||
-      (!getKeyHead() && keyHeads != 1) ||
-      (getKeyHead() && !getPageSize()))
+      (!getKeyHead() && keyHeads != 1) || (getKeyHead() && !getPageSize()))
     return emitOpError("(F7) key_heads goes with pages and divides the heads");
   if (getCount().empty() != getElement().empty())
     return emitOpError("(F5) count and element go with each other");

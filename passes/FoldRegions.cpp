@@ -153,8 +153,8 @@ void FoldRegions::createKeyLoader(Region &region, Value tensor) {
   unsigned count = !op.getPages() ? 1 : place.keyHead ? 2 : 3;
   SmallVector<Type> types(count, b.getIndexType());
   Block *block = addBlock(region, types);
-  SmallVector<Value> at = leadIndices(
-      place.keyHead ? place.keyHead : Value(block->getArgument(2)));
+  SmallVector<Value> at =
+      leadIndices(place.keyHead ? place.keyHead : Value(block->getArgument(2)));
   if (op.getPages())
     at[0] = block->getArgument(0);
   at.push_back(block->getArgument(op.getPages() ? 1 : 0));

@@ -293,9 +293,10 @@ private:
     return together;
   }
   void becauseTogether(int64_t together) {
-    because("{0} key heads in a tile: pages of {1} rows are read whole, as they "
-            "lie in memory",
-            together, op.getPageSize());
+    because(
+        "{0} key heads in a tile: pages of {1} rows are read whole, as they "
+        "lie in memory",
+        together, op.getPageSize());
   }
 
   LogicalResult chooseMicroKernel() {

@@ -272,8 +272,8 @@ private:
     Value shared; // query heads of a key head
     if (!ShapedType::isDynamic(heads) && !ShapedType::isDynamic(keyHeads)) {
       shared = index(heads / keyHeads);
-      tileKeyHeads = std::max<int64_t>(
-          group.schedule.getHeads() / (heads / keyHeads), 1);
+      tileKeyHeads =
+          std::max<int64_t>(group.schedule.getHeads() / (heads / keyHeads), 1);
     } else
       shared = arith::DivUIOp::create(b, loc,
                                       asValue(sizeOf(op.getQuery(), rank - 3)),

@@ -29,8 +29,8 @@ FoldLowering::FoldLowering(FoldContext context)
   if (op.getPage().empty())
     return;
   pages = std::make_unique<KeyPages>(e, op, outer, [&] {
-      return buffer({keysOfBlock() + edgeKeys}, e.b.getI64Type());
-    });
+    return buffer({keysOfBlock() + edgeKeys}, e.b.getI64Type());
+  });
   if (op.getKeyHead()) {
     Value first = outer.scalar(op.getKeyHead());
     int64_t shared = op.getSchedule().getHeads() / op.getKeyHeads();
@@ -326,8 +326,7 @@ LogicalResult FoldLowering::loadRows(KeyWalk &keys, Value block, Value count) {
     };
     if (pages)
       return pages->eachKey(
-          keys, block, count,
-          [&](Value j, Value page, Value r) {
+          keys, block, count, [&](Value j, Value page, Value r) {
             keyHead ? loadKey(j, {page, r, keyHead}) : loadKey(j, {page, r});
           });
     e.loop(e.idx(0), count, 1,

@@ -68,8 +68,8 @@ protected:
   Values symbols;
   Value kRows, vRows; // operands read in place, [m][d]; null: loaded
   std::unique_ptr<KeyPages> pages; // null: key rows follow each other
-  Value keyHead; // the key head at hand, where loaders take one
-  Value kBlock, vBlock;            // loaded blocks of key rows
+  Value keyHead;        // the key head at hand, where loaders take one
+  Value kBlock, vBlock; // loaded blocks of key rows
 
   Value buffer(llvm::ArrayRef<int64_t> shape, Type element);
   Value buffer(llvm::ArrayRef<int64_t> shape) { return buffer(shape, ct); }

@@ -11,7 +11,8 @@ using mlir::arith::CmpIPredicate;
 
 KeyPages::KeyPages(Emitter &e, FoldOp op, OuterValues &outer,
                    std::function<Value()> offsets)
-    : e(e), op(op), outer(outer), makeTable(std::move(offsets)), size(outer.scalar(op.getPageSize())),
+    : e(e), op(op), outer(outer), makeTable(std::move(offsets)),
+      size(outer.scalar(op.getPageSize())),
       count(outer.scalar(op.getPageCount())) {}
 
 /// What the table holds for pages t of the batch.
@@ -108,9 +109,13 @@ KeyPages::Operand &KeyPages::operandOf(Value source,
   auto stride = [&](int64_t dim) -> Value {
     return dim < 0 ? Value() : metadata.getStrides()[dim];
   };
-  return operands.emplace_back(Operand{source, dims, stride(dims[0]),
-                                       stride(dims[1]), stride(dims[2]),
-                                       makeTable(), {}});
+  return operands.emplace_back(Operand{source,
+                                       dims,
+                                       stride(dims[0]),
+                                       stride(dims[1]),
+                                       stride(dims[2]),
+                                       makeTable(),
+                                       {}});
 }
 
 Value KeyPages::directRows(Region &loader) {

@@ -42,8 +42,8 @@ public:
   /// Fills the tables for keys `block` .. `block` + count - 1; entries behind
   /// repeat the last.
   void locate(KeyWalk &keys, Value block, Value count);
-  /// The same once for `chunk` keys, counted from the run's first on: the tables
-  /// then hold these and up to `ahead` that follow.
+  /// The same once for `chunk` keys, counted from the run's first on: the
+  /// tables then hold these and up to `ahead` that follow.
   void locateChunk(KeyWalk &keys, KeyRun run, Value block, int64_t chunk,
                    int64_t ahead);
   /// Asks for a row that will be read.
@@ -65,7 +65,7 @@ private:
 
   /// Operands with one table: they are parts of one tensor.
   struct Operand {
-    Value source; // memref
+    Value source;                // memref
     std::array<int64_t, 3> dims; // of the page, the row, the key head (or -1)
     Value pageStride, rowStride, headStride, table;
     llvm::SmallVector<Value, 2> views;

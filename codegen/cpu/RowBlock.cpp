@@ -23,8 +23,8 @@ LogicalResult RowFold::foldRun(Walked &walked) {
   Value end = e.add(tile.last, 1);
   e.loop(tile.first, end, bc, [&](Value j0) {
     KeyRun run{tile.first, end};
-    RowBlock block{
-        *walked.keys, j0, e.min(e.idx(bc), e.sub(end, j0)), {}, {}, &run};
+    RowBlock block{*walked.keys, j0, e.min(e.idx(bc), e.sub(end, j0)),
+                   {},           {}, &run};
     block.keyRows = rowsOf(kRows, block);
     block.valueRows = rowsOf(vRows, block);
     Value isWhole;

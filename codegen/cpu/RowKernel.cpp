@@ -88,7 +88,9 @@ void RowFold::allocateRows() {
                            : valueRow(block.keys, block.j0, j);
   };
   if (pages && !op.getKeyHead() && kRows && vRows) {
-    o.prefetchKey = [this](Value j) { pages->prefetch(kRows, e.add(j, 2 * bc)); };
+    o.prefetchKey = [this](Value j) {
+      pages->prefetch(kRows, e.add(j, 2 * bc));
+    };
     o.prefetchValue = [this](Value j) { pages->prefetch(vRows, e.add(j, bc)); };
   }
   o.buffer = [this](ArrayRef<int64_t> shape, Type element) {
