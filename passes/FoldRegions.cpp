@@ -225,7 +225,9 @@ void FoldRegions::createScore(Region &region) {
   if (FloatAttr cap = softmax.getSoftcap()) {
     Value limit = arith::ConstantOp::create(
         b, loc, b.getFloatAttr(scalar, cap.getValueAsDouble()));
-    s = arith::DivFOp::create(b, loc, s, limit);
+    // The cap's reciprocal may be rounded: a division costs as much as the
+    // rest of tanh.
+    s = arith::DivFOp::create(b, loc, s, limit, arith::FastMathFlags::arcp);
     s = math::TanhOp::create(b, loc, s);
     s = arith::MulFOp::create(b, loc, s, limit);
   }
