@@ -274,8 +274,8 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     `q`, `k`, `v` say how each operand's producers are read: `direct` (none),
     `fuse` (recomputed by the loader) or `materialize` (once, in O(m d)).
     `products` are `fma` in the compute type, or `dot_bf16`: dot products of
-    pairs of bf16 elements, for operands of bf16 with an even head size on
-    machines that have them; weights are rounded to bf16, and subnormal inputs
+    pairs of bf16 elements, for operands of bf16 on machines that have
+    them, an odd head size ending in half a pair; weights are rounded to bf16, and subnormal inputs
     count as 0. The row micro-kernel takes them where it reads rows of keys and
     values in place and masks nothing.
     `order` says in which order threads begin tiles: `up` and `down` walk one

@@ -199,9 +199,9 @@ LogicalResult FoldOp::verifyRegions() {
     return emitOpError("(F2) load_q and load_k must yield rows of one size");
   if (getSchedule().getProducts() == Products::DotBf16)
     for (Region *loader : {&getLoadQ(), &getLoadK(), &getLoadV()})
-      if (!getRowType(*loader).getElementType().isBF16() || getHeadDim() % 2)
+      if (!getRowType(*loader).getElementType().isBF16())
         return emitOpError("(F2) products = dot_bf16 takes loaders that yield "
-                           "bf16 rows, and an even head size");
+                           "bf16 rows");
   Type scalar = getComputeType();
   if (!getScore().empty()) {
     if (failed(verifyArguments(*this, getScore(),

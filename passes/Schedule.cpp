@@ -167,7 +167,7 @@ private:
       return refuse() << "heads must be 1: keys of a row depend on its head";
     if (schedule.getProducts() == Products::DotBf16 && !fitsBf16Dot())
       return refuse() << "products must be fma: dot_bf16 takes q, k and v of "
-                         "bf16, an even head size and a machine that has it";
+                         "bf16, and a machine that has it";
     for (auto [name, value, mode] :
          {std::tuple("q", op.getQuery(), schedule.getQ()),
           std::tuple("k", op.getKey(), schedule.getK()),
@@ -184,7 +184,7 @@ private:
   }
 
   bool fitsBf16Dot() {
-    return options.bf16Dot && op.getHeadDim() % 2 == 0 &&
+    return options.bf16Dot &&
            llvm::all_of(ValueRange{op.getQuery(), op.getKey(), op.getValue()},
                         [](Value x) {
                           return cast<RankedTensorType>(x.getType())
@@ -324,9 +324,8 @@ private:
     bool same =
         elementOf(op.getQuery()) == type && elementOf(op.getValue()) == type;
     // The row micro-kernel takes whole vectors of pairs.
-    int64_t unit = isRow ? 2 * lanes : 2;
-    bool fills = op.getHeadDim() % 2 == 0 && op.getHeadDim() >= unit &&
-                 (!isRow || op.getValueDim() >= unit);
+    int64_t unit = isRow ? 2 * lanes : 1;
+    bool fills = op.getHeadDim() >= unit && op.getValueDim() >= unit;
     if (!type.isBF16() || !options.bf16Dot)
       because("{0} keys and values converted to f32 {1}: this machine "
               "multiplies f32 only",

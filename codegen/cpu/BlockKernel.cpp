@@ -24,10 +24,13 @@ void BlockFold::allocate() {
   rowsBuffer = buffer({nr, std::max(padded(d), padded(dv))});
   bool dotBf16 = schedule.getProducts() == Products::DotBf16;
   Type rowType = dotBf16 ? Type(e.b.getBF16Type()) : ct;
-  kRows = directRows(op.getLoadK(), rowType);
+  // Half a pair is filled up with 0, which operands in memory do not have.
+  dk = dotBf16 ? llvm::alignTo(d, 2) : d;
+  if (dk == d)
+    kRows = directRows(op.getLoadK(), rowType);
   vRows = directRows(op.getLoadV(), rowType);
   if (!kRows)
-    kBlock = buffer({rounded, d}, rowType);
+    kBlock = buffer({rounded, dk}, rowType);
   if (!vRows)
     vBlock = buffer({rounded, dv}, rowType);
   if (!op.getTests().empty())
@@ -50,7 +53,7 @@ void BlockFold::allocate() {
   testReads = readsOf(op.getTests());
   groupKeys = buffer({nv, 2}, e.b.getI64Type());
   edges = buffer({2 * nv, 2}, e.b.getI64Type());
-  BlockOperands operands{e, vt, nr, d, dv, queryScale(), ot, p, alphas};
+  BlockOperands operands{e, vt, nr, dk, dv, queryScale(), ot, p, alphas};
   operands.keyRow = [this](KeyWalk &keys, Value j0, Value j) {
     return keyRow(keys, j0, j);
   };
@@ -89,6 +92,12 @@ void BlockFold::allocate() {
 
 LogicalResult BlockFold::loadQueries() {
   livePanels = e.ceilDiv(rows, nr);
+  if (dk != d) {
+    auto type = cast<MemRefType>(kBlock.getType());
+    Value zero = e.constant(type.getElementType(), 0.0);
+    e.loop(e.idx(0), e.idx(type.getDimSize(0)), 1,
+           [&](Value j) { e.store(zero, kBlock, {j, e.idx(d)}); });
+  }
   LogicalResult result = success();
   e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
     Value first = e.mul(panel, e.idx(nr));
@@ -98,9 +107,11 @@ LogicalResult BlockFold::loadQueries() {
       if (failed(loadRow(op.getLoadQ(), {head, rowAt(t)}, at(rowsBuffer, r, d),
                          d)))
         result = failure();
+      if (dk != d)
+        e.store(e.constant(ct, 0.0), rowsBuffer, {r, e.idx(d)});
       prefetchOut(t);
     });
-    transposeRows(d, [&](Value x, Value r, ArrayRef<Value> columns) {
+    transposeRows(dk, [&](Value x, Value r, ArrayRef<Value> columns) {
       products->storeQueries(panel, x, r, columns);
     });
     if (failed(op.getState().empty() ? clearState(panel)

@@ -827,7 +827,7 @@ func.func private @schedule_products() attributes {attn.x = #attn.schedule<micro
 // -----
 
 func.func @f2_pairs_of_bf16(%i: index, %x: tensor<8xbf16>, %y: tensor<8xf32>) {
-  // expected-error@+1 {{(F2) products = dot_bf16 takes loaders that yield bf16 rows, and an even head size}}
+  // expected-error@+1 {{(F2) products = dot_bf16 takes loaders that yield bf16 rows}}
   %t = attn.fold head(%i) rows(%i, %i) keys(%i) symbols(%i, %i, %i, %i)
       plan = #attn.plan<components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (s0), upper = (d0)[s0, s1, s2, s3] -> (d0), row_lower = ()[s0, s1, s2, s3] -> (), row_upper = ()[s0, s1, s2, s3] -> ()>]>
       kernel = #attn.softmax scale = 1.0

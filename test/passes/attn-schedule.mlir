@@ -166,10 +166,10 @@ func.func @bf16_is_multiplied_in_pairs(%q: tensor<?x72xbf16>, %k: tensor<?x72xbf
 
 // -----
 
-// DOT-LABEL: @odd_head_sizes_are_converted
-// DOT-NOT: products
-// DOT: bf16 keys and values converted to f32 once a key block: pairs of elements do not fill the head size
-func.func @odd_head_sizes_are_converted(%q: tensor<?x15xbf16>, %k: tensor<?x15xbf16>, %v: tensor<?x15xbf16>) -> tensor<?x15xbf16> {
+// DOT-LABEL: @odd_head_sizes_end_in_half_a_pair
+// DOT: products = dot_bf16
+// DOT-SAME: dot products of bf16 pairs: twice the rate of f32
+func.func @odd_head_sizes_end_in_half_a_pair(%q: tensor<?x15xbf16>, %k: tensor<?x15xbf16>, %v: tensor<?x15xbf16>) -> tensor<?x15xbf16> {
   %o = attn.attention %q, %k, %v : tensor<?x15xbf16>, tensor<?x15xbf16>, tensor<?x15xbf16> -> tensor<?x15xbf16>
   return %o : tensor<?x15xbf16>
 }
