@@ -120,6 +120,13 @@ int64_t BoundComponent::countPairs() const {
 // Tiles
 //===----------------------------------------------------------------------===//
 
+TileShape TileShape::of(ScheduleAttr schedule) {
+  TileShape shape{schedule.getQueryTile(), schedule.getKeyBlock()};
+  if (schedule.getMicro() == MicroKernel::Block)
+    shape.panel = schedule.getLanes() * schedule.getRegisterVectors();
+  return shape;
+}
+
 TileVisit attnc::visitTile(const BoundComponent &component, int64_t first,
                            int64_t last, int64_t keyTile) {
   TileVisit visit;
@@ -189,7 +196,7 @@ public:
     int64_t rows = std::max<int64_t>(symbols[QEnd] - symbols[QBegin], 0);
     for (auto &[step, group] : groups) {
       int64_t classes = std::min(step, rows);
-      if (rows / shape.queryTile + classes > kMaxQueryTiles ||
+      if (rows / shape.getPanel() + classes > kMaxQueryTiles ||
           (!group.rows.empty() && rows > kMaxQueryRows))
         return std::nullopt;
       for (int64_t r = 0; r < classes; ++r)
@@ -199,7 +206,7 @@ public:
     if (!lists.empty() && rows > kMaxQueryRows)
       return std::nullopt;
     for (RowComponent &list : lists)
-      if (!count(list, {symbols[QBegin], rows, 1}, cost))
+      if (!count(list, {symbols[QBegin], rows, 1, rows}, cost))
         return std::nullopt;
     return cost;
   }
@@ -260,10 +267,23 @@ private:
   }
 
   bool count(RowComponent &component, TileRowRange rows, PlanCost &total) {
-    std::optional<PlanCost> tile = component.costOfTile(rows, shape.keyTile);
+    std::optional<PlanCost> tile = component.costOfTile(rows, shape);
     if (tile)
       total += *tile;
     return tile.has_value();
+  }
+
+  /// The scores of a tile.
+  int64_t visitedByPanels(const BoundComponent &band, TileRowRange tile) {
+    Wide visited = 0;
+    for (int64_t done = 0; done < tile.count; done += shape.getPanel()) {
+      int64_t rows = std::min(shape.getPanel(), tile.count - done);
+      int64_t from = tile.first + done;
+      TileVisit visit = visitTile(band, from, from + rows - 1, shape.keyTile);
+      visited += Wide(visit.getNumKeys()) *
+                 std::min(shape.getPanel(), tile.all - done);
+    }
+    return saturate(visited);
   }
 
   /// The tiles of class r of the rows: every step-th from the r-th on.
@@ -271,9 +291,13 @@ private:
     int64_t keys = std::max<int64_t>(symbols[KEnd] - symbols[KBegin], 0);
     int64_t allTiles =
         llvm::divideCeil(llvm::divideCeil(keys, step), shape.keyTile);
+    int64_t allRows = shape.rows > r ? (shape.rows - r + step - 1) / step : 0;
     for (int64_t done = 0; done < rows;) {
       int64_t size = std::min(shape.queryTile, rows - done);
       int64_t first = symbols[QBegin] + r + done * step;
+      int64_t all = std::max(rows, allRows);
+      TileRowRange range{first, size, step,
+                         std::min(shape.queryTile, all - done)};
       PlanCost tile;
       for (const BoundComponent &band : group.bands) {
         TileVisit visit =
@@ -281,11 +305,11 @@ private:
         PlanCost part;
         part.fullTiles = visit.fullTiles;
         part.partialTiles = visit.partialTiles;
-        part.visitedPairs = saturate(Wide(visit.getNumKeys()) * size);
+        part.visitedPairs = visitedByPanels(band, range);
         tile += part;
       }
       for (RowComponent &component : group.rows)
-        if (!count(component, {first, size, step}, tile))
+        if (!count(component, range, tile))
           return false;
       tile.emptyTiles =
           std::max<int64_t>(allTiles - tile.fullTiles - tile.partialTiles, 0);

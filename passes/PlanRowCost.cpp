@@ -3,6 +3,7 @@
 
 #include "passes/PlanRowCost.h"
 #include "passes/PairAlgebra.h"
+#include "passes/PlanTrend.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace attnc;
@@ -28,6 +29,7 @@ std::optional<RowComponent> RowComponent::bind(PlanAttr plan,
   row.walked = walkedAtom(plan, component);
   row.tests =
       component.getTestNumbers().size() > (row.walk != WalkKind::None ? 1 : 0);
+  row.corners = cornersDecide(plan, component);
   if (row.walk == WalkKind::None)
     return row;
   ArrayRef<PairParam> params = row.walked.getParams();
@@ -44,8 +46,9 @@ std::optional<RowComponent> RowComponent::bind(PlanAttr plan,
     break;
   case PairKind::Log:
     return row;
-  default:
-    return std::nullopt;
+  default: // in operands
+    if (!values.list)
+      return std::nullopt;
   }
   if (row.period < 1 || row.width < 0)
     return std::nullopt;
@@ -180,6 +183,16 @@ RowComponent::Interval RowComponent::numbersOf(Interval keys, int64_t i) const {
 // Tiles
 //===----------------------------------------------------------------------===//
 
+/// How many listed keys the interval holds.
+static int64_t common(const ListedKeys &list, RowComponent::Interval keys) {
+  int64_t count = 0;
+  for (KeySpan span : list.spans)
+    count += std::max<int64_t>(std::min(span.last, keys.last) -
+                                   std::max(span.first, keys.first) + 1,
+                               0);
+  return count;
+}
+
 std::optional<PlanCost> RowComponent::costOfList(int64_t i) {
   PlanCost cost;
   std::optional<Interval> keys = keysOf(i);
@@ -188,6 +201,14 @@ std::optional<PlanCost> RowComponent::costOfList(int64_t i) {
   if (keys->isEmpty())
     return cost;
   cost.listRows = 1;
+  if (walked.getKind() != PairKind::Log && values->list) {
+    std::optional<ListedKeys> listed = values->list(walked, i);
+    if (!listed)
+      return std::nullopt;
+    cost.keptPairs = cost.visitedPairs = common(*listed, *keys);
+    cost.keptIsExact = !tests || cost.keptPairs == 0;
+    return cost;
+  }
   if (walked.getKind() == PairKind::Random) {
     cost.visitedPairs = width;
     cost.keptPairs = std::min(width, keys->size());
@@ -196,18 +217,55 @@ std::optional<PlanCost> RowComponent::costOfList(int64_t i) {
   }
   // i itself, and i - 2^k for each k with 2^k <= i - k_begin.
   auto has = [&](int64_t j) { return keys->first <= j && j <= keys->last; };
-  cost.visitedPairs = 1;
   cost.keptPairs = has(i);
   int64_t reach = std::max<int64_t>(i - symbols[KBegin], 0);
-  for (unsigned k = 0; k < 63 && (int64_t(1) << k) <= reach; ++k) {
-    ++cost.visitedPairs;
+  for (unsigned k = 0; k < 63 && (int64_t(1) << k) <= reach; ++k)
     cost.keptPairs += has(i - (int64_t(1) << k));
-  }
+  cost.visitedPairs = cost.keptPairs;
   cost.keptIsExact = !tests || cost.keptPairs == 0;
   return cost;
 }
 
-std::optional<PlanCost> RowComponent::costOfTile(TileRowRange rows,
+/// The numbers of the keys that some row of a run visits, as kernels find them.
+std::optional<RowComponent::Interval>
+RowComponent::visitedBy(TileRowRange rows) {
+  int64_t last = rows.first + (rows.count - 1) * rows.step;
+  if (corners) {
+    int64_t from = std::max(rows.first, symbols[QBegin]),
+            to = std::min(last, symbols[QEnd] - 1);
+    if (!tighten(component.getRowLower(), from, true, from) ||
+        !tighten(component.getRowUpper(), to, false, to))
+      return std::nullopt;
+    Interval keys{symbols[KBegin], symbols[KEnd] - 1};
+    int64_t guard = 0;
+    if (from > to)
+      return Interval();
+    if (component.getGuard() &&
+        !tighten(component.getGuard(), from, false, guard))
+      return std::nullopt;
+    if (guard < 0)
+      return Interval();
+    if (!tighten(component.getLower(), from, true, keys.first) ||
+        !tighten(component.getUpper(), to, false, keys.last))
+      return std::nullopt;
+    return numbersOf(keys, rows.first);
+  }
+  Interval all{INT64_MAX, INT64_MIN};
+  for (int64_t i = rows.first; i <= last; i += rows.step) {
+    std::optional<Interval> keys = keysOf(i);
+    if (!keys)
+      return std::nullopt;
+    Interval numbers = numbersOf(*keys, i);
+    if (numbers.isEmpty())
+      continue;
+    all.first = std::min(all.first, numbers.first);
+    all.last = std::max(all.last, numbers.last);
+  }
+  return all;
+}
+
+/// Tiles by class, and kept pairs.
+std::optional<PlanCost> RowComponent::costOfRows(TileRowRange rows,
                                                  int64_t keyTile) {
   PlanCost cost;
   int64_t low = INT64_MAX, high = INT64_MIN;
@@ -215,13 +273,6 @@ std::optional<PlanCost> RowComponent::costOfTile(TileRowRange rows,
   bool isWhole = !tests; // every row of the tile keeps what it visits
   for (int64_t u = 0; u < rows.count; ++u) {
     int64_t i = rows.first + u * rows.step;
-    if (walk == WalkKind::List) {
-      std::optional<PlanCost> list = costOfList(i);
-      if (!list)
-        return std::nullopt;
-      cost += *list;
-      continue;
-    }
     std::optional<Interval> keys = keysOf(i);
     if (!keys)
       return std::nullopt;
@@ -250,7 +301,83 @@ std::optional<PlanCost> RowComponent::costOfTile(TileRowRange rows,
   PlanCost visit;
   visit.fullTiles = full;
   visit.partialTiles = tiles - full;
-  if (llvm::MulOverflow(high - low + 1, rows.count, visit.visitedPairs))
-    visit.visitedPairs = INT64_MAX;
   return cost += visit;
+}
+
+/// Rows of one block of queries walk its list; a panel computes the scores of
+/// all its rows.
+std::optional<PlanCost> RowComponent::costOfBlocks(TileRowRange rows,
+                                                   TileShape shape) {
+  PlanCost cost;
+  auto rowAt = [&](int64_t t) { return rows.first + t - symbols[QBegin]; };
+  for (int64_t t = 0; t < rows.count;) {
+    std::optional<ListedKeys> list = values->list(walked, rows.first + t);
+    if (!list || list->block < 1)
+      return std::nullopt;
+    int64_t size = list->block, group = rowAt(t) / size;
+    int64_t end = t; // rows of this group
+    PlanCost part;
+    while (end < rows.count && rowAt(end) / size == group) {
+      std::optional<Interval> keys = keysOf(rows.first + end++);
+      if (!keys)
+        return std::nullopt;
+      part.keptPairs += common(*list, *keys);
+    }
+    for (int64_t panel = t / shape.getPanel() * shape.getPanel(); panel < end;
+         panel += shape.getPanel()) {
+      int64_t from = std::max(panel, t),
+              to = std::min(panel + shape.getPanel(), end);
+      std::optional<Interval> keys =
+          visitedBy({rows.first + from, to - from, 1, to - from});
+      if (!keys)
+        return std::nullopt;
+      part.visitedPairs +=
+          common(*list, *keys) *
+          (std::min(panel + shape.getPanel(), rows.all) - panel);
+    }
+    std::optional<Interval> all =
+        visitedBy({rows.first + t, end - t, 1, end - t});
+    if (!all)
+      return std::nullopt;
+    bool isWhole = !tests && t == 0 && end == rows.count &&
+                   part.keptPairs == common(*list, *all) * (end - t);
+    int64_t tiles =
+        llvm::divideCeil(common(*list, *all), std::min(size, shape.keyTile));
+    (isWhole ? part.fullTiles : part.partialTiles) = tiles;
+    part.keptIsExact = !tests || part.keptPairs == 0;
+    cost += part;
+    t = end;
+  }
+  return cost;
+}
+
+std::optional<PlanCost> RowComponent::costOfTile(TileRowRange rows,
+                                                 TileShape shape) {
+  if (walk == WalkKind::Blocks)
+    return costOfBlocks(rows, shape);
+  if (walk == WalkKind::List) {
+    PlanCost cost;
+    for (int64_t u = 0; u < rows.count; ++u) {
+      std::optional<PlanCost> list = costOfList(rows.first + u * rows.step);
+      if (!list)
+        return std::nullopt;
+      cost += *list;
+    }
+    return cost;
+  }
+  std::optional<PlanCost> cost = costOfRows(rows, shape.keyTile);
+  for (int64_t done = 0; cost && done < rows.count; done += shape.getPanel()) {
+    int64_t count = std::min(shape.getPanel(), rows.count - done);
+    std::optional<Interval> keys =
+        visitedBy({rows.first + done * rows.step, count, rows.step, count});
+    if (!keys)
+      return std::nullopt;
+    PlanCost panel;
+    if (llvm::MulOverflow(keys->size(),
+                          std::min(shape.getPanel(), rows.all - done),
+                          panel.visitedPairs))
+      panel.visitedPairs = INT64_MAX;
+    *cost += panel;
+  }
+  return cost;
 }

@@ -10,13 +10,20 @@
 
 namespace attnc {
 
-/// Rows of a tile: `count` of them, `step` apart.
+/// Rows of a tile: `count` of them at positions, `step` apart; `all` with those
+/// behind.
 struct TileRowRange {
-  int64_t first, count, step;
+  int64_t first, count, step, all;
 };
 
 class RowComponent {
 public:
+  struct Interval {
+    int64_t first = 0, last = -1;
+    bool isEmpty() const { return last < first; }
+    int64_t size() const { return isEmpty() ? 0 : last - first + 1; }
+  };
+
   /// Nothing where no numbers say what is walked: lists in operands.
   static std::optional<RowComponent> bind(mlir::attn::PlanAttr plan,
                                           mlir::attn::ComponentAttr component,
@@ -27,16 +34,13 @@ public:
   /// The rows of a tile lie this far apart.
   int64_t getStep() const { return walk == WalkKind::Lattice ? period : 1; }
 
+  /// The keys (by the walk's numbers) that some row visits, tests aside, as
+  /// kernels find them: by corners, or as the hull of what the rows keep.
+  std::optional<Interval> visitedBy(TileRowRange rows);
   /// What a tile visits and keeps. Nothing where a bound cannot be computed.
-  std::optional<PlanCost> costOfTile(TileRowRange rows, int64_t keyTile);
+  std::optional<PlanCost> costOfTile(TileRowRange rows, TileShape shape);
 
 private:
-  struct Interval {
-    int64_t first = 0, last = -1;
-    bool isEmpty() const { return last < first; }
-    int64_t size() const { return isEmpty() ? 0 : last - first + 1; }
-  };
-
   mlir::attn::PlanAttr plan;
   mlir::attn::ComponentAttr component;
   const RowValues *values = nullptr;
@@ -44,6 +48,7 @@ private:
   mlir::attn::PairsAttr walked;
   int64_t period = 1, width = 1; // of a lattice; of columns
   bool tests = false;            // besides the walk
+  bool corners = false;          // decide what rows visit
   unsigned firstValue = 0;
   // Symbols and values; values are those of row `row` where `known` says so.
   llvm::SmallVector<int64_t> symbols;
@@ -56,6 +61,8 @@ private:
   std::optional<Interval> keysOf(int64_t i);
   Interval numbersOf(Interval keys, int64_t i) const;
   std::optional<PlanCost> costOfList(int64_t i);
+  std::optional<PlanCost> costOfRows(TileRowRange rows, int64_t keyTile);
+  std::optional<PlanCost> costOfBlocks(TileRowRange rows, TileShape shape);
 };
 
 } // namespace attnc

@@ -2,7 +2,8 @@
 // attnc explain: pairs, tiles, operations and bytes.
 
 #include "attnc/runtime.h"
-#include "passes/PlanCost.h"
+#include "passes/PlanRowCost.h"
+#include "passes/PlanTranspose.h"
 #include "tools/attnc/Explainer.h"
 #include "tools/attnc/view/PlanWords.h"
 #include "tools/attnc/view/View.h"
@@ -116,6 +117,44 @@ void Explainer::explainComponents(AttentionOp planned) {
   }
 }
 
+/// The queries of a key: what a walk with keys outside visits. With sizes,
+/// those of the key tile in the middle.
+void Explainer::explainKeys(AttentionOp op, AttentionOp planned) {
+  TransposedPlan transposed = transposePlan(planned.getPlanAttr());
+  auto operand = [&](int64_t number) {
+    return nameOf(planned.getSetOperands()[number]);
+  };
+  Extents e = extentsOf(op);
+  std::optional<SmallVector<int64_t>> symbols =
+      planSymbols(planned, transposed.plan, e);
+  ArrayRef<ComponentAttr> components = transposed.plan.getComponents();
+  for (auto [number, c] : llvm::enumerate(components)) {
+    std::string text =
+        components.size() > 1 ? std::to_string(number + 1) + ": " : "";
+    report.line(number ? "" : "by keys",
+                text + queryWords(transposed, number, operand));
+    if (!symbols || e.m < 1)
+      continue;
+    // Of the transposed plan's symbols the first are those of queries.
+    SmallVector<int64_t> swapped{(*symbols)[QBegin], (*symbols)[QEnd],
+                                 (*symbols)[KBegin], (*symbols)[KEnd]};
+    int64_t block = planned.getScheduleAttr().getKeyBlock();
+    int64_t first = swapped[QBegin] + e.m / 2 / block * block;
+    int64_t last = std::min(first + block, swapped[QEnd]) - 1;
+    RowValues none;
+    std::optional<RowComponent> rows =
+        RowComponent::bind(transposed.plan, c, swapped, none);
+    if (!rows)
+      continue;
+    int64_t count = last - first + 1;
+    if (auto queries = rows->visitedBy({first, count, 1, count}))
+      report.text("keys " + countText(first) + " to " + countText(last) + ": " +
+                  (queries->isEmpty() ? "no query"
+                                      : "queries " + countText(queries->first) +
+                                            " to " + countText(queries->last)));
+  }
+}
+
 /// Whether values of the plan differ by query head.
 static bool dependsOnHead(PlanAttr plan) {
   return llvm::any_of(plan.getValues(), [](ValueAttr value) {
@@ -164,8 +203,8 @@ std::optional<PlanCost> Explainer::countTiles(AttentionOp op,
     if (heads < 1)
       return std::nullopt;
   }
-  std::optional<PlanCost> cost = costOfHeads(
-      plan, *symbols, {schedule.getQueryTile(), schedule.getKeyBlock()}, heads);
+  std::optional<PlanCost> cost =
+      costOfHeads(plan, *symbols, TileShape::of(schedule), heads);
   if (!cost)
     report.text("What is kept depends on operands: the kernel finds its tiles "
                 "from them at run time.");
@@ -253,6 +292,8 @@ void Explainer::explainWork(AttentionOp op, unsigned number) {
   AttentionOp planned = plannedOp(number);
   if (planned && planned.getPlanAttr())
     explainComponents(planned);
+  if (planned && planned.getPlanAttr() && planned.getScheduleAttr())
+    explainKeys(op, planned);
   if (planned && planned.getPlanAttr())
     report.line("work", "kept pairs of a head: " +
                             keptPairsFormula(planned, [&](int64_t operand) {

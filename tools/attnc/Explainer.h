@@ -43,6 +43,7 @@ private:
   void explainScore(mlir::attn::AttentionOp op);
   void explainWork(mlir::attn::AttentionOp op, unsigned number);
   void explainComponents(mlir::attn::AttentionOp planned);
+  void explainKeys(mlir::attn::AttentionOp op, mlir::attn::AttentionOp planned);
   void explainTiles(mlir::attn::AttentionOp op, mlir::attn::AttentionOp planned,
                     unsigned number);
   std::optional<PlanCost> countTiles(mlir::attn::AttentionOp op,
