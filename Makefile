@@ -12,7 +12,7 @@ BUILD := $(if $(filter dev,$(PRESET)),build,build-$(PRESET))
 export PATH := $(CURDIR)/.toolchain/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build demo test check bench-pairs docs \
+.PHONY: help setup configure build demo test check bench bench-pairs docs \
         format clean
 
 help: ## list the targets
@@ -38,6 +38,9 @@ test: build ## every test: unit tests, lit, and the source checks
 
 check: ## the source checks alone (includes, docs, mirror, format, sizes)
 	@python3 scripts/run-tests.py --checks-only
+
+bench: build ## attention that models use beside other libraries (installs them; ARGS='--quick')
+	@python3 bench/run.py --build $(BUILD) $(ARGS)
 
 bench-pairs: build ## masks beside PyTorch FlexAttention (installs it; ARGS='--quick')
 	@python3 bench/pairs.py --build $(BUILD) $(ARGS)

@@ -91,6 +91,8 @@ LogicalResult Compiler::runPipeline(Stage stage, ModuleOp module,
   pipeline.machine = target.machineModel();
   pipeline.micro = options.micro;
   pipeline.producers = options.producers;
+  pipeline.schedule = options.schedule;
+  pipeline.scheduleFrom = options.scheduleFrom;
   pipeline.countPairs = options.countPairs;
   if (stage == Stage::Stage2)
     buildStage2Pipeline(passes);

@@ -51,6 +51,8 @@ struct CompilerOptions {
   /// As in PipelineOptions.
   std::string micro = "auto";
   std::string producers = "auto";
+  std::string schedule;
+  std::string scheduleFrom = "asked for";
   bool countPairs = false;
   /// Run MLIR's verifier after every pass, not only at the stages' borders.
   bool verifyEachPass = false;

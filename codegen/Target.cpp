@@ -23,7 +23,8 @@ using namespace attnc;
 static constexpr llvm::StringLiteral kTriple("x86_64-unknown-linux-gnu");
 
 static constexpr llvm::StringLiteral kNames[] = {
-    "native", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
+    "native",    "x86-64",    "x86-64-v2",
+    "x86-64-v3", "x86-64-v4", "x86-64-v4+avx512bf16"};
 
 bool Target::hasFeature(llvm::StringRef feature) const {
   return llvm::is_contained(features, feature);
@@ -33,6 +34,7 @@ MachineModel Target::machineModel() const {
   MachineModel model;
   model.vectorBytes = vectorBits / 8;
   model.vectorRegisters = vectorRegisters;
+  model.hasBf16Dot = hasAvx512Bf16;
   model.l1Bytes = l1Bytes;
   model.l2Bytes = l2Bytes;
   return model;
@@ -130,11 +132,14 @@ llvm::Expected<Target> Target::parse(llvm::StringRef name) {
   if (!llvm::is_contained(names(), name))
     return llvm::createStringError("unknown target '" + name + "'; known are " +
                                    llvm::join(names(), ", "));
+  auto [level, extension] = name.split('+');
   Target target;
   target.name = name.str();
   target.triple = kTriple.str();
-  target.cpu = name.str();
-  target.features = x86LevelFeatures(name.str());
+  target.cpu = level.str();
+  target.features = x86LevelFeatures(level.str());
+  if (!extension.empty())
+    target.features.push_back(extension.str());
   std::vector<std::string> changes;
   for (const std::string &feature : target.features)
     changes.push_back("+" + feature);

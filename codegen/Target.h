@@ -56,7 +56,8 @@ struct Target {
   static llvm::Expected<Target> host();
   /// One of names(); the error for anything else lists them.
   static llvm::Expected<Target> parse(llvm::StringRef name);
-  /// "native", then the x86-64 levels from the oldest to the newest.
+  /// "native", then the x86-64 levels from the oldest to the newest, some with
+  /// one feature more ("level+feature").
   static llvm::ArrayRef<llvm::StringLiteral> names();
 };
 

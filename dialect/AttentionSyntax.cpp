@@ -13,10 +13,11 @@ using namespace mlir::attn;
 namespace {
 using Unresolved = OpAsmParser::UnresolvedOperand;
 
-/// Operands with a clause of their own, in the order of the operation.
+/// Operands with a clause of their own, in the order of the operation. The one
+/// without a name is the second of the clause before it.
 constexpr llvm::StringLiteral kOperandClauses[] = {
-    "pages", "lengths", "q_lengths", "q_start", "k_start",
-    "bias",  "sink",    "decay",     "state"};
+    "pages",   "",     "lengths", "q_lengths", "q_start",
+    "k_start", "bias", "sink",    "decay",     "state"};
 constexpr llvm::StringLiteral kPairsPrefix = "#attn.pairs<";
 
 struct Capture {
@@ -73,9 +74,7 @@ private:
   ParseResult parseClause(StringRef keyword, SMLoc loc) {
     for (auto [i, name] : llvm::enumerate(kOperandClauses))
       if (name == keyword)
-        return failure(parser.parseLParen() ||
-                       parser.parseOperand(clauseOperands[i].emplace()) ||
-                       parser.parseRParen());
+        return parseOperandClause(i);
     if (keyword == "score_mod")
       return parseRegion(captures[0], *scoreMod);
     if (keyword == "prob_mod")
@@ -110,6 +109,18 @@ private:
       return failure();
     props.positions_start = parser.getBuilder().getUnitAttr();
     return success();
+  }
+
+  ParseResult parseOperandClause(size_t i) {
+    if (parser.parseLParen() ||
+        parser.parseOperand(clauseOperands[i].emplace()))
+      return failure();
+    bool hasSecond =
+        i + 1 < std::size(kOperandClauses) && kOperandClauses[i + 1].empty();
+    if (hasSecond && succeeded(parser.parseOptionalComma()) &&
+        parser.parseOperand(clauseOperands[i + 1].emplace()))
+      return failure();
+    return parser.parseRParen();
   }
 
   /// Parses an attribute; a type that MLIR took for the attribute's begins the
@@ -233,7 +244,7 @@ private:
     if (parser.resolveOperands(operands, types, typesLoc, state.operands) ||
         resolveCaptures(segments[next + 1]))
       return failure();
-    if (clauseOperands[8] &&
+    if (clauseOperands[std::size(kOperandClauses) - 1] && // state
         !llvm::is_contained(returns, int32_t(ResultKind::State)))
       returns.insert(returns.begin(), int32_t(ResultKind::State));
     Builder &b = parser.getBuilder();
@@ -306,8 +317,14 @@ void AttentionOp::print(OpAsmPrinter &p) {
   p << ' ' << getQuery() << ", " << getKey() << ", " << getValue();
   for (auto [i, name] : llvm::enumerate(kOperandClauses)) {
     OperandRange operands = getODSOperands(3 + i);
-    if (!operands.empty())
-      p << ' ' << name << '(' << operands.front() << ')';
+    if (operands.empty() || name.empty())
+      continue;
+    p << ' ' << name << '(' << operands.front();
+    bool hasSecond =
+        i + 1 < std::size(kOperandClauses) && kOperandClauses[i + 1].empty();
+    if (hasSecond && !getODSOperands(4 + i).empty())
+      p << ", " << getODSOperands(4 + i).front();
+    p << ')';
   }
   if (!getMaskSet().isFull())
     printPairs(p, *this, "mask", getMaskSet());

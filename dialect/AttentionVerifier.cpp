@@ -112,26 +112,52 @@ static LogicalResult verifyLengths(AttentionOp op) {
   return success();
 }
 
+/// A packed page table leaves no number of key rows that batches share.
+static LogicalResult verifyNoKeyRows(AttentionOp op) {
+  auto refuse = [&](const Twine &what) {
+    return op.emitOpError("(C9) with page_indptr ")
+           << what << " cannot have a dim of key rows";
+  };
+  bool setHasKeys = false;
+  for (PairsAttr set : {op.getMaskSet(), op.getSparsityAttr()})
+    if (set)
+      set.visit([&](PairsAttr node) {
+        setHasKeys |=
+            node.getKind() == PairKind::Keys ||
+            node.getKind() == PairKind::Dense ||
+            (node.getKind() == PairKind::Ranges && !node.getParams()[0].value);
+      });
+  if (setHasKeys)
+    return refuse("a set");
+  if (op.getBias() &&
+      cast<RankedTensorType>(op.getBias().getType()).getShape().back() != 1)
+    return refuse("bias");
+  if (op.getDecay() &&
+      cast<RankedTensorType>(op.getDecay().getType()).getRank() > 1)
+    return refuse("decay");
+  for (ResultKind kind : op.getReturnKinds())
+    if (kind == ResultKind::Scores || kind == ResultKind::Probs ||
+        kind == ResultKind::ColumnSums)
+      return refuse("result '" + stringifyResultKind(kind) + "'");
+  return success();
+}
+
 static LogicalResult verifyPages(AttentionOp op) {
-  Value pages = op.getPages();
-  if (!pages)
+  if (op.getPageIndptr() && !op.getPages())
+    return op.emitOpError("(C9) page_indptr needs pages");
+  if (!op.getPages())
     return success();
-  auto type = cast<RankedTensorType>(pages.getType());
-  if (!isIntegerLike(type) || type.getRank() != 2 ||
-      differ(type.getDimSize(0), op.getQueryType().getDimSize(0)))
-    return op.emitOpError("(C9) pages must be an integer tensor [batch, max "
-                          "pages], got ")
-           << type;
+  if (failed(verifyPageTable(op, op.getPages(), op.getPageIndptr(),
+                             op.getQueryType().getDimSize(0), op.getPageSize(),
+                             "C9")))
+    return failure();
   if (!op.getLengths())
     return op.emitOpError("(C9) pages need lengths");
   if (differ(op.getKeyType().getDimSize(0), op.getValueType().getDimSize(0)))
     return op.emitOpError("(C9) k has ")
            << op.getKeyType().getDimSize(0) << " pages and v "
            << op.getValueType().getDimSize(0);
-  if (ShapedType::isDynamic(op.getPageSize()) || op.getPageSize() < 1)
-    return op.emitOpError("(C9) the page size (rows of a page of k) must be "
-                          "static and at least 1");
-  return success();
+  return op.getPageIndptr() ? verifyNoKeyRows(op) : success();
 }
 
 static LogicalResult verifyBias(AttentionOp op) {
@@ -359,6 +385,32 @@ static LogicalResult verifyResults(AttentionOp op) {
   return success();
 }
 
+//===----------------------------------------------------------------------===//
+// C24: schedule
+//===----------------------------------------------------------------------===//
+
+/// A schedule that is written, as a plan is, must fit the operation.
+static LogicalResult verifySchedule(AttentionOp op, ScheduleAttr schedule) {
+  int64_t heads = op.getQueryHeads(), keyHeads = op.getKeyHeads();
+  bool known = !ShapedType::isDynamic(heads) &&
+               !ShapedType::isDynamic(keyHeads) && keyHeads > 0;
+  int64_t group = known ? heads / keyHeads : 1, tile = schedule.getHeads();
+  if (tile != 1 && (group == 0 || group % tile != 0))
+    return op.emitOpError("(C24) heads of a schedule is 1 or divides the query "
+                          "heads of a key head, which are ")
+           << (known ? std::to_string(group) : "not static") << ", got "
+           << tile;
+  constexpr int64_t mostBytes = 64;
+  int64_t width = op.getComputeType().getIntOrFloatBitWidth() / 8;
+  if (schedule.getLanes() * width > mostBytes)
+    return op.emitOpError("(C24) lanes of a schedule is at most ")
+           << mostBytes / width << " for sums in " << op.getComputeType()
+           << ", got " << schedule.getLanes();
+  if (schedule.getLists())
+    return verifySchedule(op, schedule.getListSchedule());
+  return success();
+}
+
 LogicalResult AttentionOp::verify() {
   ArrayRef<int32_t> counts = getCaptureCounts();
   int64_t captures = 0;
@@ -373,5 +425,6 @@ LogicalResult AttentionOp::verify() {
       failed(verifyPairSets(*this)) || failed(verifyAccumulator(*this)) ||
       failed(verifyLinearOperands(*this)) || failed(verifyResults(*this)))
     return failure();
-  return success();
+  return getScheduleAttr() ? verifySchedule(*this, getScheduleAttr())
+                           : success();
 }

@@ -26,8 +26,10 @@
 
 namespace mlir::attn {
 
-/// The mapping of an scf.forall with `rank` loops that is a launch's grid.
-ArrayAttr getGridMapping(MLIRContext *context, int64_t rank);
+/// The mapping of an scf.forall with `rank` loops, the last over tiles, that is
+/// a launch's grid.
+ArrayAttr getGridMapping(MLIRContext *context, int64_t rank,
+                         GridOrder order = GridOrder::Up);
 
 /// `set` with every operand number n replaced by `numbers[n]`.
 PairsAttr renumberOperands(PairsAttr set, llvm::ArrayRef<int64_t> numbers);

@@ -61,10 +61,18 @@ void AttnDialect::printAttribute(Attribute attr, DialectAsmPrinter &os) const {
   (void)generatedAttributePrinter(attr, os);
 }
 
-ArrayAttr attn::getGridMapping(MLIRContext *context, int64_t rank) {
+ArrayAttr attn::getGridMapping(MLIRContext *context, int64_t rank,
+                               GridOrder order) {
+  bool across = order == GridOrder::UpAcross || order == GridOrder::DownAcross;
+  bool down = order == GridOrder::Down || order == GridOrder::DownAcross;
   SmallVector<Attribute> dims;
-  for (int64_t dim = 0; dim < rank; ++dim)
-    dims.push_back(GridAttr::get(context, dim));
+  for (int64_t loop = 0; loop < rank; ++loop) {
+    bool isTiles = loop + 1 == rank;
+    int64_t dim = !across ? loop : isTiles ? 0 : loop + 1;
+    dims.push_back(GridAttr::get(context, dim,
+                                 isTiles && down ? GridDirection::Down
+                                                 : GridDirection::Up));
+  }
   return ArrayAttr::get(context, dims);
 }
 
@@ -242,19 +250,45 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t heads, int64_t keyBlock,
                                    int64_t lanes, int64_t registerKeys,
                                    int64_t registerVectors, LoadMode, LoadMode,
-                                   LoadMode, Attribute lists, ArrayAttr why) {
-  auto inRange = [](int64_t x, int64_t hi) { return x >= 1 && x <= hi; };
-  if (!inRange(queryTile, 4096) || !inRange(heads, 1024) ||
-      !inRange(keyBlock, 4096) || !inRange(registerKeys, 32) ||
-      !inRange(registerVectors, 32))
-    return emitError() << "a tile size is out of range";
-  if (!inRange(lanes, 64) || (lanes & (lanes - 1)))
-    return emitError() << "lanes must be a power of two up to 64";
+                                   LoadMode, Products products, GridOrder,
+                                   Attribute lists, ArrayAttr why) {
+  struct Size {
+    StringRef name;
+    int64_t value, largest;
+  };
+  for (auto [name, value, largest] :
+       {Size{"query_tile", queryTile, 4096}, Size{"heads", heads, 1024},
+        Size{"key_block", keyBlock, 4096},
+        Size{"register_keys", registerKeys, 32},
+        Size{"register_vectors", registerVectors, 32}})
+    if (value < 1 || value > largest)
+      return emitError() << name << " must be 1 to " << largest << ", got "
+                         << value;
+  if (lanes < 1 || lanes > 64 || (lanes & (lanes - 1)))
+    return emitError() << "lanes must be a power of two up to 64, got "
+                       << lanes;
+  constexpr int64_t mostAccumulators = 64, mostQueries = 4096;
+  if (registerKeys * registerVectors > mostAccumulators)
+    return emitError() << "register_keys * register_vectors must be at most "
+                       << mostAccumulators << ", got "
+                       << registerKeys * registerVectors;
+  if (queryTile * heads > mostQueries)
+    return emitError() << "query_tile * heads must be at most " << mostQueries
+                       << ", got " << queryTile * heads;
   if (micro == MicroKernel::Block && heads != 1)
-    return emitError() << "the block micro-kernel takes one head a tile";
+    return emitError() << "the block micro-kernel takes one head a tile, got "
+                          "heads = "
+                       << heads;
   if (micro == MicroKernel::Block && queryTile % (lanes * registerVectors))
     return emitError() << "query_tile must be a multiple of lanes * "
-                          "register_vectors";
+                          "register_vectors, which is "
+                       << lanes * registerVectors << ", got " << queryTile;
+  if (products == Products::DotBf16 &&
+      (micro != MicroKernel::Block || registerKeys % 2 || keyBlock % 2 ||
+       lanes < 4 || lanes > 16))
+    return emitError() << "products = dot_bf16 takes the block micro-kernel, "
+                          "4 to 16 lanes, an even key_block and even "
+                          "register_keys";
   auto listSchedule = dyn_cast_or_null<ScheduleAttr>(lists);
   if (lists && (!listSchedule || listSchedule.getLists() ||
                 listSchedule.getMicro() != MicroKernel::Row ||

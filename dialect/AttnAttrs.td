@@ -256,6 +256,14 @@ def Attn_LoadMode : Attn_I32Enum<"LoadMode", "how a fold reads an operand", [
   I32EnumAttrCase<"Direct", 0, "direct">, I32EnumAttrCase<"Fuse", 1, "fuse">,
   I32EnumAttrCase<"Materialize", 2, "materialize">]>;
 
+def Attn_Products : Attn_I32Enum<"Products", "how the block micro-kernel multiplies", [
+  I32EnumAttrCase<"Fma", 0, "fma">, I32EnumAttrCase<"DotBf16", 1, "dot_bf16">]>;
+
+def Attn_GridOrder : Attn_I32Enum<"GridOrder", "order in which tiles are begun", [
+  I32EnumAttrCase<"Up", 0, "up">, I32EnumAttrCase<"Down", 1, "down">,
+  I32EnumAttrCase<"UpAcross", 2, "up_across">,
+  I32EnumAttrCase<"DownAcross", 3, "down_across">]>;
+
 def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
   let summary = "tile sizes and fusion decisions; passes and code generators obey it";
   let description = [{
@@ -265,6 +273,13 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     `register_vectors` vectors of `lanes` elements are the register tile.
     `q`, `k`, `v` say how each operand's producers are read: `direct` (none),
     `fuse` (recomputed by the loader) or `materialize` (once, in O(m d)).
+    `products` of the block micro-kernel are `fma` in the compute type, or
+    `dot_bf16`: dot products of pairs of bf16 elements, for operands of bf16 with
+    an even head size on machines that have them; weights are rounded to bf16,
+    and subnormal inputs count as 0.
+    `order` says in which order threads begin tiles: `up` and `down` walk one
+    head after the other, its rows from the first or from the last on;
+    `up_across` and `down_across` take a tile of every head before the next.
     `lists` is the schedule of launches that walk a list a query row, if there
     are any. `why` keeps one sentence a decision for `attnc explain`.
   }];
@@ -274,6 +289,8 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     "int64_t":$register_vectors,
     EnumParameter<Attn_LoadMode>:$q, EnumParameter<Attn_LoadMode>:$k,
     EnumParameter<Attn_LoadMode>:$v,
+    DefaultValuedParameter<"::mlir::attn::Products", "::mlir::attn::Products::Fma">:$products,
+    DefaultValuedParameter<"::mlir::attn::GridOrder", "::mlir::attn::GridOrder::Up">:$order,
     OptionalParameter<"::mlir::Attribute">:$lists,
     OptionalParameter<"::mlir::ArrayAttr">:$why);
   let assemblyFormat = "`<` struct(params) `>`";
@@ -288,21 +305,27 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
 // Grid: what an scf.forall of stage 4 is
 //===----------------------------------------------------------------------===//
 
+def Attn_GridDirection : Attn_I32Enum<"GridDirection", "order along a dimension of a grid", [
+  I32EnumAttrCase<"Up", 0, "up">, I32EnumAttrCase<"Down", 1, "down">]>;
+
 def Attn_GridAttr : Attn_Attr<"Grid", "grid",
     [DeclareAttrInterfaceMethods<DeviceMappingAttrInterface>]> {
   let summary = "a loop of scf.forall that is dimension `dim` of a launch's grid";
   let description = [{
-    The `mapping` of the grids that attn-tile and attn-fuse make. It keeps
+    The `mapping` of the grids that attn-tile and attn-fuse make. Workgroups are
+    begun in the grid's order, the last dimension fastest, and along a dimension
+    that is `down` from its last index on. The mapping also keeps
     canonicalization from inlining a grid of one workgroup, which would leave a
     kernel without a launch.
 
     ```mlir
-    scf.forall (%b, %t) in (2, 1) ... {
-    } {mapping = [#attn.grid<0>, #attn.grid<1>]}
+    scf.forall (%b, %t) in (2, 7) ... {
+    } {mapping = [#attn.grid<1>, #attn.grid<0, down>]}
     ```
   }];
-  let parameters = (ins "int64_t":$dim);
-  let assemblyFormat = "`<` $dim `>`";
+  let parameters = (ins "int64_t":$dim,
+    DefaultValuedParameter<"::mlir::attn::GridDirection", "::mlir::attn::GridDirection::Up">:$direction);
+  let assemblyFormat = "`<` $dim (`,` $direction^)? `>`";
 }
 
 //===----------------------------------------------------------------------===//

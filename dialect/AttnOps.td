@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Operations: attn.attention (what), attn.fold and attn.rows (where), attn.yield.
+// Operations: attn.attention and attn.append (what), attn.fold and attn.rows
+// (where), attn.yield.
 
 #ifndef ATTN_OPS
 #define ATTN_OPS
@@ -52,9 +53,10 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     ```
 
     Clauses come in any order, at most once each (`predicate` any number of
-    times). The list of types names the operands in the order q, k, v, pages,
-    lengths, q_lengths, q_start, k_start, bias, sink, decay, state, then the set
-    operands in order of first mention; captures carry their own types.
+    times). The list of types names the operands in the order q, k, v, pages (its
+    one or two), lengths, q_lengths, q_start, k_start, bias, sink, decay, state,
+    then the set operands in order of first mention; captures carry their own
+    types.
 
     | operand | shape | meaning |
     |---|---|---|
@@ -62,6 +64,7 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     | `key` | [batch..., key heads, m, d] | keys; paged: [pages, key heads, page size, d] |
     | `value` | [batch..., key heads, m, dv] | values; paged like the keys |
     | `pages` | [batch, max pages] integer | page of each run of `page size` key rows |
+    | `pages` | [total] and `page_indptr` [batch + 1] integers | the same, packed: batch b has entries indptr[b] .. indptr[b + 1] - 1 |
     | `lengths` | per batch, integer | valid key rows (default m) |
     | `q_lengths` | per batch, integer | valid query rows (default n); rows beyond give zeros |
     | `q_start` | per batch, integer | position of query row 0 (default k_start + length - q_length; 0 with `positions = start`) |
@@ -74,6 +77,13 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     | `captures` | any | what the regions read: score_mod's, then prob_mod's, then each predicate's |
 
     "Per batch" is a scalar, tensor<T>, tensor<1xT> or a tensor of the batch dims.
+
+    With `pages(%table)` (or, packed, `pages(%indices, %indptr)`) key row c of
+    batch b is row c mod page size of page table[b, c floordiv page size] of k
+    and v, and m is max pages * page size. Pages may be shared. An entry
+    that names no page takes its keys away: no query keeps them (a kernel sets
+    the status `page`). Entries past the length are not read. A packed table has
+    no common m: nothing else may have a dim of key rows then.
 
     | types | q, k, v, result | scores, regions, lse | accumulation |
     |---|---|---|---|
@@ -101,7 +111,7 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     * (C6) k and v have the same key rows.
     * (C7) the first result is [batch..., heads, n, dv].
     * (C8) lengths, q_lengths, q_start, k_start are integers or index, one value or one a batch.
-    * (C9) pages is an integer tensor [batch, max pages] and needs lengths; k and v have the same pages.
+    * (C9) pages is an integer tensor [batch, max pages], or [total] beside page_indptr [batch + 1], and needs lengths; k and v have the same pages, of 1 row at least. With page_indptr no operand and no result has a dim of key rows.
     * (C10) bias is a float tensor broadcastable to [batch..., heads, n, m] from the right.
     * (C11) score_mod and prob_mod take (float, index, index, index, index) and yield that float.
     * (C12) each predicate takes four indices and yields i1; `predicate<r>` names an existing one.
@@ -116,11 +126,12 @@ def Attn_AttentionOp : Attn_Op<"attention", [
     * (C21) `positions = start` and q_start exclude each other.
     * (C22) static lengths agree with static shapes: axes<...> covers the positions, dense is [n, m].
     * (C23) a plan's atoms fit as sets do, its parameters are per-batch set operands, its values read set operands of one dimension besides batch and heads, its components take no other symbols and test no other atoms.
+    * (C24) a schedule's `heads`, where it is not 1, divides the query heads of a key head, which are static; its vectors have at most 64 bytes.
   }];
 
   let arguments = (ins
     AnyRankedTensor:$query, AnyRankedTensor:$key, AnyRankedTensor:$value,
-    Optional<AnyRankedTensor>:$pages,
+    Optional<AnyRankedTensor>:$pages, Optional<AnyRankedTensor>:$page_indptr,
     Optional<Attn_ScalarOrTensor>:$lengths, Optional<Attn_ScalarOrTensor>:$q_lengths,
     Optional<Attn_ScalarOrTensor>:$q_start, Optional<Attn_ScalarOrTensor>:$k_start,
     Optional<AnyRankedTensor>:$bias, Optional<AnyRankedTensor>:$sink,
@@ -187,10 +198,65 @@ def Attn_YieldOp : Attn_Op<"yield", [Pure, ReturnLike, Terminator]> {
 }
 
 //===----------------------------------------------------------------------===//
+// attn.append
+//===----------------------------------------------------------------------===//
+
+def Attn_AppendOp : Attn_Op<"append", [
+    Pure, AttrSizedOperandSegments, TypesMatchWith<"the result is the cache", "cache", "result", "$_self">,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "writes new key or value rows into a cache";
+  let description = [{
+    The cache with the last rows of each batch replaced: with `len` the length
+    (new rows included) and `count` the new rows of batch b,
+
+        result[b, h, len - count + r] = rows[b, h, r]   for 0 <= r < count
+
+    and the cache as it was elsewhere. `lengths`, and `row_lengths` for counts
+    (default: all of `rows`), are what `attn.attention` takes as `lengths` and
+    `q_lengths` behind it: new queries sit on new keys. With `pages` the row goes
+    through the page table, as attention reads it.
+
+    ```mlir
+    %k1 = attn.append %k into %cache lengths(%len) pages(%table)
+          : (tensor<4x2x1x64xf32>, tensor<?x2x16x64xf32>, tensor<4xi32>, tensor<4x?xi32>)
+            -> tensor<?x2x16x64xf32>
+    ```
+
+    Compiled, the rows are written in place: the cache is an argument of the
+    function that nothing else reads, the result is one of its results, and both
+    are one argument of the kernel (role `inout`). What computes `rows` row by row
+    (a cast, a rotary embedding) is fused into the copy. A row that would fall
+    outside the cache is left out (status `length`), one whose page does not
+    exist too (`page`). Two batches must not write to one row of one page.
+
+    Constraints:
+    * (A1) rows is [batch..., heads, n, d] of rank >= 2; cache is [batch..., heads, capacity, d] or, paged, [pages, heads, page size, d], of the same rank and element type. Heads and d agree, d is static; when paged the rank is 4.
+    * (A2) lengths and row_lengths are integers or index, one value or one a batch.
+    * (A3) pages and page_indptr are as for attn.attention (C9).
+  }];
+  let arguments = (ins AnyRankedTensor:$rows, AnyRankedTensor:$cache,
+    Attn_ScalarOrTensor:$lengths, Optional<Attn_ScalarOrTensor>:$row_lengths,
+    Optional<AnyRankedTensor>:$pages, Optional<AnyRankedTensor>:$page_indptr);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $rows `into` $cache `lengths` `(` $lengths `)` (`row_lengths` `(` $row_lengths^ `)`)?
+    (`pages` `(` $pages^ (`,` $page_indptr^)? `)`)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getRowsType() { return ::llvm::cast<::mlir::RankedTensorType>(getRows().getType()); }
+    ::mlir::RankedTensorType getCacheType() { return ::llvm::cast<::mlir::RankedTensorType>(getCache().getType()); }
+    int64_t getBatchRank() { return ::std::max<int64_t>(getRowsType().getRank() - 3, 0); }
+    bool hasHeads() { return getRowsType().getRank() >= 3; }
+  }];
+}
+
+//===----------------------------------------------------------------------===//
 // Stage 4: attn.fold, attn.rows
 //===----------------------------------------------------------------------===//
 
-def Attn_FoldOp : Attn_Op<"fold", [AttrSizedResultSegments,
+def Attn_FoldOp : Attn_Op<"fold", [AttrSizedOperandSegments, AttrSizedResultSegments,
     RecursivelySpeculatable, RecursiveMemoryEffects]> {
   let summary = "folds the keys that one tile of queries keeps";
   let description = [{
@@ -234,6 +300,12 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedResultSegments,
       has accumulated of this row: the sum of weights times values, the maximum
       of the scores times log2(e), and the sum of weights 2^(score - m).
 
+    * `page { ^bb0(%t: index): ... }`, with `pages(%size, %count)`: key c is row c
+      mod size of the page that the region yields for t = c floordiv size, and
+      `load_k` and `load_v` take (page, row in it) instead of c. A page outside
+      [0, count) sets the status `page`, and no query keeps its keys; pages of
+      keys that no query of the tile visits are not asked for.
+
     With `step` s the tile's rows are `row`, `row` + s, `row` + 2 s, ... A
     `partial` fold yields its state instead of finished rows: the tile in the
     compute type and (m, l) as [heads, rows, 2]. `pairs`, [heads, rows] of i64,
@@ -246,25 +318,26 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedResultSegments,
     * (F4) tests yield one i1 for each atom of the plan.
     * (F5) values yield one index for each value of the plan; count and element go with each other.
     * (F6) a partial fold has no epilogue and yields [heads, rows, dv] and [heads, rows, 2] of the compute type.
+    * (F7) pages goes with a page region, which yields an index.
   }];
   let arguments = (ins Index:$head, Index:$row, Index:$rows, Index:$keys,
-    Variadic<Index>:$symbols, Attn_PlanAttr:$plan, AnyAttr:$kernel, F64Attr:$scale,
+    Optional<Index>:$page_size, Optional<Index>:$page_count, Variadic<Index>:$symbols, Attn_PlanAttr:$plan, AnyAttr:$kernel, F64Attr:$scale,
     Attn_ScheduleAttr:$schedule, DefaultValuedAttr<I64Attr, "1">:$step,
     UnitAttr:$partial);
   let regions = (region SizedRegion<1>:$load_q, SizedRegion<1>:$load_k, SizedRegion<1>:$load_v,
     MaxSizedRegion<1>:$score, MaxSizedRegion<1>:$tests, MaxSizedRegion<1>:$values,
-    MaxSizedRegion<1>:$count, MaxSizedRegion<1>:$element, MaxSizedRegion<1>:$state,
-    MaxSizedRegion<1>:$epilogue);
+    MaxSizedRegion<1>:$count, MaxSizedRegion<1>:$element, MaxSizedRegion<1>:$page,
+    MaxSizedRegion<1>:$state, MaxSizedRegion<1>:$epilogue);
   let results = (outs AnyRankedTensor:$tile, Optional<AnyRankedTensor>:$lse,
     Optional<AnyRankedTensor>:$pairs);
   let assemblyFormat = [{
     (`partial` $partial^)? `head` `(` $head `)` `rows` `(` $row `,` $rows `)`
     (`step` $step^)? `keys` `(` $keys `)`
-    `symbols` `(` $symbols `)` `plan` `=` $plan `kernel` `=` $kernel `scale` `=` $scale
+    (`pages` `(` $page_size^ `,` $page_count `)`)? `symbols` `(` $symbols `)` `plan` `=` $plan `kernel` `=` $kernel `scale` `=` $scale
     `schedule` `=` $schedule attr-dict
     `load_q` $load_q `load_k` $load_k `load_v` $load_v
     (`score` $score^)? (`tests` $tests^)? (`values` $values^)? (`count` $count^)?
-    (`element` $element^)? (`state` $state^)? (`epilogue` $epilogue^)?
+    (`element` $element^)? (`page` $page^)? (`state` $state^)? (`epilogue` $epilogue^)?
     `:` type($tile) (`,` type($lse)^)? (`pairs` type($pairs)^)?
   }];
   let hasVerifier = 1;

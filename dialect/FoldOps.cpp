@@ -112,6 +112,8 @@ LogicalResult FoldOp::verify() {
     return emitOpError("(F4) a tests region goes with a plan that has atoms");
   if (getPlan().getValues().empty() != getValues().empty())
     return emitOpError("(F5) a values region goes with a plan that has values");
+  if (!getPageSize() != getPage().empty() || !getPageSize() != !getPageCount())
+    return emitOpError("(F7) pages goes with a page region");
   if (getCount().empty() != getElement().empty())
     return emitOpError("(F5) count and element go with each other");
   if (getStep() < 1)
@@ -131,7 +133,7 @@ static LogicalResult verifyTileRow(FoldOp op, int64_t size) {
          << size << " elements, got " << tile;
 }
 
-/// F5: values, count, element, state.
+/// F5, F7: values, count, element, page, state.
 static LogicalResult verifyPlanRegions(FoldOp op) {
   Type index = IndexType::get(op.getContext());
   Type bit = IntegerType::get(op.getContext(), 1), ct = op.getComputeType();
@@ -153,7 +155,8 @@ static LogicalResult verifyPlanRegions(FoldOp op) {
   SmallVector<Type> values(op.getPlan().getValues().size(), index);
   if (failed(verifyRegion(op.getValues(), 3, values, "values")) ||
       failed(verifyRegion(op.getCount(), 3, {index, index}, "count")) ||
-      failed(verifyRegion(op.getElement(), 4, {index, bit}, "element")))
+      failed(verifyRegion(op.getElement(), 4, {index, bit}, "element")) ||
+      failed(verifyRegion(op.getPage(), 1, {index}, "page")))
     return failure();
   if (op.getState().empty())
     return success();
@@ -175,10 +178,11 @@ static LogicalResult verifyPlanRegions(FoldOp op) {
 
 LogicalResult FoldOp::verifyRegions() {
   Type index = IndexType::get(getContext());
+  SmallVector<Type> key(getPage().empty() ? 1 : 2, index);
   if (failed(
           verifyArguments(*this, getLoadQ(), {index, index}, "load_q", "F2")) ||
-      failed(verifyArguments(*this, getLoadK(), {index}, "load_k", "F2")) ||
-      failed(verifyArguments(*this, getLoadV(), {index}, "load_v", "F2")))
+      failed(verifyArguments(*this, getLoadK(), key, "load_k", "F2")) ||
+      failed(verifyArguments(*this, getLoadV(), key, "load_v", "F2")))
     return failure();
   for (Region *loader : {&getLoadQ(), &getLoadK(), &getLoadV()})
     if (!isRow(getRowType(*loader)))
@@ -186,6 +190,11 @@ LogicalResult FoldOp::verifyRegions() {
   if (getRowType(getLoadQ()).getShape().back() !=
       getRowType(getLoadK()).getShape().back())
     return emitOpError("(F2) load_q and load_k must yield rows of one size");
+  if (getSchedule().getProducts() == Products::DotBf16)
+    for (Region *loader : {&getLoadQ(), &getLoadK(), &getLoadV()})
+      if (!getRowType(*loader).getElementType().isBF16() || getHeadDim() % 2)
+        return emitOpError("(F2) products = dot_bf16 takes loaders that yield "
+                           "bf16 rows, and an even head size");
   Type scalar = getComputeType();
   if (!getScore().empty()) {
     if (failed(verifyArguments(*this, getScore(),

@@ -44,14 +44,12 @@ std::string mlir::attn::shapeText(ArrayRef<int64_t> dims) {
 }
 
 bool mlir::attn::isPerBatch(AttentionOp op, Type type) {
-  if (!isIntegerLike(type))
-    return false;
-  if (isPerBatchUniform(type))
-    return true;
-  auto tensor = cast<RankedTensorType>(type);
-  ArrayRef<int64_t> batch =
-      op.getQueryType().getShape().take_front(op.getBatchRank());
-  return hasShape(tensor, batch);
+  return isPerBatch(op.getQueryType().getShape().take_front(op.getBatchRank()),
+                    type);
+}
+bool mlir::attn::isPerBatch(ArrayRef<int64_t> batch, Type type) {
+  return isIntegerLike(type) &&
+         (isPerBatchUniform(type) || hasShape(type, batch));
 }
 
 //===----------------------------------------------------------------------===//

@@ -21,6 +21,13 @@ bool hasShape(Type type, llvm::ArrayRef<int64_t> dims);
 std::string shapeText(llvm::ArrayRef<int64_t> dims);
 /// C8: one integer, or one for each batch.
 bool isPerBatch(AttentionOp op, Type type);
+bool isPerBatch(llvm::ArrayRef<int64_t> batch, Type type);
+
+/// C9, A3 (`number`): a page table for `batch` batches and pages of `pageSize`
+/// rows.
+LogicalResult verifyPageTable(Operation *op, Value pages, Value indptr,
+                              int64_t batch, int64_t pageSize,
+                              llvm::StringRef number);
 
 /// C14, C15, C22, C23: sets, their operands, the plan.
 LogicalResult verifyPairSets(AttentionOp op);

@@ -2,6 +2,7 @@
 // What the passes compile: the one place that refuses the rest by name.
 
 #include "passes/Compilable.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "passes/PairTests.h"
 
 using namespace mlir;
@@ -15,12 +16,44 @@ static LogicalResult verifySet(AttentionOp op, PairsAttr set) {
   return op.emitError("an affine set divides by a number that is not positive");
 }
 
+/// Whether a slice takes all of a dim of its source.
+static bool isWhole(tensor::ExtractSliceOp slice, int64_t d) {
+  if (getConstantIntValue(slice.getMixedOffsets()[d]) != 0)
+    return false;
+  auto size = dyn_cast<Value>(slice.getMixedSizes()[d]);
+  auto dim = size ? size.getDefiningOp<tensor::DimOp>() : tensor::DimOp();
+  return dim && dim.getSource() == slice.getSource() &&
+         dim.getConstantIndex() == d;
+}
+
+/// A slice is read in place: whole along dims of unknown size, so that rows
+/// inside it are rows of its source.
+static LogicalResult verifySlice(Value operand) {
+  auto slice = operand.getDefiningOp<tensor::ExtractSliceOp>();
+  if (!slice)
+    return success();
+  RankedTensorType source = slice.getSourceType();
+  for (int64_t d = 0; d < source.getRank(); ++d) {
+    std::optional<int64_t> offset =
+                               getConstantIntValue(slice.getMixedOffsets()[d]),
+                           size = getConstantIntValue(slice.getMixedSizes()[d]);
+    bool isStatic = offset && size && !source.isDynamicDim(d);
+    if (!slice.hasUnitStride() || !(isStatic || isWhole(slice, d)))
+      return slice.emitError("is not compiled yet: attention reads a slice in "
+                             "place if its steps are 1 and it is whole in each "
+                             "dim that is dynamic");
+  }
+  return verifySlice(slice.getSource());
+}
+
 LogicalResult attnc::verifyCompilable(AttentionOp op) {
+  for (Value operand : {op.getQuery(), op.getKey(), op.getValue()})
+    if (failed(verifySlice(operand)))
+      return failure();
   if (!isa<SoftmaxAttr>(op.getAccumulator()))
     return op.emitError() << "kernel " << op.getAccumulator()
                           << " is not compiled yet";
-  std::pair<StringRef, Value> operands[] = {{"pages", op.getPages()},
-                                            {"sink", op.getSink()},
+  std::pair<StringRef, Value> operands[] = {{"sink", op.getSink()},
                                             {"decay", op.getDecay()},
                                             {"state", op.getState()}};
   for (auto [name, value] : operands)

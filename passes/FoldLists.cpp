@@ -106,11 +106,9 @@ Value FoldRegions::isKey(Value j) {
 /// has none is reported.
 Value FoldRegions::checkedKey(Value j, Value isLive, Value size,
                               Value &inside) {
-  int64_t rank = op.getKeyType().getRank();
-  Value m = b.createOrFold<tensor::DimOp>(loc, op.getKey(), rank - 2);
   Value begin = place.symbols[KBegin];
   Value first = add(sub(begin, size), idx(1));
-  Value last = sub(add(begin, m), idx(1));
+  Value last = sub(add(begin, place.keyRows), idx(1));
   Value asked = select(isLive, j, begin);
   Value key = CheckedOp::create(b, loc, b.getIndexType(), asked, first, last,
                                 StatusAttr::get(b.getContext(), Status::Index));

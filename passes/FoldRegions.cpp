@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SmallBitVector.h"
 
 using namespace attnc;
 using namespace mlir;
@@ -122,36 +123,70 @@ Value FoldRegions::lastSize(int64_t operand) {
 // Loaders
 //===----------------------------------------------------------------------===//
 
-/// One row of a [batch..., heads, rows, d] operand.
-void FoldRegions::yieldRow(Value tensor, Value head, Value row) {
-  auto type = cast<RankedTensorType>(tensor.getType());
-  SmallVector<OpFoldResult> offsets(place.batch.begin(), place.batch.end());
-  if (op.hasHeads())
-    offsets.push_back(head);
-  offsets.push_back(row);
+/// The row of an operand at `at`, its indices but the last. A slice of another
+/// tensor is read there.
+void FoldRegions::yieldRow(Value tensor, ArrayRef<Value> at) {
+  int64_t length = cast<RankedTensorType>(tensor.getType()).getShape().back();
+  SmallVector<OpFoldResult> offsets(at);
   offsets.push_back(b.getIndexAttr(0));
-  SmallVector<OpFoldResult> sizes(type.getRank(), b.getIndexAttr(1));
-  sizes.back() = b.getIndexAttr(type.getShape().back());
-  SmallVector<OpFoldResult> strides(type.getRank(), b.getIndexAttr(1));
+  while (auto outer = tensor.getDefiningOp<tensor::ExtractSliceOp>()) {
+    llvm::SmallBitVector dropped = outer.getDroppedDims();
+    SmallVector<OpFoldResult> inside(outer.getMixedOffsets());
+    unsigned next = 0;
+    for (unsigned d = 0; d < inside.size(); ++d)
+      if (!dropped.test(d))
+        inside[d] = affine::makeComposedFoldedAffineApply(
+            b, loc, b.getAffineSymbolExpr(0) + b.getAffineSymbolExpr(1),
+            {inside[d], offsets[next++]});
+    offsets = inside;
+    tensor = outer.getSource();
+  }
+  SmallVector<OpFoldResult> sizes(offsets.size(), b.getIndexAttr(1));
+  sizes.back() = b.getIndexAttr(length);
+  SmallVector<OpFoldResult> strides(offsets.size(), b.getIndexAttr(1));
   Value slice =
       tensor::ExtractSliceOp::create(b, loc, tensor, offsets, sizes, strides);
   YieldOp::create(b, loc, slice);
 }
 
+void FoldRegions::createKeyLoader(Region &region, Value tensor) {
+  SmallVector<Type> types(op.getPages() ? 2 : 1, b.getIndexType());
+  Block *block = addBlock(region, types);
+  SmallVector<Value> at = leadIndices(place.keyHead);
+  if (op.getPages())
+    at[0] = block->getArgument(0);
+  at.push_back(block->getArguments().back());
+  yieldRow(tensor, at);
+}
+
 void FoldRegions::createLoaders(FoldOp fold) {
   Type index = b.getIndexType();
   Block *q = addBlock(fold.getLoadQ(), {index, index});
-  yieldRow(op.getQuery(), q->getArgument(0), q->getArgument(1));
-  Block *k = addBlock(fold.getLoadK(), {index});
-  yieldRow(op.getKey(), place.keyHead, k->getArgument(0));
-  Block *v = addBlock(fold.getLoadV(), {index});
-  yieldRow(op.getValue(), place.keyHead, v->getArgument(0));
+  SmallVector<Value> at = leadIndices(q->getArgument(0));
+  at.push_back(q->getArgument(1));
+  yieldRow(op.getQuery(), at);
+  createKeyLoader(fold.getLoadK(), op.getKey());
+  createKeyLoader(fold.getLoadV(), op.getValue());
+}
+
+/// What the page table says of a run of keys; the fold checks it.
+void FoldRegions::createPage(Region &region) {
+  Value t = addBlock(region, {b.getIndexType()})->getArgument(0);
+  SmallVector<Value> at{place.batch.front(), t};
+  if (place.firstPage)
+    at = {add(place.firstPage, t)};
+  Value page = tensor::ExtractOp::create(b, loc, op.getPages(), at);
+  if (!page.getType().isIndex())
+    page = arith::IndexCastOp::create(b, loc, b.getIndexType(), page);
+  YieldOp::create(b, loc, page);
 }
 
 void FoldRegions::create(FoldOp fold, FoldState state) {
   OpBuilder::InsertionGuard guard(b);
   plan = fold.getPlan();
   createLoaders(fold);
+  if (op.getPages())
+    createPage(fold.getPage());
   createScore(fold.getScore());
   if (!plan.getAtoms().empty())
     createTests(fold.getTests());

@@ -14,6 +14,8 @@ namespace attnc {
 struct TilePlace {
   llvm::SmallVector<mlir::Value> batch; // indices of the batch dims
   mlir::Value keyHead;
+  mlir::Value keyRows;   // of the operands: lengths are at most this
+  mlir::Value firstPage; // of a packed page table; null: the batch has a row
   llvm::SmallVector<mlir::Value> symbols; // of the launch's plan
 };
 
@@ -54,8 +56,10 @@ private:
   mlir::Block *addBlock(mlir::Region &region, llvm::ArrayRef<mlir::Type> types);
   mlir::Block *addIndexBlock(mlir::Region &region, unsigned count);
 
-  void yieldRow(mlir::Value tensor, mlir::Value head, mlir::Value row);
+  void yieldRow(mlir::Value tensor, llvm::ArrayRef<mlir::Value> at);
   void createLoaders(mlir::attn::FoldOp fold);
+  void createKeyLoader(mlir::Region &region, mlir::Value tensor);
+  void createPage(mlir::Region &region);
   void createScore(mlir::Region &region);
   mlir::Value inlineScoreMod(mlir::Value s, mlir::Value i, mlir::Value j);
   void createTests(mlir::Region &region);

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/SmallBitVector.h"
 
 using namespace mlir;
 using namespace mlir::attn;
@@ -84,6 +85,15 @@ private:
       return size(forall.getOutputs()[number], dim);
     if (auto style = dyn_cast<DestinationStyleOpInterface>(op))
       return size(style.getDpsInits()[number], dim);
+    if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+      llvm::SmallBitVector dropped = slice.getDroppedDims();
+      int64_t d = 0;
+      while (dropped.test(d) || dim-- > 0)
+        ++d;
+      return value(slice.getMixedSizes()[d]);
+    }
+    if (auto append = dyn_cast<AppendOp>(op))
+      return size(append.getCache(), dim);
     if (auto attention = dyn_cast<AttentionOp>(op)) {
       if (number != 0)
         return {};
@@ -180,10 +190,16 @@ private:
   /// Two dims are the same; with `broadcast` the first may also be 1.
   LogicalResult same(Operation *op, Value x, int64_t xDim, Value y,
                      int64_t yDim, bool broadcast, const Twine &message) {
+    auto size = [&](FormulaBuilder &f) { return f.size(y, yDim); };
+    return same(op, x, xDim, size, broadcast, message);
+  }
+  LogicalResult same(Operation *op, Value x, int64_t xDim,
+                     function_ref<AffineExpr(FormulaBuilder &)> y,
+                     bool broadcast, const Twine &message) {
     return zero(
         op,
         [&](FormulaBuilder &f) -> AffineExpr {
-          AffineExpr a = f.size(x, xDim), c = f.size(y, yDim);
+          AffineExpr a = f.size(x, xDim), c = y(f);
           if (!a || !c)
             return {};
           if (auto k = dyn_cast<AffineConstantExpr>(a);
@@ -197,7 +213,12 @@ private:
   LogicalResult visit(AttentionOp op) {
     Value q = op.getQuery(), k = op.getKey(), v = op.getValue();
     int64_t rank = op.getQueryType().getRank();
-    for (int64_t d = 0; d < op.getBatchRank(); ++d)
+    if (op.getPages() &&
+        (failed(
+             same(op, k, 0, v, 0, false, "(C9) k and v need the same pages")) ||
+         failed(visitPages(op, op.getPages(), op.getPageIndptr(), q, k, "C9"))))
+      return failure();
+    for (int64_t d = 0, e = op.getPages() ? 0 : op.getBatchRank(); d < e; ++d)
       for (Value other : {k, v})
         if (failed(same(op, other, d, q, d, false,
                         "(C3) q, k and v need the same batch dim " + Twine(d))))
@@ -226,6 +247,37 @@ private:
     return visitSetOperands(op);
   }
 
+  /// A page table for the batches of `rows` and the pages of `cache`.
+  LogicalResult visitPages(Operation *op, Value pages, Value indptr, Value rows,
+                           Value cache, StringRef number) {
+    if (failed(notEmpty(op, cache, 2,
+                        "(" + number + ") a page needs a row at least")))
+      return failure();
+    if (!indptr)
+      return same(op, pages, 0, rows, 0, false,
+                  "(" + number + ") pages needs a row for each batch");
+    return zero(
+        op,
+        [&](FormulaBuilder &f) -> AffineExpr {
+          AffineExpr size = f.size(indptr, 0), batches = f.size(rows, 0);
+          return size && batches ? size - (batches + 1) : AffineExpr();
+        },
+        "(" + number + ") page_indptr needs one element more than batches");
+  }
+
+  LogicalResult notEmpty(Operation *op, Value tensor, int64_t dim,
+                         const Twine &message) {
+    return zero(
+        op,
+        [&](FormulaBuilder &f) -> AffineExpr {
+          // 1 where the size is 0, 0 otherwise.
+          AffineExpr size = f.size(tensor, dim);
+          AffineExpr one = getAffineConstantExpr(1, b.getContext());
+          return size ? one.floorDiv(size + 1) : AffineExpr();
+        },
+        message);
+  }
+
   LogicalResult visitPerBatch(AttentionOp op, Value operand) {
     if (isPerBatchUniform(operand.getType()))
       return success();
@@ -236,19 +288,25 @@ private:
     return success();
   }
 
-  /// The dim of q or k that dim `d` from the right of [.., heads, n, m] is.
-  std::pair<Value, int64_t> scoreDim(AttentionOp op, int64_t fromRight) {
+  /// Size of dim `fromRight` from the right of [.., heads, n, m].
+  AffineExpr scoreSize(FormulaBuilder &f, AttentionOp op, int64_t fromRight) {
     int64_t rank = op.getQueryType().getRank();
-    if (fromRight == 0)
-      return {op.getKey(), rank - 2};
-    return {op.getQuery(), rank - 1 - fromRight};
+    if (fromRight != 0)
+      return f.size(op.getQuery(), rank - 1 - fromRight);
+    AffineExpr rows = f.size(op.getKey(), rank - 2);
+    if (!op.getPages())
+      return rows;
+    AffineExpr entries = f.size(op.getPages(), 1);
+    return rows && entries ? entries * rows : AffineExpr();
   }
 
   LogicalResult visitRightAligned(AttentionOp op, Value operand) {
     int64_t rank = cast<RankedTensorType>(operand.getType()).getRank();
     for (int64_t d = 0; d < rank; ++d) {
-      auto [value, dim] = scoreDim(op, rank - 1 - d);
-      if (failed(same(op, operand, d, value, dim, true,
+      auto size = [&](FormulaBuilder &f) {
+        return scoreSize(f, op, rank - 1 - d);
+      };
+      if (failed(same(op, operand, d, size, true,
                       "(C10) bias must broadcast to [batch, heads, queries, "
                       "keys]")))
         return failure();
@@ -323,38 +381,26 @@ private:
     std::string name = getPairSetSpec(set.getKind()).name.str();
     bool isMask =
         set.getKind() == PairKind::Keys || set.getKind() == PairKind::Dense;
-    auto [rows, rowDim] = scoreDim(op, extent == Extent::Keys ? 0 : 1);
-    auto sizes = [&, rows = rows, rowDim = rowDim](
-                     FormulaBuilder &f,
-                     function_ref<AffineExpr(AffineExpr, AffineExpr)> make) {
-      AffineExpr size = f.size(operand, dim), count = f.size(rows, rowDim);
-      return size && count ? make(size, count) : AffineExpr();
+    auto rows = [&](FormulaBuilder &f) {
+      return scoreSize(f, op, extent == Extent::Keys ? 0 : 1);
     };
     switch (extent) {
     case Extent::Any:
       return success();
     case Extent::NotEmpty:
-      // 1 where the size is 0, 0 otherwise.
-      return zero(
-          op,
-          [&](FormulaBuilder &f) -> AffineExpr {
-            AffineExpr size = f.size(operand, dim);
-            AffineExpr one = getAffineConstantExpr(1, b.getContext());
-            return size ? one.floorDiv(size + 1) : AffineExpr();
-          },
-          "(C15) '" + name + "' needs a row pointer at least");
+      return notEmpty(op, operand, dim,
+                      "(C15) '" + name + "' needs a row pointer at least");
     case Extent::QueriesAndEnd:
       return zero(
           op,
-          [&](FormulaBuilder &f) {
-            return sizes(f, [](AffineExpr size, AffineExpr count) {
-              return size - (count + 1);
-            });
+          [&](FormulaBuilder &f) -> AffineExpr {
+            AffineExpr size = f.size(operand, dim), count = rows(f);
+            return size && count ? size - (count + 1) : AffineExpr();
           },
           "(C15) '" + name + "' needs one row pointer more than queries");
     case Extent::Queries:
     case Extent::Keys:
-      return same(op, operand, dim, rows, rowDim, false,
+      return same(op, operand, dim, rows, false,
                   isMask ? "(C15) a mask needs as many rows and columns as "
                            "there are queries and keys"
                          : "(C15) '" + name + "' needs one row for each " +

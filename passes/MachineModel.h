@@ -12,6 +12,7 @@ namespace attnc {
 struct MachineModel {
   int64_t vectorBytes = 32;     // native vector width
   int64_t vectorRegisters = 16; // architectural vector registers
+  bool hasBf16Dot = false;      // dot products of bf16 pairs at twice the rate
   int64_t l1Bytes = 32 << 10;   // first-level data cache of a core
   int64_t l2Bytes = 1 << 20;    // second-level cache of a core
 };

@@ -131,8 +131,9 @@ def SchedulePass : Pass<"attn-schedule", "::mlir::func::FuncOp"> {
   let summary = "chooses the micro-kernel, tiles and what is fused, with reasons";
   let description = [{
     The only home of heuristics. Attaches `schedule = #attn.schedule<...>` with
-    one sentence a decision in `why`, which `attnc explain` prints. A schedule
-    in the input is kept.
+    one sentence a decision in `why`, which `attnc explain` prints. Fields given
+    by `fields` are taken as they are, and the others are chosen to go with
+    them. A schedule in the input is kept but for these fields, and checked.
 
     *Before:* stage 2.
 
@@ -148,7 +149,8 @@ def SchedulePass : Pass<"attn-schedule", "::mlir::func::FuncOp"> {
       v = direct, why = ["block micro-kernel: ...", ...]>
     ```
 
-    Fails where a producer of q, k or v is no row-local work.
+    Fails where a producer of q, k or v is no row-local work, and where no kernel
+    can be made for a schedule that is written or asked for.
 
     Tested by `test/passes/attn-schedule.mlir` and `attn-schedule-invalid.mlir`.
   }];
@@ -157,10 +159,16 @@ def SchedulePass : Pass<"attn-schedule", "::mlir::func::FuncOp"> {
            "width of a native vector">,
     Option<"vectorRegisters", "vector-registers", "int64_t", /*default=*/"16",
            "number of vector registers">,
+    Option<"bf16Dot", "bf16-dot", "bool", /*default=*/"false",
+           "whether bf16 pairs are multiplied at twice the rate of f32">,
     Option<"micro", "micro", "std::string", /*default=*/"\"auto\"",
            "micro-kernel: auto, block or row">,
     Option<"producers", "producers", "std::string", /*default=*/"\"auto\"",
-           "producers of q, k, v: auto, fuse or materialize">
+           "producers of q, k, v: auto, fuse or materialize">,
+    Option<"fields", "fields", "std::string", /*default=*/"",
+           "fields to set, as in {query_tile = 48, k = fuse}">,
+    Option<"fieldsFrom", "fields-from", "std::string",
+           /*default=*/"\"asked for\"", "where `fields` come from, for `why`">
   ];
 }
 

@@ -43,8 +43,11 @@ void attnc::buildStage3Pipeline(OpPassManager &pm,
   SchedulePassOptions schedule;
   schedule.vectorBytes = options.machine.vectorBytes;
   schedule.vectorRegisters = options.machine.vectorRegisters;
+  schedule.bf16Dot = options.machine.hasBf16Dot;
   schedule.micro = options.micro;
   schedule.producers = options.producers;
+  schedule.fields = options.schedule;
+  schedule.fieldsFrom = options.scheduleFrom;
   func.addPass(createSchedulePass(schedule));
 }
 
@@ -73,6 +76,10 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
   Option<int64_t> vectorRegisters{
       *this, "vector-registers", llvm::cl::desc("number of vector registers"),
       llvm::cl::init(defaults.machine.vectorRegisters)};
+  Option<bool> bf16Dot{
+      *this, "bf16-dot",
+      llvm::cl::desc("whether bf16 pairs are multiplied at twice the rate"),
+      llvm::cl::init(defaults.machine.hasBf16Dot)};
   Option<std::string> micro{*this, "micro",
                             llvm::cl::desc("micro-kernel: auto, block or row"),
                             llvm::cl::init(defaults.micro)};
@@ -80,6 +87,10 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
       *this, "producers",
       llvm::cl::desc("producers of q, k, v: auto, fuse or materialize"),
       llvm::cl::init(defaults.producers)};
+  Option<std::string> schedule{
+      *this, "schedule",
+      llvm::cl::desc("fields of the schedule to set, as in {query_tile = 48}"),
+      llvm::cl::init(defaults.schedule)};
   Option<bool> countPairs{
       *this, "count-pairs",
       llvm::cl::desc("return how many pairs each launch computes"),
@@ -89,8 +100,10 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
     attnc::PipelineOptions options;
     options.machine.vectorBytes = vectorBytes;
     options.machine.vectorRegisters = vectorRegisters;
+    options.machine.hasBf16Dot = bf16Dot;
     options.micro = micro;
     options.producers = producers;
+    options.schedule = schedule;
     options.countPairs = countPairs;
     return options;
   }

@@ -14,7 +14,10 @@ struct PipelineOptions {
   MachineModel machine;
   std::string micro = "auto";     // or block, row
   std::string producers = "auto"; // or fuse, materialize
-  bool countPairs = false;        // launches return what they compute
+  /// Fields of #attn.schedule to set: "query_tile = 48, k = fuse".
+  std::string schedule;
+  std::string scheduleFrom = "asked for"; // where they come from, for `why`
+  bool countPairs = false;                // launches return what they compute
 };
 
 /// Each brings a module from whatever earlier stage it is at to the named one.

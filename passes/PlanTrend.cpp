@@ -74,3 +74,18 @@ bool attnc::cornersDecide(PlanAttr plan, ComponentAttr component) {
   return analysis.of(component.getLower()) != Trend::Other &&
          analysis.of(component.getUpper()) != Trend::Other;
 }
+
+int attnc::keysTrend(PlanAttr plan) {
+  TrendAnalysis analysis(plan);
+  bool more = false, fewer = false;
+  for (ComponentAttr component : plan.getComponents()) {
+    Trend lower = analysis.of(component.getLower());
+    Trend upper = analysis.of(component.getUpper());
+    if (lower == Trend::Other || upper == Trend::Other)
+      return 0;
+    // Where both rise, an interval moves and keeps its size.
+    more |= upper == Trend::Rising && lower == Trend::Constant;
+    fewer |= lower == Trend::Rising && upper == Trend::Constant;
+  }
+  return more == fewer ? 0 : more ? 1 : -1;
+}

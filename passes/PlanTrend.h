@@ -14,6 +14,10 @@ namespace attnc {
 bool cornersDecide(mlir::attn::PlanAttr plan,
                    mlir::attn::ComponentAttr component);
 
+/// 1 where later queries of every component keep as many keys or more, -1 where
+/// they keep as many or fewer, 0 where neither is known.
+int keysTrend(mlir::attn::PlanAttr plan);
+
 } // namespace attnc
 
 #endif // ATTNC_PASSES_PLANTREND_H

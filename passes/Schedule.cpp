@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // attn-schedule: the only home of heuristics. Every choice becomes a field of
-// #attn.schedule and a sentence in its `why`.
+// #attn.schedule and a sentence in its `why`. Fields that are asked for steer
+// the choice of the others.
 
 #include "dialect/Attn.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Pass/Pass.h"
 #include "passes/Passes.h"
+#include "passes/PlanTrend.h"
 #include "passes/PlanWalk.h"
 #include "passes/RowProducers.h"
+#include "passes/ScheduleFields.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -34,37 +38,41 @@ std::string countText(int64_t count, StringRef noun) {
 
 class Scheduler {
 public:
-  Scheduler(AttentionOp op, const attnc::SchedulePassOptions &options)
-      : op(op), options(options), b(op.getContext()) {}
+  Scheduler(AttentionOp op, const attnc::SchedulePassOptions &options,
+            const attnc::ScheduleFields &asked)
+      : op(op), options(options), asked(asked), b(op.getContext()) {}
 
   LogicalResult run() {
-    lanes = std::max<int64_t>(
-        options.vectorBytes / (op.getComputeType().getWidth() / 8), 1);
+    if (ScheduleAttr written = op.getScheduleAttr())
+      return keep(written);
+    lanes = pick("lanes",
+                 std::max<int64_t>(options.vectorBytes /
+                                       (op.getComputeType().getWidth() / 8),
+                                   1));
     if (failed(chooseMicroKernel()))
       return failure();
+    chooseProducts();
     chooseTiles();
-    FailureOr<LoadMode> q = chooseLoad(op.getQuery(), "q");
-    FailureOr<LoadMode> k = chooseLoad(op.getKey(), "k");
-    FailureOr<LoadMode> v = chooseLoad(op.getValue(), "v");
-    if (failed(q) || failed(k) || failed(v))
+    chooseOrder();
+    if (failed(chooseLoads()))
       return failure();
-    ScheduleAttr lists;
-    if (PlanAttr plan = op.getPlanAttr(); plan && attnc::hasLists(plan))
-      lists = scheduleLists(*q, *k, *v);
-    op.setScheduleAttr(ScheduleAttr::get(
-        op.getContext(), micro, queryTile, heads, keyBlock, lanes, registerKeys,
-        registerVectors, *q, *k, *v, lists, b.getStrArrayAttr(whyRefs())));
-    return success();
+    explainAsked();
+    return attach();
   }
 
 private:
   AttentionOp op;
   const attnc::SchedulePassOptions &options;
+  const attnc::ScheduleFields &asked;
   Builder b;
   SmallVector<std::string> why;
   MicroKernel micro = MicroKernel::Block;
+  Products products = Products::Fma;
   int64_t lanes = 0, heads = 1, queryTile = 0, keyBlock = 0;
   int64_t registerKeys = 0, registerVectors = 0;
+  LoadMode q = LoadMode::Direct, k = LoadMode::Direct, v = LoadMode::Direct;
+  GridOrder order = GridOrder::Up;
+  ScheduleAttr lists;
 
   SmallVector<StringRef> whyRefs() {
     return SmallVector<StringRef>(why.begin(), why.end());
@@ -72,6 +80,102 @@ private:
   template <typename... Args>
   void because(const char *format, Args &&...args) {
     why.push_back(llvm::formatv(format, std::forward<Args>(args)...).str());
+  }
+
+  /// What is asked for, or else what is chosen.
+  int64_t pick(StringRef field, int64_t chosen) const {
+    return asked.number(field).value_or(chosen);
+  }
+  void explainAsked() {
+    if (!asked.empty())
+      because("{0}: {1}", asked.text(), options.fieldsFrom);
+  }
+
+  /// A written schedule stays, but for the fields that are asked for.
+  LogicalResult keep(ScheduleAttr written) {
+    if (asked.empty())
+      return check(written);
+    micro = asked.micro().value_or(written.getMicro());
+    queryTile = pick("query_tile", written.getQueryTile());
+    heads = pick("heads", written.getHeads());
+    keyBlock = pick("key_block", written.getKeyBlock());
+    lanes = pick("lanes", written.getLanes());
+    registerKeys = pick("register_keys", written.getRegisterKeys());
+    registerVectors = pick("register_vectors", written.getRegisterVectors());
+    q = asked.load("q").value_or(written.getQ());
+    k = asked.load("k").value_or(written.getK());
+    v = asked.load("v").value_or(written.getV());
+    products = asked.products().value_or(written.getProducts());
+    order = asked.order().value_or(written.getOrder());
+    if (written.getLists())
+      lists = listSchedule(written.getListSchedule());
+    if (written.getWhy())
+      for (auto reason : written.getWhy().getAsRange<StringAttr>())
+        why.push_back(reason.str());
+    explainAsked();
+    return attach();
+  }
+
+  InFlightDiagnostic refuse() {
+    InFlightDiagnostic error = op.emitError("attn-schedule: ");
+    if (!asked.empty())
+      error.attachNote() << options.fieldsFrom << ": " << asked.text();
+    return error;
+  }
+
+  LogicalResult attach() {
+    ScheduleAttr schedule = ScheduleAttr::getChecked(
+        [&] { return refuse(); }, op.getContext(), micro, queryTile, heads,
+        keyBlock, lanes, registerKeys, registerVectors, q, k, v, products,
+        order, Attribute(lists), b.getStrArrayAttr(whyRefs()));
+    if (!schedule || failed(check(schedule)))
+      return failure();
+    op.setScheduleAttr(schedule);
+    return mlir::verify(op);
+  }
+
+  /// What of a schedule depends on the plan and on what computes q, k and v;
+  /// the verifiers know the rest.
+  LogicalResult check(ScheduleAttr schedule) {
+    PlanAttr plan = op.getPlanAttr();
+    bool hasLists = plan && attnc::hasLists(plan);
+    if (!hasLists && !asked.ofLists().empty())
+      return refuse()
+             << "there is no list of keys that 'lists.' could be about";
+    ScheduleAttr ofLists = schedule.getListSchedule();
+    if (hasLists &&
+        (ofLists.getMicro() != MicroKernel::Row || ofLists.getQueryTile() != 1))
+      return refuse() << "lists of keys need a schedule of their own: lists = "
+                         "#attn.schedule<micro = row, query_tile = 1, ...>";
+    if ((schedule.getHeads() != 1 || (hasLists && ofLists.getHeads() != 1)) &&
+        dependsOnHead())
+      return refuse() << "heads must be 1: keys of a row depend on its head";
+    if (schedule.getProducts() == Products::DotBf16 && !fitsBf16Dot())
+      return refuse() << "products must be fma: dot_bf16 takes q, k and v of "
+                         "bf16, an even head size and a machine that has it";
+    for (auto [name, value, mode] :
+         {std::tuple("q", op.getQuery(), schedule.getQ()),
+          std::tuple("k", op.getKey(), schedule.getK()),
+          std::tuple("v", op.getValue(), schedule.getV())}) {
+      bool computed = !attnc::analyzeRowProducers(value).chain.empty();
+      if (computed == (mode == LoadMode::Direct))
+        return refuse() << name << " must be "
+                        << (computed ? "fuse or materialize: producers compute "
+                                       "it"
+                                     : "direct: nothing computes it")
+                        << ", got " << stringifyLoadMode(mode);
+    }
+    return success();
+  }
+
+  bool fitsBf16Dot() {
+    return options.bf16Dot && op.getHeadDim() % 2 == 0 &&
+           llvm::all_of(ValueRange{op.getQuery(), op.getKey(), op.getValue()},
+                        [](Value x) {
+                          return cast<RankedTensorType>(x.getType())
+                              .getElementType()
+                              .isBF16();
+                        });
   }
 
   /// Query heads of one key head, or 1 where that is unknown.
@@ -113,8 +217,25 @@ private:
     return false;
   }
 
+  /// The schedule of lists with the fields that are asked for.
+  ScheduleAttr listSchedule(ScheduleAttr chosen) {
+    attnc::ScheduleFields fields = asked.ofLists();
+    auto pickOf = [&](StringRef field, int64_t value) {
+      return fields.number(field).value_or(value);
+    };
+    return ScheduleAttr::getChecked(
+        [&] { return refuse() << "lists: "; }, op.getContext(),
+        chosen.getMicro(), chosen.getQueryTile(),
+        pickOf("heads", chosen.getHeads()),
+        pickOf("key_block", chosen.getKeyBlock()), chosen.getLanes(),
+        pickOf("register_keys", chosen.getRegisterKeys()),
+        pickOf("register_vectors", chosen.getRegisterVectors()), chosen.getQ(),
+        chosen.getK(), chosen.getV(), chosen.getProducts(), chosen.getOrder(),
+        Attribute(), ArrayAttr());
+  }
+
   /// Lists are of one row: query heads that share keys share its list.
-  ScheduleAttr scheduleLists(LoadMode q, LoadMode k, LoadMode v) {
+  ScheduleAttr scheduleLists() {
     int64_t group = dependsOnHead() ? 1 : headGroup();
     while (group > 2 * kRowKernelQueries || headGroup() % group != 0)
       --group;
@@ -124,14 +245,17 @@ private:
     };
     because("lists of keys: row micro-kernel, a query row of {0} at a time",
             countText(group, "head"));
-    return ScheduleAttr::get(op.getContext(), MicroKernel::Row, 1, group,
-                             kKeyBlock, lanes, 2, 2, q, once(k), once(v),
-                             Attribute(), ArrayAttr());
+    return listSchedule(ScheduleAttr::get(
+        op.getContext(), MicroKernel::Row, 1, group, kKeyBlock, lanes, 2, 2, q,
+        once(k), once(v), Products::Fma, GridOrder::Up, Attribute(),
+        ArrayAttr()));
   }
 
   LogicalResult chooseMicroKernel() {
     int64_t n = op.getQueryRows(), group = headGroup();
-    if (options.micro == "block" || options.micro == "row") {
+    if (asked.micro()) {
+      micro = *asked.micro();
+    } else if (options.micro == "block" || options.micro == "row") {
       micro = options.micro == "row" ? MicroKernel::Row : MicroKernel::Block;
       because("micro-kernel {0}: asked for", options.micro);
     } else if (options.micro != "auto") {
@@ -148,15 +272,16 @@ private:
               "broadcasts in place");
     }
     if (micro == MicroKernel::Row) {
-      int64_t rows = ShapedType::isDynamic(n)
-                         ? 1
-                         : std::clamp<int64_t>(n, 1, kRowKernelQueries);
+      int64_t rows = pick("query_tile",
+                          ShapedType::isDynamic(n)
+                              ? 1
+                              : std::clamp<int64_t>(n, 1, kRowKernelQueries));
       if (dependsOnHead())
         group = 1;
       while (group > 1 &&
              (group * rows > 2 * kRowKernelQueries || headGroup() % group != 0))
         --group;
-      heads = std::max<int64_t>(group, 1);
+      heads = pick("heads", std::max<int64_t>(group, 1));
       queryTile = rows;
       if (heads > 1)
         because("{0} query heads of a key head share each key and value row",
@@ -165,37 +290,110 @@ private:
     return success();
   }
 
-  void chooseTiles() {
-    bool wide = options.vectorRegisters >= 32;
-    int64_t n = op.getQueryRows(), m = op.getKeyRows();
-    if (micro == MicroKernel::Row) {
-      registerKeys = 2;
-      registerVectors = 2;
-    } else {
-      // Accumulators fill the register file but for the operands in flight.
-      registerKeys = wide ? 8 : 4;
-      registerVectors = 3;
-      int64_t panel = lanes * registerVectors;
-      while (registerVectors > 1 && !ShapedType::isDynamic(n) &&
-             n <= panel - lanes) {
-        --registerVectors;
-        panel = lanes * registerVectors;
-      }
-      queryTile = std::max(panel, kQueryTile / panel * panel);
-      if (!ShapedType::isDynamic(n))
-        queryTile = std::min<int64_t>(queryTile, llvm::alignTo(n, panel));
-      because("register tile {0} keys x {1} queries: {2} of {3} vector "
-              "registers accumulate",
-              registerKeys, panel, registerKeys * registerVectors,
-              options.vectorRegisters);
+  /// Half types are multiplied as they are, or converted into the first-level
+  /// cache once a key block.
+  void chooseProducts() {
+    auto elementOf = [](Value x) {
+      return cast<RankedTensorType>(x.getType()).getElementType();
+    };
+    Type type = elementOf(op.getKey());
+    if (std::optional<Products> wanted = asked.products()) {
+      products = *wanted;
+      return;
     }
-    keyBlock = kKeyBlock;
+    if (micro != MicroKernel::Block || !(type.isBF16() || type.isF16()))
+      return;
+    bool same =
+        elementOf(op.getQuery()) == type && elementOf(op.getValue()) == type;
+    if (!type.isBF16() || !options.bf16Dot)
+      because("{0} keys and values converted to f32 once a key block: this "
+              "machine multiplies f32 only",
+              type.isBF16() ? "bf16" : "f16");
+    else if (!same || op.getHeadDim() % 2)
+      because("bf16 keys and values converted to f32 once a key block: {0}",
+              same ? "pairs of elements do not fill the head size"
+                   : "q, k and v have different types");
+    else {
+      products = Products::DotBf16;
+      because("dot products of bf16 pairs: twice the rate of f32");
+    }
+  }
+
+  void chooseTiles() {
+    if (micro == MicroKernel::Row) {
+      registerKeys = pick("register_keys", 2);
+      registerVectors = pick("register_vectors", 2);
+    } else {
+      chooseBlockTile();
+    }
+    int64_t m = op.getKeyRows(), chosen = kKeyBlock;
     if (!ShapedType::isDynamic(m))
-      keyBlock = std::clamp<int64_t>(llvm::alignTo(m, lanes * registerKeys),
-                                     lanes * registerKeys, kKeyBlock);
+      chosen = std::clamp<int64_t>(llvm::alignTo(m, lanes * registerKeys),
+                                   lanes * registerKeys, kKeyBlock);
+    keyBlock = pick("key_block", chosen);
     because("tiles of {0} query rows, keys in blocks of {1}: scores and sums "
             "stay in the first-level cache",
             queryTile, keyBlock);
+  }
+
+  /// Accumulators fill the register file but for the operands in flight.
+  void chooseBlockTile() {
+    heads = pick("heads", 1);
+    bool wide = options.vectorRegisters >= 32;
+    int64_t n = op.getQueryRows();
+    registerKeys = pick("register_keys", wide ? 8 : 4);
+    registerVectors = pick("register_vectors", 3);
+    int64_t panel = lanes * registerVectors;
+    std::optional<int64_t> tile = asked.number("query_tile");
+    // Fewer vectors where few rows, or the tile that is asked for, want that.
+    auto isWasted = [&] {
+      return tile ? *tile % panel != 0
+                  : !ShapedType::isDynamic(n) && n <= panel - lanes;
+    };
+    while (registerVectors > 1 && !asked.number("register_vectors") &&
+           isWasted()) {
+      --registerVectors;
+      panel = lanes * registerVectors;
+    }
+    queryTile = std::max(panel, kQueryTile / panel * panel);
+    if (!ShapedType::isDynamic(n))
+      queryTile = std::min<int64_t>(queryTile, llvm::alignTo(n, panel));
+    queryTile = tile.value_or(queryTile);
+    because("register tile {0} keys x {1} queries: {2} of {3} vector "
+            "registers accumulate",
+            registerKeys, panel, registerKeys * registerVectors,
+            options.vectorRegisters);
+  }
+
+  /// Threads take tiles one by one: the longest go first, so that none of them
+  /// is left when the others have ended.
+  void chooseOrder() {
+    PlanAttr plan = op.getPlanAttr();
+    int64_t n = op.getQueryRows();
+    bool isOneTile = !ShapedType::isDynamic(n) && n <= queryTile;
+    int trend = plan && !isOneTile ? attnc::keysTrend(plan) : 0;
+    if (trend > 0) {
+      order = GridOrder::Down;
+      because("tiles of a head from its last rows on: those keep the most "
+              "keys, and begin first");
+    }
+    order = asked.order().value_or(order);
+  }
+
+  LogicalResult chooseLoads() {
+    for (auto [name, value, mode] :
+         {std::tuple("q", op.getQuery(), &q), std::tuple("k", op.getKey(), &k),
+          std::tuple("v", op.getValue(), &v)}) {
+      FailureOr<LoadMode> chosen = chooseLoad(value, name);
+      if (failed(chosen))
+        return failure();
+      *mode = *chosen;
+    }
+    if (PlanAttr plan = op.getPlanAttr(); plan && attnc::hasLists(plan)) {
+      lists = scheduleLists();
+      return success(lists != nullptr);
+    }
+    return success();
   }
 
   /// direct, fuse or materialize for one of q, k, v.
@@ -206,6 +404,8 @@ private:
                                     "attention and is not compiled yet");
       return failure();
     }
+    if (std::optional<LoadMode> mode = asked.load(name))
+      return *mode;
     if (producers.chain.empty())
       return LoadMode::Direct;
     if (options.producers == "fuse" || options.producers == "materialize") {
@@ -215,6 +415,12 @@ private:
     }
     std::string chain = countText(producers.chain.size(), "producer");
     std::string operations = countText(producers.scalarOps, "operation");
+    if (op.getPages() && value != op.getQuery()) {
+      because("{0}: {1} fused into the loader: of the pool of pages only those "
+              "of the table are read",
+              name, chain);
+      return LoadMode::Fuse;
+    }
     if (value == op.getQuery()) {
       because("{0}: {1} fused into the loader: each query row is loaded once",
               name, chain);
@@ -260,14 +466,21 @@ struct SchedulePass : public attnc::impl::SchedulePassBase<SchedulePass> {
     attnc::SchedulePassOptions options;
     options.vectorBytes = vectorBytes;
     options.vectorRegisters = vectorRegisters;
+    options.bf16Dot = bf16Dot;
     options.micro = micro;
     options.producers = producers;
+    options.fieldsFrom = fieldsFrom;
+    llvm::Expected<attnc::ScheduleFields> asked =
+        attnc::ScheduleFields::parse(fields);
+    if (!asked) {
+      getOperation().emitError("attn-schedule: ")
+          << llvm::toString(asked.takeError());
+      return signalPassFailure();
+    }
     WalkResult walk = getOperation()->walk([&](AttentionOp op) {
-      if (op.getScheduleAttr())
-        return WalkResult::advance(); // the user's, or an earlier run's
-      if (failed(Scheduler(op, options).run()))
-        return WalkResult::interrupt();
-      return WalkResult::advance();
+      return failed(Scheduler(op, options, *asked).run())
+                 ? WalkResult::interrupt()
+                 : WalkResult::advance();
     });
     if (walk.wasInterrupted())
       signalPassFailure();

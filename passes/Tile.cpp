@@ -68,6 +68,8 @@ private:
   SmallVector<Value> batch; // grid indices of the batch dims
   Value head, keyHead;      // first query head of the tile, its key head
   Value row, rows, keys;
+  Value keyRows;                        // of the operands, for this batch
+  Value pageSize, pageCount, firstPage; // null: not paged; not packed
   SmallVector<Value> symbols;
 
   Value index(int64_t value) {
@@ -105,8 +107,9 @@ private:
     bounds.push_back(apply(perClass.ceilDiv(group.schedule.getQueryTile()),
                            sizeOf(op.getQuery(), rank - 2)));
     SmallVector<Value> outs = createOutputs();
-    forall = scf::ForallOp::create(
-        b, loc, bounds, outs, getGridMapping(b.getContext(), bounds.size()));
+    forall = scf::ForallOp::create(b, loc, bounds, outs,
+                                   getGridMapping(b.getContext(), bounds.size(),
+                                                  group.schedule.getOrder()));
   }
 
   SmallVector<Value> createOutputs() {
@@ -146,9 +149,7 @@ private:
   Value length(Value operand, Value limit) {
     if (!operand)
       return limit;
-    return CheckedOp::create(b, loc, b.getIndexType(), perBatch(operand),
-                             index(0), limit,
-                             StatusAttr::get(b.getContext(), Status::Length));
+    return checked(perBatch(operand), index(0), limit, Status::Length);
   }
   /// A parameter, within what positions reach: sums stay within 64 bits.
   Value parameter(Value operand) {
@@ -164,8 +165,8 @@ private:
     OpFoldResult n = sizeOf(op.getQuery(), rank - 2);
     computeRows(asValue(n), ivs);
     computeHeads(headTile);
-    Value m = asValue(sizeOf(op.getKey(), rank - 2));
-    keys = length(op.getLengths(), m);
+    computeKeyRows();
+    keys = length(op.getLengths(), keyRows);
     Value queries = length(op.getQLengths(), asValue(n));
     Value kBegin = op.getKStart() ? perBatch(op.getKStart()) : index(0);
     Value kEnd = arith::AddIOp::create(b, loc, kBegin, keys);
@@ -180,6 +181,33 @@ private:
     symbols = {kBegin, kEnd, qBegin, qEnd};
     for (int64_t n : group.plan.getParameters())
       symbols.push_back(parameter(op.getSetOperands()[n]));
+  }
+
+  Value checked(Value x, Value low, Value high, Status status) {
+    return CheckedOp::create(b, loc, b.getIndexType(), x, low, high,
+                             StatusAttr::get(b.getContext(), status));
+  }
+
+  /// Key rows that the operands hold: of a page table, what its entries name.
+  void computeKeyRows() {
+    keyRows = asValue(sizeOf(op.getKey(), rank - 2));
+    if (!op.getPages())
+      return;
+    pageSize = keyRows;
+    pageCount = asValue(sizeOf(op.getKey(), 0));
+    Value entries;
+    if (Value indptr = op.getPageIndptr()) {
+      Value total = asValue(sizeOf(op.getPages(), 0));
+      Value next = arith::AddIOp::create(b, loc, batch[0], index(1));
+      firstPage = checked(attnc::perBatchValue(b, loc, indptr, batch), index(0),
+                          total, Status::Index);
+      Value end = checked(attnc::perBatchValue(b, loc, indptr, {next}),
+                          firstPage, total, Status::Order);
+      entries = arith::SubIOp::create(b, loc, end, firstPage);
+    } else {
+      entries = asValue(sizeOf(op.getPages(), 1));
+    }
+    keyRows = arith::MulIOp::create(b, loc, entries, pageSize);
   }
 
   /// Rows of the tile: contiguous, or every step-th from one of the first
@@ -232,11 +260,12 @@ private:
       pairsType = RankedTensorType::get({heads, any}, b.getI64Type());
     auto fold = FoldOp::create(
         b, loc, RankedTensorType::get({heads, any, dv}, element), secondType,
-        pairsType, head, row, rows, keys, symbols, group.plan,
-        op.getAccumulator(), b.getF64FloatAttr(op.getScaleValue()),
+        pairsType, head, row, rows, keys, pageSize, pageCount, symbols,
+        group.plan, op.getAccumulator(), b.getF64FloatAttr(op.getScaleValue()),
         group.schedule, b.getI64IntegerAttr(group.step),
         isLast ? UnitAttr() : b.getUnitAttr());
-    attnc::FoldRegions(op, b, {batch, keyHead, symbols}).create(fold, state);
+    attnc::FoldRegions(op, b, {batch, keyHead, keyRows, firstPage, symbols})
+        .create(fold, state);
     return fold;
   }
 

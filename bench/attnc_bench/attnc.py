@@ -15,14 +15,17 @@ class Attnc:
 
     def __init__(self, build, folder):
         self.compiler, self.runtime = Compiler(build), Runtime(build)
-        self.folder, self.built = Path(folder), {}
+        self.folder, self.built, self.compiled = Path(folder), {}, {}
 
     def compile(self, name, text):
-        """The kernel of a spec, and the seconds its compilation took."""
-        spec, output = self.folder / f"{name}.mlir", self.folder / f"{name}.attnc"
-        spec.write_text(text, encoding="utf-8")
-        seconds = self.compiler.compile(spec, output)
-        return Kernel(self.runtime, output), seconds
+        """The kernel of a spec, and the seconds its compilation took. A text is
+        compiled once."""
+        if text not in self.compiled:
+            spec, output = self.folder / f"{name}.mlir", self.folder / f"{name}.attnc"
+            spec.write_text(text, encoding="utf-8")
+            seconds = self.compiler.compile(spec, output)
+            self.compiled[text] = Kernel(self.runtime, output), seconds
+        return self.compiled[text]
 
     def build(self, workload):
         """The workload's kernel with what its compilation took: once for all lengths."""

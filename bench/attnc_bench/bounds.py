@@ -22,7 +22,7 @@ import numpy as np
 from . import machine, report, timing, workloads
 from .attnc import Attnc
 from .kernel import AttncError
-from .reference import Judge
+from .reference import Judge, Problem
 from .terminal import BenchError, Status, duration, paint
 
 LIMIT = 0.01
@@ -62,7 +62,7 @@ class Bounds:
             name, workloads.spec_text(name, mask, operands, clauses, heads=1))[0]
 
     def _judge(self, row, tensors, keep, output):
-        judge = Judge(tensors, keep)
+        judge = Judge(Problem(**tensors, keep=lambda b, i, j: keep(i, j)))
         error = judge.error(output)
         if not error <= judge.bound:
             self.wrong.append(f"{row}: off by {error:.2e} from fp64, allowed {judge.bound:.2e}")

@@ -6,7 +6,7 @@ import sys
 from . import machine, plot, report, timing, workloads
 from .attnc import Attnc
 from .kernel import AttncError
-from .reference import Judge
+from .reference import Judge, Problem
 from .terminal import BenchError, Status, duration, paint
 
 SCHEMA = 1
@@ -36,7 +36,7 @@ class Comparison:
         row = {"name": workload.name, "title": workload.title, "mask": workload.mask,
                "n": n, "heads": workloads.HEADS, "dim": workloads.DIM, "dtype": "f32",
                "kept_pairs": workloads.count_pairs(keep, n), "goal": workload.goal}
-        judge = Judge(tensors, keep)
+        judge = Judge(Problem(**tensors, keep=lambda b, i, j: keep(i, j)))
         launch, ours = self._prepare_attnc(row, workload, tensors, n, judge)
         peer = self._prepare_flex(row, workload, tensors, n, judge)
         if launch and peer:

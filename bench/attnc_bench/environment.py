@@ -15,9 +15,13 @@ from .terminal import BenchError, Status
 
 BENCH = Path(__file__).resolve().parent.parent
 ROOT = BENCH.parent
-REQUIREMENTS = BENCH / "requirements.txt"
+# What is installed for each module that peers need.
+REQUIREMENTS = {"torch": BENCH / "requirements.txt",
+                **{name: BENCH / f"requirements-{name}.txt"
+                   for name in ("onnxruntime", "openvino", "ggml")}}
 # What the installation writes, for its progress bar: downloads and their contents.
-EXPECTED_BYTES = 6.7e9
+EXPECTED_BYTES = {"torch": 6.7e9, "onnxruntime": 0.25e9, "openvino": 0.35e9, "ggml": 0.2e9}
+TIME_LIMIT = 900  # seconds for an optional peer
 OLDEST, NEWEST = (3, 11), (3, 14)  # Pythons that the peers have wheels for
 
 PROBE = """
@@ -45,8 +49,8 @@ def inside():
     return Path(sys.prefix).resolve() == venv_dir().resolve()
 
 
-def _digest(python):
-    text = REQUIREMENTS.read_bytes() + str(python).encode()
+def _digest(name, python):
+    text = REQUIREMENTS[name].read_bytes() + str(python).encode()
     return hashlib.sha256(text).hexdigest()
 
 
@@ -85,23 +89,26 @@ def _bytes_below(folder):
     return total
 
 
-def _pip_install(folder, status):
+def _pip_install(folder, name, status, limit=float("inf")):
     """pip in a child, with a bar that follows what has arrived on the disk."""
     downloads = tempfile.mkdtemp(prefix="download-", dir=folder)
-    log = folder / "install.log"
+    log, expected = folder / "install.log", EXPECTED_BYTES[name]
     command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--no-deps",
                "--no-cache-dir", "--disable-pip-version-check", "--progress-bar", "off",
-               "-r", str(REQUIREMENTS)]
-    start, most = time.monotonic(), 0
+               "-r", str(REQUIREMENTS[name])]
+    start, before = time.monotonic(), _bytes_below(folder)
+    most = before
     with open(log, "w", encoding="utf-8") as out:
         child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT,
                                  env={**os.environ, "TMPDIR": downloads})
         try:
             while child.poll() is None:
-                most = max(most, _bytes_below(folder))
-                status.show(f"installing the peer: {most / 1e9:.1f} of about "
-                            f"{EXPECTED_BYTES / 1e9:.1f} GB, {time.monotonic() - start:.0f} s",
-                            share=most / EXPECTED_BYTES)
+                spent, most = time.monotonic() - start, max(most, _bytes_below(folder))
+                if spent > limit:
+                    child.terminate()
+                status.show(f"installing {name}: {(most - before) / 1e9:.1f} of about "
+                            f"{expected / 1e9:.1f} GB, {spent:.0f} s",
+                            share=(most - before) / expected)
                 time.sleep(1 if status.enabled else 0.2)
         except BaseException:
             child.terminate()
@@ -112,35 +119,109 @@ def _pip_install(folder, status):
             shutil.rmtree(downloads, ignore_errors=True)
     if child.returncode != 0:
         tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-8:]
-        raise BenchError("pip could not install the peer:\n  " + "\n  ".join(tail))
+        if time.monotonic() - start > limit:
+            tail.append(f"stopped after {limit} s")
+        raise BenchError(f"pip could not install {name}:\n  " + "\n  ".join(tail))
+
+
+class _Locked:
+    """The environment's folder, for this process alone."""
+
+    def __enter__(self):
+        folder = venv_dir()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self.lock = open(folder.with_suffix(".lock"), "w", encoding="utf-8")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        return folder
+
+    def __exit__(self, *_):
+        self.lock.close()
+
+
+def _stamp(name, word="ready"):
+    return venv_dir() / (word if name == "torch" else f"{word}-{name}")
+
+
+def _stamped(name, word="ready"):
+    """(whether the stamp is for these versions, what else it says)."""
+    try:
+        digest, _, rest = _stamp(name, word).read_text(encoding="utf-8").partition("\n")
+    except OSError:
+        return False, ""
+    base, _, text = rest.partition("\n")
+    return digest == _digest(name, base) and venv_python().exists(), text
+
+
+def _make(folder, status):
+    """An empty environment. Returns the interpreter that it is based on."""
+    base = _find_python()
+    shutil.rmtree(folder, ignore_errors=True)
+    status.show("making a virtual environment")
+    made = subprocess.run([base, "-m", "venv", str(folder)], capture_output=True, text=True)
+    if made.returncode != 0:
+        raise BenchError(f"'{base} -m venv' failed:\n{made.stdout}{made.stderr}")
+    (folder / "base").write_text(base, encoding="utf-8")
+    return base
 
 
 def ensure():
-    """Makes the environment if it is missing, unfinished or for other versions.
-    Returns its interpreter."""
-    folder = venv_dir()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_suffix(".lock"), "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        ready = folder / "ready"
-        base = None
-        if ready.is_file():
-            digest, _, base = ready.read_text(encoding="utf-8").partition("\n")
-            if digest == _digest(base) and venv_python().exists():
-                return venv_python()
-        base = _find_python()
+    """Makes the environment with PyTorch if it is missing, unfinished or for other
+    versions. Returns its interpreter."""
+    with _Locked() as folder:
+        if _stamped("torch")[0]:
+            return venv_python()
         print(f"Installing PyTorch {_pinned('torch')} into {folder}\n"
               "  (about 2.5 GB to download, 4.2 GB on the disk; "
               "`bench/pairs.py --reset` removes it)", file=sys.stderr, flush=True)
-        shutil.rmtree(folder, ignore_errors=True)
         status = Status()
-        status.show("making a virtual environment")
-        made = subprocess.run([base, "-m", "venv", str(folder)], capture_output=True, text=True)
-        if made.returncode != 0:
-            raise BenchError(f"'{base} -m venv' failed:\n{made.stdout}{made.stderr}")
-        _pip_install(folder, status)
-        ready.write_text(f"{_digest(base)}\n{base}", encoding="utf-8")
+        base = _make(folder, status)
+        _pip_install(folder, "torch", status)
+        _stamp("torch").write_text(f"{_digest('torch', base)}\n{base}", encoding="utf-8")
     return venv_python()
+
+
+def ensure_optional(name):
+    """Installs what an optional peer needs. Returns None or why it is not there; what
+    failed once is not tried again before the environment is reset."""
+    with _Locked() as folder:
+        if _stamped(name)[0]:
+            return None
+        failed, reason = _stamped(name, "failed")
+        if failed:
+            return f"{reason} (--reset tries again)"
+        status = Status()
+        made = folder / "base"
+        # An environment of before this file was kept is PyTorch's.
+        base = (made.read_text(encoding="utf-8") if made.is_file() else
+                _base_of_torch() or _make(folder, status))
+        print(f"Installing {name} {_pinned(REQUIRED_PACKAGE.get(name, name), name)} into {folder}",
+              file=sys.stderr, flush=True)
+        try:
+            _pip_install(folder, name, status, TIME_LIMIT)
+        except BenchError as error:
+            lines = [line.strip() for line in str(error).splitlines()]
+            reason = next((line for line in reversed(lines) if "rror" in line), lines[-1])
+            _stamp(name, "failed").write_text(f"{_digest(name, base)}\n{base}\n{reason}",
+                                              encoding="utf-8")
+            return reason
+        _stamp(name).write_text(f"{_digest(name, base)}\n{base}", encoding="utf-8")
+    return None
+
+
+def why_missing(name):
+    """Why an optional peer is not installed, or None."""
+    if _stamped(name)[0]:
+        return None
+    return _stamped(name, "failed")[1] or "not installed"
+
+
+REQUIRED_PACKAGE = {"ggml": "ggml-python"}
+
+
+def _base_of_torch():
+    if not _stamped("torch")[0]:
+        return None
+    return _stamp("torch").read_text(encoding="utf-8").splitlines()[1]
 
 
 def reset():
@@ -152,12 +233,12 @@ def reset():
     return there
 
 
-def _pinned(package):
-    for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines():
+def _pinned(package, name="torch"):
+    for line in REQUIREMENTS[name].read_text(encoding="utf-8").splitlines():
         name, _, version = line.partition("==")
         if name == package:
             return version.strip()
-    raise BenchError(f"{REQUIREMENTS.name} does not name {package}")
+    raise BenchError(f"{REQUIREMENTS[name].name} does not name {package}")
 
 
 OPENMP = "#include <omp.h>\nint main() { return omp_get_max_threads() < 1; }\n"
@@ -181,10 +262,17 @@ def find_cxx():
 
 
 def enter(threads, argv):
-    """Runs the program anew inside the environment; does not return."""
-    python = ensure()
+    """Runs the program anew inside the environment with PyTorch; does not return."""
+    ensure()
+    exec_inside(threads, argv)
+
+
+def exec_inside(threads, argv):
+    """Runs the program anew in the environment as it is; does not return."""
+    python = venv_python()
     environment = dict(os.environ, CXX=find_cxx(), OMP_NUM_THREADS=str(threads),
-                       MKL_NUM_THREADS=str(threads), PYTHONNOUSERSITE="1")
+                       MKL_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS="1",
+                       PYTHONNOUSERSITE="1")
     os.execve(python, [str(python), *argv], environment)
 
 

@@ -15,12 +15,14 @@ GRANULE = 128  # FlexAttention's block: other lengths would only add padding
 
 
 class Flex:
-    """Imports PyTorch, for `threads` threads, with an empty compiler cache."""
+    """Imports PyTorch, for `threads` threads. Its compiler starts with an empty cache
+    where none is given."""
 
-    def __init__(self, threads):
-        self._cache = tempfile.TemporaryDirectory(prefix="attnc-bench-inductor-")
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = self._cache.name
-        os.environ["TRITON_CACHE_DIR"] = self._cache.name
+    def __init__(self, threads, cache=None):
+        if cache is None:
+            self._cache = tempfile.TemporaryDirectory(prefix="attnc-bench-inductor-")
+            cache = self._cache.name
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.environ["TRITON_CACHE_DIR"] = str(cache)
         warnings.filterwarnings("ignore", module="torch")
         import torch
         from torch.nn.attention import flex_attention

@@ -11,6 +11,7 @@ from ctypes import (POINTER, Structure, byref, c_char_p, c_int32, c_int64, c_siz
                     c_uint32, c_uint64, c_void_p)
 from pathlib import Path
 
+from .floats import BFloat16
 from .terminal import BenchError
 
 # attnc_dtype by the names that NumPy and PyTorch use.
@@ -161,7 +162,8 @@ def _describe(tensor, keep):
         if any(stride % size for stride in tensor.strides):
             raise BenchError("strides must be whole elements")
         strides = [stride // size for stride in tensor.strides]
-    name = str(tensor.dtype).replace("torch.", "")
+    name = ("bfloat16" if isinstance(tensor, BFloat16) else
+            str(tensor.dtype).replace("torch.", ""))
     if name not in DTYPES:
         raise BenchError(f"attnc has no element type '{name}'")
     rank = len(tensor.shape)

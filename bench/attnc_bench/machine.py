@@ -12,6 +12,8 @@ from .environment import ROOT
 
 LEVELS = [("AVX-512", {"avx512f", "avx512bw", "avx512dq", "avx512vl"}),
           ("AVX2", {"avx2", "fma"}), ("AVX", {"avx"}), ("SSE4.2", {"sse4_2"})]
+NOTABLE = ["sse4_2", "avx", "fma", "f16c", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512dq",
+           "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16"]
 
 
 def _read(path):
@@ -29,7 +31,8 @@ def _cpu():
     return {"model": fields.get("model name", platform.machine()),
             "family": f"{fields.get('vendor_id', '?')} family {fields.get('cpu family', '?')} "
                       f"model {fields.get('model', '?')}",
-            "cpus": os.cpu_count(), "vectors": vectors, "bf16": "avx512_bf16" in flags}
+            "cpus": os.cpu_count(), "vectors": vectors, "bf16": "avx512_bf16" in flags,
+            "flags": [flag for flag in NOTABLE if flag in flags]}
 
 
 def _caches():

@@ -25,9 +25,10 @@ STYLE = """
 
 
 class Axis:
-    """Seconds on a logarithmic axis that ends at 1, 2 or 5 times a power of ten."""
+    """A logarithmic axis that ends at 1, 2 or 5 times a power of ten."""
 
-    def __init__(self, values):
+    def __init__(self, values, left=LEFT, width=WIDTH - LEFT - RIGHT):
+        self.left, self.width = left, width
         first, last = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
         steps = [step * 10.0 ** exponent for exponent in range(first, last + 1)
                  for step in (1, 2, 5)]
@@ -36,9 +37,9 @@ class Axis:
         self.steps = [s for s in steps if low <= s <= high]
         self.low, self.span = math.log10(low), math.log10(high / low)
 
-    def x(self, seconds):
-        share = (math.log10(seconds) - self.low) / self.span
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
+    def x(self, value):
+        share = (math.log10(value) - self.low) / self.span
+        return self.left + share * self.width
 
     def is_labelled(self, step):
         """Powers of ten, and on a short axis all steps."""
@@ -51,16 +52,16 @@ def _tick(seconds):
     return f"{float(number):g} {unit}".replace("us", "µs")
 
 
-def _text(x, y, text, style=""):
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{style}">{escape(text)}</text>'
+def text(x, y, words, style=""):
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{style}">{escape(words)}</text>'
 
 
-def _circle(x, y, style, text, radius=6):
+def circle(x, y, style, words, radius=6):
     return (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" class="{style}">'
-            f"<title>{escape(text)}</title></circle>")
+            f"<title>{escape(words)}</title></circle>")
 
 
-def _line(x1, y1, x2, y2, style):
+def line(x1, y1, x2, y2, style):
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{style}"/>'
 
 
@@ -75,31 +76,31 @@ def _marks(row):
 
 def _row(row, y, axis):
     attnc, peer, masked = _marks(row)
-    parts = [_text(LEFT - 16, y + 4, row["title"], "end")]
+    parts = [text(LEFT - 16, y + 4, row["title"], "end")]
     there = [value for value in (attnc, peer, masked) if value]
     if len(there) > 1:
-        parts.append(_line(axis.x(min(there)), y, axis.x(max(there)), y, "join"))
+        parts.append(line(axis.x(min(there)), y, axis.x(max(there)), y, "join"))
     if masked:
-        parts.append(_circle(axis.x(masked), y, "mask",
+        parts.append(circle(axis.x(masked), y, "mask",
                              f"FlexAttention with a new block mask: {duration(masked)}", 5))
     if peer:
-        parts.append(_circle(axis.x(peer), y, "flex", f"FlexAttention: {duration(peer)}"))
+        parts.append(circle(axis.x(peer), y, "flex", f"FlexAttention: {duration(peer)}"))
     if attnc:
-        parts.append(_circle(axis.x(attnc), y, "attnc", f"attnc: {duration(attnc)}"))
+        parts.append(circle(axis.x(attnc), y, "attnc", f"attnc: {duration(attnc)}"))
     ratio = row.get("ratio")
     if ratio:
-        parts.append(_text(WIDTH - 24, y + 4, f"{ratio['paired_median']:.1f}×", "end strong"))
+        parts.append(text(WIDTH - 24, y + 4, f"{ratio['paired_median']:.1f}×", "end strong"))
     elif not attnc:
-        parts.append(_text(WIDTH - 24, y + 4, row["attnc"]["status"], "end soft"))
+        parts.append(text(WIDTH - 24, y + 4, row["attnc"]["status"], "end soft"))
     return parts
 
 
 def _legend(y):
     x, parts = LEFT, []
-    for style, text, width in (("attnc", "attnc", 70), ("flex", "FlexAttention", 120),
-                               ("mask", "FlexAttention and making its block mask", 0)):
-        parts += [_circle(x + 6, y - 4, style, text, 5 if style == "mask" else 6),
-                  _text(x + 18, y, text, "soft")]
+    for style, words, width in (("attnc", "attnc", 70), ("flex", "FlexAttention", 120),
+                                ("mask", "FlexAttention and making its block mask", 0)):
+        parts += [circle(x + 6, y - 4, style, words, 5 if style == "mask" else 6),
+                  text(x + 18, y, words, "soft")]
         x += width
     return parts
 
@@ -108,9 +109,9 @@ def _grid(axis, bottom):
     parts = []
     for step in axis.steps:
         x, labelled = axis.x(step), axis.is_labelled(step)
-        parts.append(_line(x, TOP - 16, x, bottom, "grid" if labelled else "minor"))
+        parts.append(line(x, TOP - 16, x, bottom, "grid" if labelled else "minor"))
         if labelled:
-            parts.append(_text(x, bottom + 18, _tick(step), "mid soft"))
+            parts.append(text(x, bottom + 18, _tick(step), "mid soft"))
     return parts
 
 
@@ -124,19 +125,24 @@ def pairs_svg(rows, title, subtitle):
     for n in lengths:
         if len(lengths) > 1:
             y += 0 if n == lengths[0] else 14
-            parts.append(_text(24, y + 4, f"n = {n:,}", "strong"))
+            parts.append(text(24, y + 4, f"n = {n:,}", "strong"))
             y += ROW - 8
         for row in (row for row in rows if row["n"] == n):
             parts += _row(row, y, axis)
             y += ROW
     bottom = y - ROW + 18
     height = bottom + 54
-    head = [_text(24, 34, title, "title"), _text(24, 56, subtitle, "soft"), *_legend(86),
-            _text(WIDTH - 24, 86, "times faster", "end soft"),
-            _text((LEFT + WIDTH - RIGHT) / 2, height - 12,
+    head = [text(24, 34, title, "title"), text(24, 56, subtitle, "soft"), *_legend(86),
+            text(WIDTH - 24, 86, "times faster", "end soft"),
+            text((LEFT + WIDTH - RIGHT) / 2, height - 12,
                   "median time of one attention call, logarithmic", "mid soft")]
-    body = "\n".join([*head, *_grid(axis, bottom), *parts])
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '
-            f'width="{WIDTH}" height="{height:.0f}" role="img" aria-label="{escape(title)}">\n'
-            f"<style>{STYLE}</style>\n"
+    return page(WIDTH, height, title, [*head, *_grid(axis, bottom), *parts])
+
+
+def page(width, height, title, parts, style=""):
+    """A whole file; `style` is added to the common one."""
+    body = "\n".join(parts)
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}" '
+            f'width="{width}" height="{height:.0f}" role="img" aria-label="{escape(title)}">\n'
+            f"<style>{STYLE}{style}</style>\n"
             f'<rect width="100%" height="100%" class="page"/>\n{body}\n</svg>\n')

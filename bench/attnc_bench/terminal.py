@@ -27,9 +27,11 @@ class Status:
         self.enabled = self.stream.isatty()
         self.shown = 0.0
 
-    def show(self, text, share=None):
-        """`share` between 0 and 1 draws a bar in front of the text."""
-        if not self.enabled or (share is not None and time.monotonic() - self.shown < 0.1):
+    def show(self, text, share=None, always=False):
+        """`share` between 0 and 1 draws a bar in front of the text. Bars that come in
+        quick succession are left out, unless `always`."""
+        often = share is not None and not always and time.monotonic() - self.shown < 0.1
+        if not self.enabled or often:
             return
         self.shown = time.monotonic()
         if share is not None:

@@ -11,7 +11,6 @@ using namespace attnc::cpu;
 using mlir::arith::CmpIPredicate;
 
 void BlockFold::allocate() {
-  qt = buffer({panels, padded(d), nr});
   ot = buffer({panels, padded(dv), nr});
   // A key block begins anywhere, and register tiles round its end up.
   p = buffer({bc + mr, nr});
@@ -21,16 +20,32 @@ void BlockFold::allocate() {
   laneLow = buffer({nr}, e.b.getI32Type());
   laneHigh = buffer({nr}, e.b.getI32Type());
   rowsBuffer = buffer({nr, std::max(padded(d), padded(dv))});
-  kRows = directRows(op.getLoadK());
-  vRows = directRows(op.getLoadV());
+  bool dotBf16 = schedule.getProducts() == Products::DotBf16;
+  Type rowType = dotBf16 ? Type(e.b.getBF16Type()) : ct;
+  kRows = directRows(op.getLoadK(), rowType);
+  vRows = directRows(op.getLoadV(), rowType);
   if (!kRows)
-    kBlock = buffer({bc + mr, d});
+    kBlock = buffer({bc + mr, d}, rowType);
   if (!vRows)
-    vBlock = buffer({bc + mr, dv});
+    vBlock = buffer({bc + mr, dv}, rowType);
   if (!op.getTests().empty())
     keepMask = buffer({bc + mr, nr}, e.b.getI8Type());
   if (op.getPairs())
     pairCounts = buffer({panels}, e.b.getI64Type());
+  BlockOperands operands{e,  vt, mr,     nv, d,  dv, queryScale(),
+                         ot, p,  alphas, {}, {}, {}};
+  operands.keyRow = [this](KeyWalk &keys, Value j0, Value j) {
+    return keyRow(keys, j0, j);
+  };
+  operands.valueRow = [this](KeyWalk &keys, Value j0, Value j) {
+    return valueRow(keys, j0, j);
+  };
+  operands.buffer = [this](ArrayRef<int64_t> shape, Type element) {
+    return buffer(shape, element);
+  };
+  products = dotBf16 ? makeDotBf16Products(std::move(operands))
+                     : makeFmaProducts(std::move(operands));
+  products->allocate(panels, bc);
 }
 
 //===----------------------------------------------------------------------===//
@@ -40,7 +55,6 @@ void BlockFold::allocate() {
 LogicalResult BlockFold::loadQueries() {
   livePanels = e.ceilDiv(rows, nr);
   LogicalResult result = success();
-  Value scale = e.constant(vt, queryScale());
   e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
     Value first = e.mul(panel, e.idx(nr));
     e.loop(e.idx(0), e.idx(nr), 1, [&](Value r) {
@@ -50,8 +64,8 @@ LogicalResult BlockFold::loadQueries() {
                          d)))
         result = failure();
     });
-    transposeRows(d, [&](Value x, Value r, Value column) {
-      e.store(e.mulf(column, scale), qt, {panel, x, r});
+    transposeRows(d, [&](Value x, Value r, ArrayRef<Value> columns) {
+      products->storeQueries(panel, x, r, columns);
     });
     if (failed(op.getState().empty() ? clearState(panel)
                                      : restoreState(panel, first)))
@@ -62,16 +76,15 @@ LogicalResult BlockFold::loadQueries() {
   return result;
 }
 
-/// Calls `store(x, r, vector)` for column x of rows r ... of rowsBuffer.
-void BlockFold::transposeRows(int64_t columns,
-                              function_ref<void(Value, Value, Value)> store) {
+/// Calls `store(x, r, vectors)` for columns x ... of rows r ... of rowsBuffer.
+void BlockFold::transposeRows(
+    int64_t columns, function_ref<void(Value, Value, ArrayRef<Value>)> store) {
   e.loop(e.idx(0), e.idx(nr), lanes, [&](Value r) {
     e.loop(e.idx(0), e.idx(padded(columns)), lanes, [&](Value x) {
       Values block;
       for (int64_t i = 0; i < lanes; ++i)
         block.push_back(e.load(vt, rowsBuffer, {e.add(r, i), x}));
-      for (auto [i, column] : llvm::enumerate(transposeSquare(e, block)))
-        store(e.add(x, i), r, column);
+      store(x, r, transposeSquare(e, block));
     });
   });
 }
@@ -103,8 +116,9 @@ LogicalResult BlockFold::restoreState(Value panel, Value first) {
     e.store(state->first, maxima, {panel, r});
     e.store(state->second, sums, {panel, r});
   });
-  transposeRows(dv, [&](Value x, Value r, Value column) {
-    e.store(column, ot, {panel, x, r});
+  transposeRows(dv, [&](Value x, Value r, ArrayRef<Value> columns) {
+    for (auto [i, column] : llvm::enumerate(columns))
+      e.store(column, ot, {panel, e.add(x, i), r});
   });
   return result;
 }
@@ -123,6 +137,7 @@ LogicalResult BlockFold::foldKeys(Walked &walked) {
     Value count = e.min(e.idx(bc), e.sub(end, j0));
     if (failed(loadKeyBlock(*walked.keys, j0, count)))
       result = failure();
+    products->loadValues(*walked.keys, j0, count);
     Value isWhole = contains(whole, j0, e.add(j0, count));
     // Where pairs are tested, panels look at the values they need.
     Value finite;
@@ -160,13 +175,13 @@ Value BlockFold::valuesFinite(KeyWalk &keys, Value j0, Value first, Value end,
           if (main)
             vector = e.loop(e.idx(0), e.idx(main), lanes, vector,
                             [&](Value x, ValueRange inner) -> Values {
-                              return {e.fma(e.load(vt, memref, {r, x}), zero,
-                                            inner[0])};
+                              Value v = loadValue(vt, memref, {r, x});
+                              return {e.fma(v, zero, inner[0])};
                             })
                          .front();
           for (int64_t x = main; x < dv; ++x)
-            scalar = e.addf(
-                scalar, e.mulf(e.load(ct, memref, {r, e.idx(x)}), zeroScalar));
+            scalar = e.addf(scalar, e.mulf(loadValue(ct, memref, {r, e.idx(x)}),
+                                           zeroScalar));
           return {vector, scalar};
         });
     Value total =
@@ -184,6 +199,14 @@ Value BlockFold::valuesFinite(KeyWalk &keys, Value j0, Value first, Value end,
   e.b.setInsertionPointToStart(branch.elseBlock());
   scf::YieldOp::create(e.b, e.loc, check());
   return branch.getResult(0);
+}
+
+/// Elements of V, in the compute type.
+Value BlockFold::loadValue(Type type, Value memref, ValueRange at) {
+  Type stored = cast<MemRefType>(memref.getType()).getElementType();
+  if (auto vector = dyn_cast<VectorType>(type))
+    stored = vector.clone(stored);
+  return e.convert(e.load(stored, memref, at), ct);
 }
 
 //===----------------------------------------------------------------------===//

@@ -13,6 +13,7 @@
 #ifndef ATTNC_CODEGEN_CPU_BLOCKKERNEL_H
 #define ATTNC_CODEGEN_CPU_BLOCKKERNEL_H
 
+#include "codegen/cpu/BlockProducts.h"
 #include "codegen/cpu/FoldLowering.h"
 
 namespace attnc::cpu {
@@ -29,11 +30,12 @@ private:
   int64_t mr, nv, nr, panels, bc;
   mlir::VectorType vt;
   Value livePanels;
-  Value qt, ot, p, maxima, sums, alphas; // panels of lanes
-  Value laneLow, laneHigh;               // bounds of the panel's queries
-  Value rowsBuffer;                      // [nr][row] staging
-  Value keepMask;                        // [key][query] bytes, of tested pairs
-  Value pairCounts;                      // keys computed, by panel
+  Value ot, p, maxima, sums, alphas; // panels of lanes
+  std::unique_ptr<BlockProducts> products;
+  Value laneLow, laneHigh; // bounds of the panel's queries
+  Value rowsBuffer;        // [nr][row] staging
+  Value keepMask;          // [key][query] bytes, of tested pairs
+  Value pairCounts;        // keys computed, by panel
 
   Value lane(int64_t k) { return e.idx(k * lanes); }
   Value lseStaging;
@@ -42,9 +44,11 @@ private:
 
   // Queries.
   llvm::LogicalResult loadQueries() override;
-  /// Calls `store(x, r, vector)` for column x of rows r ... of rowsBuffer.
-  void transposeRows(int64_t columns,
-                     llvm::function_ref<void(Value, Value, Value)> store);
+  /// Calls `store(x, r, vectors)` for columns x ... of rows r ... of
+  /// rowsBuffer.
+  void transposeRows(
+      int64_t columns,
+      llvm::function_ref<void(Value, Value, llvm::ArrayRef<Value>)> store);
   llvm::LogicalResult clearState(Value panel);
   /// The panel goes on where another fold has ended.
   llvm::LogicalResult restoreState(Value panel, Value first);
@@ -58,15 +62,11 @@ private:
   /// NaN. `isWhole` says that nothing is masked, and nothing needs a look.
   Value valuesFinite(KeyWalk &keys, Value j0, Value first, Value end,
                      Value isWhole);
+  /// Elements of V, in the compute type.
+  Value loadValue(Type type, Value memref, ValueRange at);
 
   // One panel and one key block (BlockPanel.cpp).
-  struct Panel {
-    KeyWalk &keys;
-    Value index, first; // its first row in the tile
-    Value j0;           // number of the block's first key
-    Value low, high;    // keys of the block that the panel visits
-    Value end;          // high rounded up to whole register tiles
-  };
+  using Panel = BlockPanel;
   /// Keys of a block that a lane keeps, in 32 bits.
   struct LaneInterval {
     Value first, last;
@@ -84,9 +84,6 @@ private:
                                   Value isWhole, Value finite);
   /// S^T into p; the running maxima, right when nothing is masked.
   Values scores(const Panel &panel, Values before);
-  void scoreStep(const Panel &panel,
-                 llvm::ArrayRef<std::pair<Value, Value>> keyRows, Value x,
-                 Values &acc);
   /// The queries of a group of lanes. Lanes past the tile are what its last
   /// row is.
   FoldLowering::PairLanes lanesOf(const Panel &panel, Value group);
@@ -101,11 +98,9 @@ private:
   void laneBounds(TileBounds &bounds, const Panel &panel);
   /// p becomes 2^(score - max); alphas and sums follow.
   void weights(const Panel &panel, llvm::ArrayRef<Value> before);
-  /// O^T = alpha O^T + V^T P^T by register tiles of mr value columns.
-  void accumulate(const Panel &panel);
-  void accumulateTile(const Panel &panel, Value x, int64_t columns);
-  /// The same where masked keys may hold NaN or infinity: a weight of 0 adds
-  /// nothing. Slow, and taken only by blocks that mask and are not finite.
+  /// O^T = alpha O^T + V^T P^T where masked keys may hold NaN or infinity: a
+  /// weight of 0 adds nothing. Slow, and taken only by blocks that mask and are
+  /// not finite.
   void accumulateKept(const Panel &panel);
 
   // Results.

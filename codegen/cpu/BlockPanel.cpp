@@ -10,27 +10,33 @@ using namespace mlir::attn;
 using namespace attnc::cpu;
 using mlir::arith::CmpIPredicate;
 
-/// d and key loops are unrolled by this many steps.
-static constexpr int64_t kUnroll = 4;
 /// Relative bounds are clamped here, far from what i32 lanes cannot hold.
 static constexpr int64_t kFar = int64_t(1) << 30;
 
 LogicalResult BlockFold::foldPanel(Walked &walked, Value index, Value j0,
                                    Value count, Value finite) {
-  Panel panel{*walked.keys, index, e.mul(index, e.idx(nr)), j0, {}, {}, {}};
+  Panel panel{*walked.keys, index, e.mul(index, e.idx(nr)), j0, {}, {}, {}, {}};
   Value last = e.sub(e.min(e.add(panel.first, nr), rows), e.idx(1));
   KeyInterval visited = walked.bounds->visited(panel.first, last);
   KeyInterval whole = walked.bounds->full(panel.first, last);
   Value first = e.max(visited.first, j0);
   Value end = e.min(e.add(visited.last, 1), e.add(j0, count));
-  panel.low = e.sub(first, j0);
+  Value low = e.sub(first, j0);
   panel.high = e.sub(end, j0);
+  // Keys that are multiplied together are visited together.
+  int64_t together = products->keysTogether();
+  panel.low = e.alignDown(low, together);
+  panel.valuesEnd = together == 1
+                        ? panel.high
+                        : e.min(e.alignTo(panel.high, together), count);
   LogicalResult result = success();
   e.when(e.cmp(CmpIPredicate::slt, panel.low, panel.high), [&] {
     Value tiles = e.ceilDiv(e.sub(panel.high, panel.low), mr);
     panel.end = e.add(panel.low, e.mul(tiles, e.idx(mr)));
     Value isWhole = e.both(contains(whole, first, end),
                            e.cmp(CmpIPredicate::eq, panel.end, panel.high));
+    if (together > 1)
+      isWhole = e.both(isWhole, e.cmp(CmpIPredicate::eq, panel.low, low));
     result = walked.tests.empty() ? foldVisited(walked, panel, isWhole, finite)
                                   : foldTested(walked, panel, isWhole);
   });
@@ -48,7 +54,7 @@ LogicalResult BlockFold::foldTested(Walked &walked, const Panel &panel,
   LogicalResult result = success();
   e.when(any, [&] {
     Value finite =
-        valuesFinite(panel.keys, panel.j0, panel.low, panel.high, isWhole);
+        valuesFinite(panel.keys, panel.j0, panel.low, panel.valuesEnd, isWhole);
     result = foldVisited(walked, panel, isWhole, finite);
   });
   return result;
@@ -116,53 +122,25 @@ LogicalResult BlockFold::foldVisited(Walked &walked, const Panel &panel,
     e.when(isWhole, [] {}, [&] { result = adjust(walked, panel, before); });
   weights(panel, before);
   Value fast = arith::OrIOp::create(e.b, e.loc, finite, isWhole);
-  e.when(fast, [&] { accumulate(panel); }, [&] { accumulateKept(panel); });
+  e.when(
+      fast, [&] { products->accumulate(panel); },
+      [&] { accumulateKept(panel); });
   return result;
 }
 
 /// S^T into p; the running maxima, right when nothing is masked.
 Values BlockFold::scores(const Panel &panel, Values before) {
-  return e.loop(
-      panel.low, panel.end, mr, before,
-      [&](Value jt, ValueRange running) -> Values {
-        SmallVector<std::pair<Value, Value>> keyRows;
-        for (int64_t r = 0; r < mr; ++r)
-          keyRows.push_back(keyRow(panel.keys, panel.j0, e.add(jt, r)));
-        Values zeros(mr * nv, e.constant(vt, 0.0));
-        int64_t main = d / kUnroll * kUnroll;
-        Values acc = zeros;
-        if (main)
-          acc = e.loop(e.idx(0), e.idx(main), kUnroll, zeros,
-                       [&](Value x, ValueRange in) -> Values {
-                         Values out(in);
-                         for (int64_t u = 0; u < kUnroll; ++u)
-                           scoreStep(panel, keyRows, e.add(x, u), out);
-                         return out;
-                       });
-        for (int64_t x = main; x < d; ++x)
-          scoreStep(panel, keyRows, e.idx(x), acc);
-        Values maxs(running);
-        for (int64_t r = 0; r < mr; ++r)
-          for (int64_t k = 0; k < nv; ++k) {
-            e.store(acc[r * nv + k], p, {e.add(jt, r), lane(k)});
-            maxs[k] = e.maxIgnoringNaN(acc[r * nv + k], maxs[k]);
-          }
-        return maxs;
-      });
-}
-
-void BlockFold::scoreStep(const Panel &panel,
-                          ArrayRef<std::pair<Value, Value>> keyRows, Value x,
-                          Values &acc) {
-  Values q;
-  for (int64_t k = 0; k < nv; ++k)
-    q.push_back(e.load(vt, qt, {panel.index, x, lane(k)}));
-  for (int64_t r = 0; r < mr; ++r) {
-    auto [memref, keyRow] = keyRows[r];
-    Value key = e.splat(e.load(ct, memref, {keyRow, x}), lanes);
-    for (int64_t k = 0; k < nv; ++k)
-      acc[r * nv + k] = e.fma(key, q[k], acc[r * nv + k]);
-  }
+  return e.loop(panel.low, panel.end, mr, before,
+                [&](Value jt, ValueRange running) -> Values {
+                  Values acc = products->scoreTile(panel, jt);
+                  Values maxs(running);
+                  for (int64_t r = 0; r < mr; ++r)
+                    for (int64_t k = 0; k < nv; ++k) {
+                      e.store(acc[r * nv + k], p, {e.add(jt, r), lane(k)});
+                      maxs[k] = e.maxIgnoringNaN(acc[r * nv + k], maxs[k]);
+                    }
+                  return maxs;
+                });
 }
 
 /// The queries of a group of lanes. Lanes past the tile are what its last
@@ -271,8 +249,7 @@ void BlockFold::weights(const Panel &panel, ArrayRef<Value> before) {
                             Value s = e.load(vt, p, {e.add(j, u), group});
                             terms.push_back(emitExp2(e, e.subf(s, reference)));
                           }
-                          for (int64_t u = 0; u < step; ++u)
-                            e.store(terms[u], p, {e.add(j, u), group});
+                          products->storeWeights(j, group, terms);
                           while (terms.size() > 1) { // pairwise
                             Values next;
                             for (size_t i = 0; i < terms.size(); i += 2)
@@ -286,54 +263,9 @@ void BlockFold::weights(const Panel &panel, ArrayRef<Value> before) {
   });
 }
 
-/// O^T = alpha O^T + V^T P^T by register tiles of mr value columns.
-void BlockFold::accumulate(const Panel &panel) {
-  int64_t main = dv / mr * mr;
-  e.loop(e.idx(0), e.idx(main), mr,
-         [&](Value x) { accumulateTile(panel, x, mr); });
-  if (dv != main)
-    accumulateTile(panel, e.idx(main), dv - main);
-}
-
-void BlockFold::accumulateTile(const Panel &panel, Value x, int64_t columns) {
-  Values alpha;
-  for (int64_t k = 0; k < nv; ++k)
-    alpha.push_back(e.load(vt, alphas, {panel.index, lane(k)}));
-  Value steps = e.sub(panel.high, panel.low);
-  Value main =
-      e.add(panel.low, e.sub(steps, e.b.createOrFold<arith::RemUIOp>(
-                                        e.loc, steps, e.idx(kUnroll))));
-  auto step = [&](Value j, int64_t unroll, ValueRange in) {
-    Values acc(in);
-    for (int64_t u = 0; u < unroll; ++u) {
-      Value ju = e.add(j, u);
-      Values weight;
-      for (int64_t k = 0; k < nv; ++k)
-        weight.push_back(e.load(vt, p, {ju, lane(k)}));
-      auto [memref, r] = valueRow(panel.keys, panel.j0, ju);
-      for (int64_t i = 0; i < columns; ++i) {
-        Value v = e.splat(e.load(ct, memref, {r, e.add(x, i)}), lanes);
-        for (int64_t k = 0; k < nv; ++k)
-          acc[i * nv + k] = e.fma(v, weight[k], acc[i * nv + k]);
-      }
-    }
-    return acc;
-  };
-  Values acc(columns * nv, e.constant(vt, 0.0));
-  acc = e.loop(panel.low, main, kUnroll, acc,
-               [&](Value j, ValueRange in) { return step(j, kUnroll, in); });
-  acc = e.loop(main, panel.high, 1, acc,
-               [&](Value j, ValueRange in) { return step(j, 1, in); });
-  for (int64_t i = 0; i < columns; ++i)
-    for (int64_t k = 0; k < nv; ++k) {
-      Value o = e.load(vt, ot, {panel.index, e.add(x, i), lane(k)});
-      e.store(e.fma(o, alpha[k], acc[i * nv + k]), ot,
-              {panel.index, e.add(x, i), lane(k)});
-    }
-}
-
-/// The same where masked keys may hold NaN or infinity: a weight of 0 adds
-/// nothing. Slow, and taken only by blocks that mask and are not finite.
+/// O^T = alpha O^T + V^T P^T where masked keys may hold NaN or infinity: a
+/// weight of 0 adds nothing. Slow, and taken only by blocks that mask and are
+/// not finite.
 void BlockFold::accumulateKept(const Panel &panel) {
   Value zero = e.constant(vt, 0.0);
   e.loop(e.idx(0), e.idx(nr), lanes, [&](Value group) {
@@ -343,9 +275,9 @@ void BlockFold::accumulateKept(const Panel &panel) {
       Values sum = e.loop(
           panel.low, panel.high, 1, o,
           [&](Value j, ValueRange running) -> Values {
-            Value weight = e.load(vt, p, {j, group});
+            Value weight = products->loadWeights(j, group);
             auto [memref, r] = valueRow(panel.keys, panel.j0, j);
-            Value v = e.splat(e.load(ct, memref, {r, x}), lanes);
+            Value v = e.splat(loadValue(ct, memref, {r, x}), lanes);
             Value kept = arith::CmpFOp::create(
                 e.b, e.loc, arith::CmpFPredicate::UNE, weight, zero);
             return {e.select(kept, e.fma(v, weight, running[0]), running[0])};

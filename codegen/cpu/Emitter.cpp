@@ -37,6 +37,11 @@ Value Emitter::ceilDiv(Value x, int64_t y) {
 Value Emitter::alignTo(Value x, int64_t y) {
   return y == 1 ? x : mul(ceilDiv(x, y), idx(y));
 }
+Value Emitter::alignDown(Value x, int64_t y) {
+  if (y == 1)
+    return x;
+  return sub(x, b.createOrFold<arith::RemUIOp>(loc, x, idx(y)));
+}
 Value Emitter::cmp(arith::CmpIPredicate p, Value x, Value y) {
   return b.createOrFold<arith::CmpIOp>(loc, p, x, y);
 }
@@ -181,6 +186,19 @@ void Emitter::when(Value condition, function_ref<void()> then,
   otherwise();
 }
 
+Value Emitter::row(Value memref, ValueRange indices, int64_t length) {
+  auto type = cast<MemRefType>(memref.getType());
+  int64_t rank = type.getRank();
+  SmallVector<OpFoldResult> offsets(indices.begin(), indices.end());
+  offsets.resize(rank, b.getIndexAttr(0));
+  SmallVector<OpFoldResult> sizes(rank, b.getIndexAttr(1)),
+      strides(rank, b.getIndexAttr(1));
+  sizes.back() = b.getIndexAttr(length);
+  auto reduced = memref::SubViewOp::inferRankReducedResultType(
+      {length}, type, offsets, sizes, strides);
+  return memref::SubViewOp::create(b, loc, reduced, memref, offsets, sizes,
+                                   strides);
+}
 Value Emitter::view(Value scratch, int64_t byteOffset, ArrayRef<int64_t> shape,
                     Type element) {
   return memref::ViewOp::create(b, loc, MemRefType::get(shape, element),

@@ -5,6 +5,7 @@
 #ifndef ATTNC_CODEGEN_CPU_EMITTER_H
 #define ATTNC_CODEGEN_CPU_EMITTER_H
 
+#include "codegen/Target.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -21,12 +22,14 @@ using Values = llvm::SmallVector<Value>;
 
 class Emitter {
 public:
-  Emitter(mlir::OpBuilder &b, mlir::Location loc, bool hasFma)
-      : b(b), loc(loc), hasFma(hasFma) {}
+  Emitter(mlir::OpBuilder &b, mlir::Location loc, const Target &target)
+      : b(b), loc(loc), hasFma(target.hasFma),
+        hasAvx512(target.vectorBits >= 512) {}
 
   mlir::OpBuilder &b;
   mlir::Location loc;
   bool hasFma;
+  bool hasAvx512; // F, BW, DQ and VL
 
   // Index arithmetic.
   Value idx(int64_t value);
@@ -41,6 +44,8 @@ public:
   /// ceil(x / y) and x rounded up to a multiple of y, for x >= 0.
   Value ceilDiv(Value x, int64_t y);
   Value alignTo(Value x, int64_t y);
+  /// x rounded down to a multiple of y, for x >= 0.
+  Value alignDown(Value x, int64_t y);
   Value cmp(mlir::arith::CmpIPredicate p, Value x, Value y);
   Value both(Value x, Value y);
   Value toI32(Value x);
@@ -78,6 +83,9 @@ public:
   void when(Value condition, llvm::function_ref<void()> then,
             llvm::function_ref<void()> otherwise = nullptr);
 
+  /// The innermost `length` elements at `indices` of the outer dimensions, as
+  /// memref<length x t>.
+  Value row(Value memref, ValueRange indices, int64_t length);
   /// A view of `scratch` (memref<?xi8>) at a byte offset.
   Value view(Value scratch, int64_t byteOffset, llvm::ArrayRef<int64_t> shape,
              Type element);

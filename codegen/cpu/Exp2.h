@@ -5,7 +5,8 @@
 // or 1.5 * 2^52, rounds). 2^f is a polynomial p with p(0) = 1, and n is added
 // to p's exponent bits. x is clamped at the exponent of the smallest normal
 // minus one, where f = 0 and p = 1: the exponent field becomes 0, so that
-// 2^-inf is exactly +0. NaN passes through.
+// 2^-inf is exactly +0. NaN passes through. With AVX-512 f = x - floor(x), and
+// results below the smallest normal number are 0.
 
 #ifndef ATTNC_CODEGEN_CPU_EXP2_H
 #define ATTNC_CODEGEN_CPU_EXP2_H

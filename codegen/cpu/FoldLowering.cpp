@@ -20,6 +20,11 @@ FoldLowering::FoldLowering(FoldContext context)
   keys = outer.scalar(op.getKeys());
   for (Value symbol : op.getSymbols())
     symbols.push_back(outer.scalar(symbol));
+  if (!op.getPage().empty())
+    pages = std::make_unique<KeyPages>(e, op, outer, [&] {
+      int64_t keysOfBlock = schedule.getKeyBlock() + schedule.getRegisterKeys();
+      return buffer({keysOfBlock}, e.b.getI64Type());
+    });
 }
 
 LogicalResult FoldLowering::run() {
@@ -39,10 +44,38 @@ LogicalResult FoldLowering::foldTile() {
   for (ComponentAttr component : op.getPlan().getComponents()) {
     FailureOr<Walked> walked = walk(component);
     if (failed(walked) ||
-        failed(walked->isBlocks ? foldBlocks(*walked) : foldKeys(*walked)))
+        failed(walked->isBlocks ? foldBlocks(*walked)
+                                : foldExisting(*walked, nullptr)))
       return failure();
   }
   return finish();
+}
+
+LogicalResult FoldLowering::foldExisting(Walked &walked,
+                                         TileBounds::Clip *clip) {
+  walked.bounds->setClip(clip);
+  LogicalResult result = success();
+  if (!pages || walked.isList) { // which looks at each key
+    result = foldKeys(walked);
+  } else {
+    Value none = e.idx(0), lastRow = e.sub(rows, e.idx(1));
+    KeyInterval keys = walked.bounds->visited(none, lastRow);
+    TileBounds::Clip run =
+        clip ? *clip : TileBounds::Clip{none, lastRow, {}, {}};
+    e.when(e.cmp(arith::CmpIPredicate::sle, keys.first, keys.last), [&] {
+      pages->eachRun(walked.keys->rowOf(keys.first, none),
+                     walked.keys->rowOf(keys.last, none),
+                     [&](KeyInterval existing) {
+                       run.firstKey = existing.first;
+                       run.lastKey = existing.last;
+                       walked.bounds->setClip(&run);
+                       if (failed(foldKeys(walked)))
+                         result = failure();
+                     });
+    });
+  }
+  walked.bounds->setClip(nullptr);
+  return result;
 }
 
 Value FoldLowering::buffer(ArrayRef<int64_t> shape, Type element) {
@@ -53,21 +86,6 @@ Value FoldLowering::buffer(ArrayRef<int64_t> shape, Type element) {
                 element);
 }
 
-/// The innermost `length` elements of a scratch buffer as memref<length x t>.
-Value FoldLowering::at(Value memref, ValueRange indices, int64_t length) {
-  auto type = cast<MemRefType>(memref.getType());
-  int64_t rank = type.getRank();
-  SmallVector<OpFoldResult> offsets(indices.begin(), indices.end());
-  offsets.resize(rank, e.b.getIndexAttr(0));
-  SmallVector<OpFoldResult> sizes(rank, e.b.getIndexAttr(1)),
-      strides(rank, e.b.getIndexAttr(1));
-  sizes.back() = e.b.getIndexAttr(length);
-  auto reduced = memref::SubViewOp::inferRankReducedResultType(
-      {length}, type, offsets, sizes, strides);
-  return memref::SubViewOp::create(e.b, e.loc, reduced, memref, offsets, sizes,
-                                   strides);
-}
-
 double FoldLowering::queryScale() {
   double scale = op.getScale().convertToDouble();
   return op.getScore().empty() ? scale * M_LOG2E : scale;
@@ -76,13 +94,16 @@ double FoldLowering::scoreFactor() {
   return op.getScore().empty() ? 1.0 : M_LOG2E;
 }
 
-Value FoldLowering::directRows(Region &loader) {
+Value FoldLowering::directRows(Region &loader, Type element) {
+  if (FoldOp::getRowType(loader).getElementType() != element)
+    return {};
+  if (pages)
+    return pages->directRows(loader);
   Block &block = loader.front();
   auto slice = block.getTerminator()
                    ->getOperand(0)
                    .getDefiningOp<tensor::ExtractSliceOp>();
-  if (!slice || slice->getBlock() != &block || !slice.hasUnitStride() ||
-      slice.getType().getElementType() != ct)
+  if (!slice || slice->getBlock() != &block || !slice.hasUnitStride())
     return {};
   Value memref = context.outer.tensor(slice.getSource());
   if (!memref)
@@ -225,10 +246,8 @@ LogicalResult FoldLowering::foldBlocks(Walked &walked) {
         clip.lastKey =
             e.min(e.add(first, e.sub(size, e.idx(1))), e.sub(keys, e.idx(1)));
         e.when(seen.insert(number, element->isLive), [&] {
-          walked.bounds->setClip(&clip);
-          if (failed(foldKeys(walked)))
+          if (failed(foldExisting(walked, &clip)))
             result = failure();
-          walked.bounds->setClip(nullptr);
         });
       });
     });
@@ -240,26 +259,38 @@ std::pair<Value, Value> FoldLowering::keyRow(KeyWalk &keys, Value block,
                                              Value j) {
   if (kBlock)
     return {kBlock, j};
+  if (pages)
+    return {kRows, pages->offsetOf(kRows, j)};
   Value m = e.b.createOrFold<memref::DimOp>(e.loc, kRows, int64_t(0));
   return {kRows, e.min(keys.rowOf(block, j), e.sub(m, e.idx(1)))};
 }
 
 std::pair<Value, Value> FoldLowering::valueRow(KeyWalk &keys, Value block,
                                                Value j) {
-  return vBlock ? std::pair(vBlock, j) : std::pair(vRows, keys.rowOf(block, j));
+  if (vBlock)
+    return {vBlock, j};
+  return {vRows, pages ? pages->offsetOf(vRows, j) : keys.rowOf(block, j)};
 }
 
 LogicalResult FoldLowering::loadKeyBlock(KeyWalk &keys, Value block,
                                          Value count) {
   LogicalResult result = success();
+  if (pages)
+    pages->locate(keys, block, count);
   auto load = [&](Region &loader, Value destination, int64_t length) {
     if (!destination)
       return;
-    e.loop(e.idx(0), count, 1, [&](Value j) {
-      if (failed(loadRow(loader, keys.rowOf(block, j),
-                         at(destination, j, length), length)))
+    auto loadKey = [&](Value j, ValueRange arguments) {
+      if (failed(
+              loadRow(loader, arguments, at(destination, j, length), length)))
         result = failure();
-    });
+    };
+    if (pages)
+      return pages->eachKey(
+          keys, block, count,
+          [&](Value j, Value page, Value r) { loadKey(j, {page, r}); });
+    e.loop(e.idx(0), count, 1,
+           [&](Value j) { loadKey(j, keys.rowOf(block, j)); });
   };
   load(op.getLoadK(), kBlock, d);
   load(op.getLoadV(), vBlock, dv);

@@ -6,6 +6,7 @@
 #define ATTNC_CODEGEN_CPU_FOLDLOWERING_H
 
 #include "codegen/cpu/KeyList.h"
+#include "codegen/cpu/KeyPages.h"
 #include "codegen/cpu/RowProgram.h"
 #include "codegen/cpu/TileBounds.h"
 #include "dialect/Attn.h"
@@ -53,12 +54,15 @@ protected:
   Value head, row, rows, keys;
   int64_t step;
   Values symbols;
-  Value kRows, vRows;   // operands read in place, [m][d]; null: loaded
-  Value kBlock, vBlock; // loaded blocks of key rows
+  Value kRows, vRows; // operands read in place, [m][d]; null: loaded
+  std::unique_ptr<KeyPages> pages; // null: key rows follow each other
+  Value kBlock, vBlock;            // loaded blocks of key rows
 
   Value buffer(llvm::ArrayRef<int64_t> shape, Type element);
   Value buffer(llvm::ArrayRef<int64_t> shape) { return buffer(shape, ct); }
-  Value at(Value memref, ValueRange indices, int64_t length);
+  Value at(Value memref, ValueRange indices, int64_t length) {
+    return e.row(memref, indices, length);
+  }
   int64_t padded(int64_t n) const { return (n + lanes - 1) / lanes * lanes; }
 
   /// The factor on q: the scale, and log2(e) where no score region wants
@@ -68,9 +72,10 @@ protected:
   double scoreFactor();
 
   /// A [rows, d] memref of an operand that is read in place: its loader is a
-  /// plain slice of compute-type elements. Null otherwise.
-  Value directRows(mlir::Region &loader);
-  /// Runs a loader for one row into `destination` (memref<Lxct>).
+  /// plain slice of elements of this type. Null otherwise.
+  Value directRows(mlir::Region &loader, Type element);
+  /// Runs a loader for one row into `destination`, a memref of rank 1, whose
+  /// element type it takes.
   llvm::LogicalResult loadRow(mlir::Region &loader, ValueRange arguments,
                               Value destination, int64_t length);
 
@@ -133,6 +138,8 @@ private:
   Value seenBits;    // of seenSet
 
   llvm::LogicalResult foldTile();
+  /// Folds the keys of `walked` that have a page, within `clip` (null: all).
+  llvm::LogicalResult foldExisting(Walked &walked, TileBounds::Clip *clip);
   mlir::FailureOr<Walked> walk(mlir::attn::ComponentAttr component);
   /// Folds each run of contiguous keys that a list of blocks gives, with
   /// `walked`'s bounds clipped to it.

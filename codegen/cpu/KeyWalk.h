@@ -26,6 +26,8 @@ public:
   /// Row of key number `block` + `j`. `j` is a scalar or a vector of numbers in
   /// the block.
   virtual Value rowOf(Value block, Value j) { return add(block, j); }
+  /// Whether number and row are the same.
+  virtual bool isContiguous() const { return true; }
 
 protected:
   Emitter &e;
@@ -42,6 +44,7 @@ public:
       : KeyWalk(e), stride(stride), base(base) {}
   KeyInterval numbersOf(KeyInterval rows) override;
   Value rowOf(Value block, Value j) override;
+  bool isContiguous() const override { return false; }
 
 private:
   int64_t stride;
@@ -55,6 +58,7 @@ public:
       : KeyWalk(e), period(period), count(count), kBegin(kBegin) {}
   KeyInterval numbersOf(KeyInterval rows) override;
   Value rowOf(Value block, Value j) override;
+  bool isContiguous() const override { return false; }
 
 private:
   int64_t period, count;
@@ -68,6 +72,7 @@ class TableWalk : public KeyWalk {
 public:
   TableWalk(Emitter &e, Value table) : KeyWalk(e), table(table) {}
   Value rowOf(Value block, Value j) override;
+  bool isContiguous() const override { return false; }
 
 private:
   Value table; // memref<?xi64>

@@ -3,6 +3,7 @@
 
 #include "codegen/cpu/LowerToLoops.h"
 #include "codegen/cpu/FoldLowering.h"
+#include "codegen/cpu/GridLoops.h"
 #include "codegen/cpu/KernelTensors.h"
 #include "codegen/llvm/Stage5.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -52,7 +53,7 @@ public:
     b.setInsertionPointToStart(&launch.front());
     func::ReturnOp::create(b, loc);
     b.setInsertionPointToStart(&launch.front());
-    Emitter emitter(b, loc, target.hasFma);
+    Emitter emitter(b, loc, target);
     e = &emitter;
     if (failed(setGrid(forall)) || failed(readOutside(forall)) ||
         failed(splitWorkgroup(forall)))
@@ -221,8 +222,12 @@ private:
     if (!forall.isNormalized())
       return forall.emitError("grids run from 0 by steps of 1");
     SmallVector<Attribute> grid;
-    for (OpFoldResult bound : forall.getMixedUpperBound()) {
-      FormulaAttr formula = formulaOf(bound);
+    SmallVector<OpFoldResult> bounds = forall.getMixedUpperBound();
+    FailureOr<SmallVector<GridLoop>> loops = gridLoops(forall);
+    if (failed(loops))
+      return failure();
+    for (GridLoop loop : *loops) {
+      FormulaAttr formula = formulaOf(bounds[loop.number]);
       if (!formula)
         return forall.emitError("the grid depends on more than the sizes of "
                                 "the arguments");
@@ -252,26 +257,31 @@ private:
     return failure(walk.wasInterrupted());
   }
 
-  /// Grid indices from the linear workgroup number, the last fastest.
+  /// Grid indices from the linear workgroup number, the last dimension fastest.
   LogicalResult splitWorkgroup(scf::ForallOp forall) {
     Value rest = trailing(0);
+    Location loc = launch.getLoc();
     SmallVector<OpFoldResult> bounds = forall.getMixedUpperBound();
     SmallVector<Value> ivs = forall.getInductionVars();
-    for (int64_t d = ivs.size() - 1; d >= 0; --d) {
-      if (d == 0) {
-        scalars[ivs[d]] = rest;
-        break;
+    FailureOr<SmallVector<GridLoop>> loops = gridLoops(forall);
+    if (failed(loops))
+      return failure();
+    for (GridLoop loop : llvm::reverse(*loops)) {
+      bool isSlowest = loop.number == loops->front().number;
+      Value bound, index = rest;
+      if (!isSlowest || loop.isDown) {
+        auto value = dyn_cast<Value>(bounds[loop.number]);
+        bound = value ? outerScalar(value) : asValue(bounds[loop.number]);
+        if (!bound)
+          return failure();
       }
-      Value bound;
-      if (auto value = dyn_cast<Value>(bounds[d]))
-        bound = outerScalar(value);
-      else
-        bound = asValue(bounds[d]);
-      if (!bound)
-        return failure();
-      scalars[ivs[d]] =
-          b.createOrFold<arith::RemUIOp>(launch.getLoc(), rest, bound);
-      rest = b.createOrFold<arith::DivUIOp>(launch.getLoc(), rest, bound);
+      if (!isSlowest) {
+        index = b.createOrFold<arith::RemUIOp>(loc, rest, bound);
+        rest = b.createOrFold<arith::DivUIOp>(loc, rest, bound);
+      }
+      if (loop.isDown)
+        index = e->sub(e->sub(bound, e->idx(1)), index);
+      scalars[ivs[loop.number]] = index;
     }
     return success();
   }

@@ -44,9 +44,9 @@ private:
     alphas = buffer({queries});
     // Whole vectors are read in place only where rows are whole vectors.
     if (d % lanes == 0)
-      kRows = directRows(op.getLoadK());
+      kRows = directRows(op.getLoadK(), ct);
     if (dv % lanes == 0)
-      vRows = directRows(op.getLoadV());
+      vRows = directRows(op.getLoadV(), ct);
     if (!kRows)
       kBlock = buffer({bc + mr, padded(d)});
     if (!vRows)
@@ -229,6 +229,8 @@ private:
           }
           if (*tests)
             keep = e.both(keep, *tests);
+          if (pages)
+            keep = e.both(keep, pages->exists(pair.c, keep));
           keep = seen.insert(pair.c, keep);
           e.storeIndex(e.select(keep, pair.c, e.idx(0)), table, in[0]);
           return {e.add(in[0], e.select(keep, e.idx(1), e.idx(0)))};

@@ -17,8 +17,9 @@ constexpr int64_t kMaxPosition = int64_t(1) << 61;
 
 SmallVector<Value> AttentionBinding::getPairOperands(AttentionOp op) {
   SmallVector<Value> values;
-  const Value clauses[] = {op.getPages(), op.getLengths(), op.getQLengths(),
-                           op.getQStart(), op.getKStart()};
+  const Value clauses[] = {op.getPages(),   op.getPageIndptr(),
+                           op.getLengths(), op.getQLengths(),
+                           op.getQStart(),  op.getKStart()};
   for (Value value : clauses)
     if (value)
       values.push_back(value);
@@ -83,13 +84,12 @@ LogicalResult AttentionBinding::bindSizes(bool needsValues) {
     return mismatch("k and v must have one number of rows, q and k one head "
                     "size");
   if (op.getPages()) {
-    pages = interpreter.tensor(op.getPages());
-    if (k[0] != v[0] || pages.getDimSize(0) != q[0])
-      return mismatch("pages do not fit");
-    sizes.pages = k[0];
-    sizes.pageSize = sizes.m;
-    if (llvm::MulOverflow(pages.getDimSize(1), sizes.pageSize, sizes.m))
-      return op.emitOpError("pages hold more rows than 64 bits count");
+    if (k[0] != v[0])
+      return mismatch("k and v must have one number of pages");
+    if (failed(pages.bind(op, interpreter, op.getPages(), op.getPageIndptr(),
+                          sizes.batches, k[0], sizes.m)))
+      return failure();
+    sizes.m = pages.getMaxRows();
   } else if (ArrayRef(q).take_front(op.getBatchRank()) !=
                  ArrayRef(k).take_front(op.getBatchRank()) ||
              ArrayRef(q).take_front(op.getBatchRank()) !=
@@ -123,7 +123,17 @@ LogicalResult AttentionBinding::bindLengths() {
                               << shapeText(entry.tensor.getShape())
                               << " for batches " << shapeText(sizes.batchShape);
   }
-  return checkLengths();
+  return success(succeeded(checkLengths()) && succeeded(checkPagedLengths()));
+}
+
+/// A packed page table bounds the length of each batch.
+LogicalResult AttentionBinding::checkPagedLengths() {
+  for (int64_t b = 0; pages && b < sizes.batches; ++b)
+    if (perBatch(lengths, b) > pages.getRows(b))
+      return op.emitOpError("lengths ")
+             << perBatch(lengths, b) << " is out of range: the pages of batch "
+             << b << " hold " << pages.getRows(b);
+  return success();
 }
 
 LogicalResult AttentionBinding::checkLengths() {
@@ -196,29 +206,23 @@ void AttentionBinding::setBatchAndHead(int64_t batch, int64_t head) {
 }
 
 bool AttentionBinding::hasPage(int64_t c) const {
-  if (!sizes.pageSize)
-    return true;
-  int64_t page =
-      pages.getInt(context.batch * pages.getDimSize(1) + c / sizes.pageSize);
-  return page >= 0 && page < sizes.pages;
+  return !pages || pages.pageOf(context.batch, c);
 }
 
 int64_t AttentionBinding::keyOffset(int64_t keyHead, int64_t c,
                                     int64_t rowSize) const {
   int64_t outer = context.batch, row = c, rows = sizes.m;
-  if (sizes.pageSize) {
-    outer =
-        pages.getInt(context.batch * pages.getDimSize(1) + c / sizes.pageSize);
-    row = c % sizes.pageSize;
-    rows = sizes.pageSize;
+  if (pages) { // of a key that has one
+    outer = *pages.pageOf(context.batch, c);
+    row = c % pages.getPageSize();
+    rows = pages.getPageSize();
   }
   return ((outer * sizes.keyHeads + keyHead) * rows + row) * rowSize;
 }
 
 Intervals AttentionBinding::existingKeys() const {
   Intervals keys;
-  int64_t run =
-      sizes.pageSize ? sizes.pageSize : std::max<int64_t>(keyLength, 1);
+  int64_t run = pages ? pages.getPageSize() : std::max<int64_t>(keyLength, 1);
   for (int64_t c = 0; c < keyLength; c += run) {
     if (!hasPage(c))
       continue;

@@ -6,7 +6,7 @@
 #define ATTNC_DIALECT_REFERENCE_ATTENTIONBINDING_H
 
 #include "dialect/Attn.h"
-#include "dialect/reference/Interpreter.h"
+#include "dialect/reference/PageTable.h"
 #include "dialect/reference/PairIntervals.h"
 
 namespace attnc::reference {
@@ -16,7 +16,6 @@ struct AttentionSizes {
   llvm::SmallVector<int64_t> batchShape;
   int64_t batches = 1, heads = 1, keyHeads = 1;
   int64_t n = 0, m = 0, d = 0, dv = 0;
-  int64_t pages = 0, pageSize = 0; // 0: not paged
   int64_t group() const { return heads / keyHeads; }
 };
 
@@ -90,7 +89,8 @@ private:
   Interpreter &interpreter;
   AttentionSizes sizes;
   PairContext context;
-  HostTensor lengths, queryLengths, queryStart, keyStart, pages;
+  HostTensor lengths, queryLengths, queryStart, keyStart;
+  PageTable pages;
   int64_t keyLength = 0, queryLength = 0;
   std::optional<PlanRunner> plan;
   std::vector<RegionRunner> predicates;
@@ -101,6 +101,7 @@ private:
   mlir::LogicalResult bindLengths();
   mlir::LogicalResult bindSets();
   mlir::LogicalResult checkLengths();
+  mlir::LogicalResult checkPagedLengths();
   mlir::LogicalResult rowValues(int64_t i,
                                 llvm::SmallVectorImpl<int64_t> &symbols);
   std::optional<bool> runPredicate(int64_t number, int64_t i, int64_t j);

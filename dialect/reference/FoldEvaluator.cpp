@@ -30,7 +30,7 @@ private:
   FoldOp op;
   FoldMath math;
   RegionRunner loadQ, loadK, loadV;
-  std::optional<RegionRunner> score, tests, values, state, epilogue;
+  std::optional<RegionRunner> score, tests, values, page, state, epilogue;
   PlanRunner plan;
   int64_t head = 0, firstRow = 0, rows = 0, keyCount = 0;
   int64_t kBegin = 0, qBegin = 0, qEnd = 0;
@@ -45,6 +45,12 @@ private:
   /// The pair that the tests region has last been run on.
   std::optional<std::array<int64_t, 3>> tested;
 
+  /// Pages of keys: [run of keys], -1 for one that does not exist.
+  SmallVector<int64_t> pages;
+  int64_t pageSize = 0;
+  /// Positions of the keys that exist.
+  Intervals universe;
+
   // The row at hand.
   int64_t queryHead = 0, row = 0;
   KeyRows keys;
@@ -52,6 +58,7 @@ private:
   int64_t position() const { return qBegin + row; }
 
   LogicalResult bind();
+  LogicalResult bindPages();
   LogicalResult runRow(int64_t h, int64_t r);
   LogicalResult load(int64_t c);
   FailureOr<double> scoreOf(const HostTensor &q, int64_t c);
@@ -94,6 +101,8 @@ LogicalResult FoldEvaluator::bind() {
     state.emplace(interpreter, op.getState());
   if (!op.getEpilogue().empty())
     epilogue.emplace(interpreter, op.getEpilogue());
+  if (failed(bindPages()))
+    return failure();
   auto type = cast<RankedTensorType>(op.getTile().getType());
   FailureOr<HostTensor> made =
       interpreter.allocate(op.getLoc(), type.getElementType(),
@@ -109,6 +118,31 @@ LogicalResult FoldEvaluator::bind() {
   if (op.getLse())
     lse = HostTensor(
         cast<RankedTensorType>(op.getLse().getType()).getElementType(), perRow);
+  return success();
+}
+
+LogicalResult FoldEvaluator::bindPages() {
+  if (keyCount > 0 && op.getPage().empty())
+    universe.push_back({kBegin, kBegin + keyCount});
+  if (op.getPage().empty())
+    return success();
+  page.emplace(interpreter, op.getPage());
+  pageSize = interpreter.getInt(op.getPageSize());
+  int64_t count = interpreter.getInt(op.getPageCount());
+  if (pageSize < 1 || count < 0)
+    return op.emitOpError("page size ")
+           << pageSize << " or count " << count << " is out of range";
+  for (int64_t c = 0; c < keyCount; c += pageSize) {
+    page->setInt(0, c / pageSize);
+    if (failed(page->run()))
+      return failure();
+    int64_t number = page->getScalar(0).i;
+    bool exists = number >= 0 && number < count;
+    pages.push_back(exists ? number : -1);
+    if (exists)
+      universe.push_back(
+          {kBegin + c, kBegin + std::min(c + pageSize, keyCount)});
+  }
   return success();
 }
 
@@ -153,13 +187,14 @@ LogicalResult FoldEvaluator::load(int64_t c) {
   KeyValue &entry = loaded[c];
   if (entry.k)
     return success();
-  loadK.setInt(0, c);
-  if (failed(loadK.run()))
-    return failure();
+  for (RegionRunner *loader : {&loadK, &loadV}) {
+    loader->setInt(0, page ? pages[c / pageSize] : c);
+    if (page)
+      loader->setInt(1, c % pageSize);
+    if (failed(loader->run()))
+      return failure();
+  }
   entry.k = loadK.getTensor(0);
-  loadV.setInt(0, c);
-  if (failed(loadV.run()))
-    return failure();
   entry.v = loadV.getTensor(0);
   if (auto linear = dyn_cast<LinearAttr>(op.getKernel()))
     for (Scalar x : entry.k.values())
@@ -219,8 +254,6 @@ LogicalResult FoldEvaluator::foldKeys(const HostTensor &q,
 LogicalResult FoldEvaluator::runRow(int64_t h, int64_t r) {
   row = firstRow + r * op.getStep();
   keys.clear();
-  Interval all{kBegin, kBegin + keyCount};
-  ArrayRef<Interval> universe = all;
   auto testOf = [&](int64_t atom, int64_t i, int64_t j) {
     return test(atom, i, j);
   };
@@ -236,7 +269,7 @@ LogicalResult FoldEvaluator::runRow(int64_t h, int64_t r) {
       symbols.push_back(values->getScalar(v).i);
     return success();
   };
-  if (position() < qEnd && keyCount > 0 &&
+  if (position() < qEnd && !universe.empty() &&
       failed(plan.keysOf(position(), universe, keys, valuesOf, testOf)))
     return failure();
   SmallVector<double> out(op.getValueDim(), 0.0);
@@ -378,6 +411,7 @@ static LogicalResult runChecked(Interpreter &interpreter,
 }
 
 void reference::registerAttnHandlers(HandlerTable &table) {
+  table["attn.append"] = runAppend;
   table["attn.attention"] = runAttention;
   table["attn.checked"] = runChecked;
   table["attn.fold"] = runFold;

@@ -138,6 +138,7 @@ void registerPairHandlers(HandlerTable &table);
 mlir::LogicalResult runLinalg(Interpreter &interpreter, const Instruction &ins);
 mlir::LogicalResult runAttention(Interpreter &interpreter,
                                  const Instruction &ins);
+mlir::LogicalResult runAppend(Interpreter &interpreter, const Instruction &ins);
 
 } // namespace attnc::reference
 

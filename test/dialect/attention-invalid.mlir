@@ -257,10 +257,65 @@ func.func @c9_pages_by_batch(%q: !q, %k: !k, %v: !k, %p: tensor<3x3xi32>, %l: i3
 
 !q = tensor<2x4x8x16xf32>
 !k = tensor<2x2x12x16xf32>
-func.func @c9_static_page_size(%q: !q, %k: tensor<5x2x?x16xf32>, %v: tensor<5x2x?x16xf32>, %p: tensor<2x3xi32>, %l: i32) {
-  // expected-error@+1 {{(C9) the page size (rows of a page of k) must be static and at least 1}}
+func.func @c9_page_without_rows(%q: !q, %k: tensor<5x2x0x16xf32>, %v: tensor<5x2x0x16xf32>, %p: tensor<2x3xi32>, %l: i32) {
+  // expected-error@+1 {{(C9) a page needs a row at least}}
   %o = attn.attention %q, %k, %v pages(%p) lengths(%l)
-    : !q, tensor<5x2x?x16xf32>, tensor<5x2x?x16xf32>, tensor<2x3xi32>, i32 -> !q
+    : !q, tensor<5x2x0x16xf32>, tensor<5x2x0x16xf32>, tensor<2x3xi32>, i32 -> !q
+  return
+}
+
+// -----
+
+!q = tensor<2x4x8x16xf32>
+!k = tensor<5x2x12x16xf32>
+func.func @c9_packed_pages_are_a_list(%q: !q, %k: !k, %p: tensor<2x3xi32>, %i: tensor<3xi32>, %l: i32) {
+  // expected-error@+1 {{(C9) beside page_indptr, pages must be an integer tensor [total], got 'tensor<2x3xi32>'}}
+  %o = attn.attention %q, %k, %k pages(%p, %i) lengths(%l)
+    : !q, !k, !k, tensor<2x3xi32>, tensor<3xi32>, i32 -> !q
+  return
+}
+
+// -----
+
+!q = tensor<2x4x8x16xf32>
+!k = tensor<5x2x12x16xf32>
+func.func @c9_indptr_has_an_end(%q: !q, %k: !k, %p: tensor<6xi32>, %i: tensor<2xi32>, %l: i32) {
+  // expected-error@+1 {{(C9) page_indptr must be an integer tensor [batch + 1], got 'tensor<2xi32>'}}
+  %o = attn.attention %q, %k, %k pages(%p, %i) lengths(%l)
+    : !q, !k, !k, tensor<6xi32>, tensor<2xi32>, i32 -> !q
+  return
+}
+
+// -----
+
+!q = tensor<2x4x8x16xf32>
+!k = tensor<5x2x12x16xf32>
+func.func @c9_packed_pages_have_no_bias(%q: !q, %k: !k, %p: tensor<6xi32>, %i: tensor<3xi32>, %l: i32, %b: tensor<8x36xf32>) {
+  // expected-error@+1 {{(C9) with page_indptr bias cannot have a dim of key rows}}
+  %o = attn.attention %q, %k, %k pages(%p, %i) lengths(%l) bias(%b)
+    : !q, !k, !k, tensor<6xi32>, tensor<3xi32>, i32, tensor<8x36xf32> -> !q
+  return
+}
+
+// -----
+
+!q = tensor<2x4x8x16xf32>
+!k = tensor<5x2x12x16xf32>
+func.func @c9_packed_pages_have_no_key_mask(%q: !q, %k: !k, %p: tensor<6xi32>, %i: tensor<3xi32>, %l: i32, %m: tensor<36xi1>) {
+  // expected-error@+1 {{(C9) with page_indptr a set cannot have a dim of key rows}}
+  %o = attn.attention %q, %k, %k pages(%p, %i) lengths(%l) mask = #attn.pairs<causal & keys(%m)>
+    : !q, !k, !k, tensor<6xi32>, tensor<3xi32>, i32, tensor<36xi1> -> !q
+  return
+}
+
+// -----
+
+!q = tensor<2x4x8x16xf32>
+!k = tensor<5x2x12x16xf32>
+func.func @c9_packed_pages_have_no_probs(%q: !q, %k: !k, %p: tensor<6xi32>, %i: tensor<3xi32>, %l: i32) {
+  // expected-error@+1 {{(C9) with page_indptr result 'column_sums' cannot have a dim of key rows}}
+  %o, %c = attn.attention %q, %k, %k pages(%p, %i) lengths(%l) returns = [column_sums]
+    : !q, !k, !k, tensor<6xi32>, tensor<3xi32>, i32 -> (!q, tensor<2x4x?xf32>)
   return
 }
 
@@ -681,7 +736,7 @@ func.func @c15_rows_in_a_scope(%q: !q, %k: !k, %v: !k, %m: tensor<12xi1>) {
 !k = tensor<2x2x12x16xf32>
 func.func @c15_every_operand_is_used(%q: !q, %k: !k, %v: !k, %m: tensor<12xi1>) {
   // expected-error@+1 {{(C15) set operand 0 is used by no pair set}}
-  %o = "attn.attention"(%q, %k, %v, %m) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0>}> ({}, {})
+  %o = "attn.attention"(%q, %k, %v, %m) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0>}> ({}, {})
     : (!q, !k, !k, tensor<12xi1>) -> !q
   return
 }
@@ -692,7 +747,7 @@ func.func @c15_every_operand_is_used(%q: !q, %k: !k, %v: !k, %m: tensor<12xi1>) 
 !k = tensor<2x2x12x16xf32>
 func.func @c15_operand_number(%q: !q, %k: !k, %v: !k) {
   // expected-error@+1 {{(C15) 'keys' names set operand 3 of 0}}
-  %o = "attn.attention"(%q, %k, %v) <{mask = #attn.pairs<keys($3)>, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0>}> ({}, {})
+  %o = "attn.attention"(%q, %k, %v) <{mask = #attn.pairs<keys($3)>, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0>}> ({}, {})
     : (!q, !k, !k) -> !q
   return
 }
@@ -912,7 +967,7 @@ func.func @c18_state_needs_linear(%q: !q, %k: !k, %v: !k) {
 !k = tensor<2x2x12x16xf32>
 func.func @c18_unknown_code(%q: !q, %k: !k, %v: !k) {
   // expected-error@+1 {{(C18) returns must be distinct}}
-  %o:2 = "attn.attention"(%q, %k, %v) <{returns = array<i32: 77>, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0>}> ({}, {})
+  %o:2 = "attn.attention"(%q, %k, %v) <{returns = array<i32: 77>, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0>}> ({}, {})
     : (!q, !k, !k) -> (!q, tensor<2x4x8xf32>)
   return
 }
@@ -1027,4 +1082,31 @@ func.func @c23_atoms(%q: !q, %k: !k, %v: !k, %l: i32) {
   %o = attn.attention %q, %k, %v mask = #attn.pairs<window<%l, 0>> plan = #attn.plan<atoms = [#attn.pairs<keys($0)>]>
     : !q, !k, !k, i32 -> !q
   return
+}
+
+// -----
+
+func.func @schedule_heads(%q: tensor<6x?x8xf32>, %k: tensor<3x?x8xf32>, %v: tensor<3x?x8xf32>) -> tensor<6x?x8xf32> {
+  // expected-error @below {{(C24) heads of a schedule is 1 or divides the query heads of a key head, which are 2, got 3}}
+  %o = attn.attention %q, %k, %v schedule = #attn.schedule<micro = row, query_tile = 1, heads = 3, key_block = 16, lanes = 8, register_keys = 2, register_vectors = 2, q = direct, k = direct, v = direct>
+      : tensor<6x?x8xf32>, tensor<3x?x8xf32>, tensor<3x?x8xf32> -> tensor<6x?x8xf32>
+  return %o : tensor<6x?x8xf32>
+}
+
+// -----
+
+func.func @schedule_unknown_heads(%q: tensor<?x?x8xf32>, %k: tensor<?x?x8xf32>, %v: tensor<?x?x8xf32>) -> tensor<?x?x8xf32> {
+  // expected-error @below {{(C24) heads of a schedule is 1 or divides the query heads of a key head, which are not static, got 2}}
+  %o = attn.attention %q, %k, %v schedule = #attn.schedule<micro = row, query_tile = 1, heads = 2, key_block = 16, lanes = 8, register_keys = 2, register_vectors = 2, q = direct, k = direct, v = direct>
+      : tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32> -> tensor<?x?x8xf32>
+  return %o : tensor<?x?x8xf32>
+}
+
+// -----
+
+func.func @schedule_lanes(%q: tensor<?x8xf64>, %k: tensor<?x8xf64>, %v: tensor<?x8xf64>) -> tensor<?x8xf64> {
+  // expected-error @below {{(C24) lanes of a schedule is at most 8 for sums in 'f64', got 16}}
+  %o = attn.attention %q, %k, %v schedule = #attn.schedule<micro = row, query_tile = 1, heads = 1, key_block = 16, lanes = 16, register_keys = 2, register_vectors = 2, q = direct, k = direct, v = direct>
+      : tensor<?x8xf64>, tensor<?x8xf64>, tensor<?x8xf64> -> tensor<?x8xf64>
+  return %o : tensor<?x8xf64>
 }

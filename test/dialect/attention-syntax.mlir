@@ -336,7 +336,7 @@ func.func @unknown_operand(%q: !q, %k: !k, %v: !k) {
 !k = tensor<2x2x12x16xf32>
 func.func @capture_counts(%q: !q, %k: !k, %v: !k, %f: f32) {
   // expected-error@+1 {{capture_counts do not add up to the captures}}
-  %o = "attn.attention"(%q, %k, %v, %f) <{capture_counts = array<i32: 2>, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1>}> ({}, {})
+  %o = "attn.attention"(%q, %k, %v, %f) <{capture_counts = array<i32: 2>, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1>}> ({}, {})
     : (!q, !k, !k, f32) -> !q
   return
 }

@@ -51,6 +51,17 @@ func.func @start_and_columns(%q: !q, %k: !k, %v: !k)
   return %o, %c : !q, tensor<2x4x12xf32>
 }
 
+// CHECK-LABEL: func.func @packed_pages
+// CHECK: attn.attention %arg0, %arg1, %arg2 pages(%arg3, %arg4) lengths(%arg5) :
+func.func @packed_pages(%q: tensor<2x4x?x16xbf16>, %k: tensor<?x2x?x16xbf16>,
+                 %v: tensor<?x2x?x8xbf16>, %indices: tensor<?xi32>,
+                 %indptr: tensor<3xi32>, %len: tensor<2xi64>) -> tensor<2x4x?x8xbf16> {
+  %o = attn.attention %q, %k, %v lengths(%len) pages(%indices, %indptr)
+    : tensor<2x4x?x16xbf16>, tensor<?x2x?x16xbf16>, tensor<?x2x?x8xbf16>,
+      tensor<?xi32>, tensor<3xi32>, tensor<2xi64> -> tensor<2x4x?x8xbf16>
+  return %o : tensor<2x4x?x8xbf16>
+}
+
 // CHECK-LABEL: func.func @pages
 // CHECK: attn.attention %arg0, %arg1, %arg2 pages(%arg3) lengths(%arg4) :
 func.func @pages(%q: tensor<2x4x?x16xbf16>, %k: tensor<?x2x32x16xbf16>,

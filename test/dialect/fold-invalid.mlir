@@ -674,18 +674,28 @@ func.func private @plan_keyword() attributes {attn.x = #attn.plan<parts = []>}
 
 // -----
 
-// expected-error@+1 {{a tile size is out of range}}
+// expected-error@+1 {{query_tile must be 1 to 4096, got 0}}
 func.func private @schedule_tile() attributes {attn.x = #attn.schedule<micro = row, query_tile = 0, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>}
 
 // -----
 
-// expected-error@+1 {{lanes must be a power of two up to 64}}
+// expected-error@+1 {{lanes must be a power of two up to 64, got 6}}
 func.func private @schedule_lanes() attributes {attn.x = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 6, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>}
 
 // -----
 
-// expected-error@+1 {{the block micro-kernel takes one head a tile}}
+// expected-error@+1 {{the block micro-kernel takes one head a tile, got heads = 2}}
 func.func private @schedule_heads() attributes {attn.x = #attn.schedule<micro = block, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>}
+
+// -----
+
+// expected-error@+1 {{register_keys * register_vectors must be at most 64, got 96}}
+func.func private @schedule_registers() attributes {attn.x = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 32, register_vectors = 3, q = direct, k = direct, v = direct>}
+
+// -----
+
+// expected-error@+1 {{query_tile * heads must be at most 4096, got 4224}}
+func.func private @schedule_queries() attributes {attn.x = #attn.schedule<micro = row, query_tile = 66, heads = 64, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>}
 
 // -----
 
@@ -701,3 +711,80 @@ func.func private @formula_dims() attributes {attn.x = #attn.formula<map = ()[s0
 
 // expected-error@+1 {{a formula has symbols only and one result}}
 func.func private @formula_results() attributes {attn.x = #attn.formula<map = (d0) -> (d0)>}
+
+// -----
+
+func.func @f7_pages_without_a_region(%i: index, %x: tensor<8xf32>, %y: tensor<8xf64>, %w: tensor<4xf32>, %f: f32, %b: i1) {
+  // expected-error@+1 {{(F7) pages goes with a page region}}
+  %t = attn.fold head(%i) rows(%i, %i) keys(%i) pages(%i, %i) symbols(%i, %i, %i, %i)
+      plan = #attn.plan<components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (s0), upper = (d0)[s0, s1, s2, s3] -> (d0), row_lower = ()[s0, s1, s2, s3] -> (), row_upper = ()[s0, s1, s2, s3] -> ()>]>
+      kernel = #attn.softmax scale = 1.0
+      schedule = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>
+    load_q {
+    ^bb0(%h: index, %r: index):
+      attn.yield %x : tensor<8xf32>
+    }
+    load_k {
+    ^bb0(%c: index):
+      attn.yield %x : tensor<8xf32>
+    }
+    load_v {
+    ^bb0(%c: index):
+      attn.yield %x : tensor<8xf32>
+    } : tensor<2x?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f7_region_without_pages(%i: index, %x: tensor<8xf32>, %y: tensor<8xf64>, %w: tensor<4xf32>, %f: f32, %b: i1) {
+  // expected-error@+1 {{(F7) pages goes with a page region}}
+  %t = attn.fold head(%i) rows(%i, %i) keys(%i) symbols(%i, %i, %i, %i)
+      plan = #attn.plan<components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (s0), upper = (d0)[s0, s1, s2, s3] -> (d0), row_lower = ()[s0, s1, s2, s3] -> (), row_upper = ()[s0, s1, s2, s3] -> ()>]>
+      kernel = #attn.softmax scale = 1.0
+      schedule = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>
+    load_q {
+    ^bb0(%h: index, %r: index):
+      attn.yield %x : tensor<8xf32>
+    }
+    load_k {
+    ^bb0(%c: index):
+      attn.yield %x : tensor<8xf32>
+    }
+    load_v {
+    ^bb0(%c: index):
+      attn.yield %x : tensor<8xf32>
+    }
+    page {
+    ^bb0(%t0: index):
+      attn.yield %t0 : index
+    } : tensor<2x?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f2_loaders_of_pages(%i: index, %x: tensor<8xf32>, %y: tensor<8xf64>, %w: tensor<4xf32>, %f: f32, %b: i1) {
+  // expected-error@+1 {{(F2) load_k must take ('index', 'index') and end with attn.yield}}
+  %t = attn.fold head(%i) rows(%i, %i) keys(%i) pages(%i, %i) symbols(%i, %i, %i, %i)
+      plan = #attn.plan<components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (s0), upper = (d0)[s0, s1, s2, s3] -> (d0), row_lower = ()[s0, s1, s2, s3] -> (), row_upper = ()[s0, s1, s2, s3] -> ()>]>
+      kernel = #attn.softmax scale = 1.0
+      schedule = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>
+    load_q {
+    ^bb0(%h: index, %r: index):
+      attn.yield %x : tensor<8xf32>
+    }
+    load_k {
+    ^bb0(%c: index):
+      attn.yield %x : tensor<8xf32>
+    }
+    load_v {
+    ^bb0(%c: index):
+      attn.yield %x : tensor<8xf32>
+    }
+    page {
+    ^bb0(%t0: index):
+      attn.yield %t0 : index
+    } : tensor<2x?x8xf32>
+  return
+}

@@ -30,11 +30,11 @@ func.func @sink(%q: !t, %s: tensor<4xf32>) -> !t {
 
 // -----
 
-func.func @pages(%q: tensor<1x4x1x8xf32>, %k: tensor<9x4x16x8xf32>, %p: tensor<1x?xi32>, %l: i32) -> tensor<1x4x1x8xf32> {
-  // expected-error @+1 {{operand 'pages' is not compiled yet}}
-  %o = attn.attention %q, %k, %k pages(%p) lengths(%l)
-      : tensor<1x4x1x8xf32>, tensor<9x4x16x8xf32>, tensor<9x4x16x8xf32>, tensor<1x?xi32>, i32 -> tensor<1x4x1x8xf32>
-  return %o : tensor<1x4x1x8xf32>
+func.func @slice_of_unknown_place(%q: tensor<?x8xf32>, %k: tensor<?x8xf32>, %n: index) -> tensor<?x8xf32> {
+  // expected-error @+1 {{is not compiled yet: attention reads a slice in place if its steps are 1 and it is whole in each dim that is dynamic}}
+  %s = tensor.extract_slice %k[%n, 0] [%n, 8] [1, 1] : tensor<?x8xf32> to tensor<?x8xf32>
+  %o = attn.attention %q, %s, %s : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  return %o : tensor<?x8xf32>
 }
 
 // -----

@@ -1,11 +1,17 @@
-// RUN: attnc-opt %s --split-input-file --attn-expand --attn-schedule | FileCheck %s
+// RUN: attnc-opt %s --split-input-file --attn-expand --attn-plan-pairs --attn-schedule | FileCheck %s
 // RUN: attnc-opt %s --split-input-file --attn-expand \
 // RUN:   '--attn-schedule=vector-bytes=64 vector-registers=32' | FileCheck %s --check-prefix=WIDE
 // RUN: attnc-opt %s --split-input-file --attn-expand --attn-schedule=micro=row | FileCheck %s --check-prefix=ROW
 // RUN: attnc-opt %s --split-input-file --attn-expand --attn-schedule=producers=materialize | FileCheck %s --check-prefix=MAT
+// RUN: attnc-opt %s --split-input-file --attn-expand '--attn-schedule=fields={key_block = 64, register_keys=2, order = up_across} fields-from=measured' | FileCheck %s --check-prefix=ASKED
 
 // CHECK-LABEL: @dynamic_rows_take_the_block_kernel
 // CHECK: schedule = #attn.schedule<micro = block, query_tile = 96, heads = 1, key_block = 128, lanes = 8, register_keys = 4, register_vectors = 3, q = direct, k = direct, v = direct
+// ASKED-LABEL: @dynamic_rows_take_the_block_kernel
+// ASKED: query_tile = 96, heads = 1, key_block = 64, lanes = 8, register_keys = 2, register_vectors = 3, q = direct, k = direct, v = direct, order = up_across, why = [
+// ASKED-SAME: register tile 2 keys x 24 queries: 6 of 16 vector registers accumulate
+// ASKED-SAME: tiles of 96 query rows, keys in blocks of 64:
+// ASKED-SAME: key_block = 64, register_keys = 2, order = up_across: measured
 // WIDE-LABEL: @dynamic_rows_take_the_block_kernel
 // WIDE: micro = block, query_tile = 96, heads = 1, key_block = 128, lanes = 16, register_keys = 8, register_vectors = 3
 // ROW-LABEL: @dynamic_rows_take_the_block_kernel
@@ -85,6 +91,9 @@ func.func @one_query_tile_fuses_everything(%q: tensor<64x64xf32>, %k: tensor<?x6
 
 // CHECK-LABEL: @a_written_schedule_stays
 // CHECK: query_tile = 48
+// But for what is asked for.
+// ASKED-LABEL: @a_written_schedule_stays
+// ASKED: query_tile = 48, heads = 1, key_block = 64, lanes = 8, register_keys = 2, register_vectors = 3, q = direct, k = direct, v = direct, order = up_across, why = ["key_block = 64, register_keys = 2, order = up_across: measured"]
 func.func @a_written_schedule_stays(%q: tensor<?x64xf32>, %k: tensor<?x64xf32>, %v: tensor<?x64xf32>) -> tensor<?x64xf32> {
   %o = attn.attention %q, %k, %v schedule = #attn.schedule<micro = block, query_tile = 48, heads = 1, key_block = 64, lanes = 8, register_keys = 4, register_vectors = 3, q = direct, k = direct, v = direct>
       : tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32> -> tensor<?x64xf32>
@@ -109,4 +118,18 @@ func.func @known_tiles_are_counted(%q: tensor<288x64xf32>, %k: tensor<?x64xf32>,
   %g = arith.negf %f : tensor<?x64xf32>
   %o = attn.attention %q1, %e, %g : tensor<288x64xf32>, tensor<?x64xf32>, tensor<?x64xf32> -> tensor<288x64xf32>
   return %o : tensor<288x64xf32>
+}
+
+// -----
+
+// The tile with the most keys begins first; a window keeps as many everywhere.
+// CHECK-LABEL: @longest_tiles_first
+// CHECK: order = down
+// CHECK-SAME: tiles of a head from its last rows on: those keep the most keys, and begin first
+// CHECK: mask = #attn.pairs<window
+// CHECK-NOT: order
+func.func @longest_tiles_first(%q: tensor<?x64xf32>, %k: tensor<?x64xf32>, %v: tensor<?x64xf32>) -> (tensor<?x64xf32>, tensor<?x64xf32>) {
+  %a = attn.attention %q, %k, %v mask = #attn.pairs<causal> : tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32> -> tensor<?x64xf32>
+  %b = attn.attention %q, %k, %v mask = #attn.pairs<window<63, 0>> : tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32> -> tensor<?x64xf32>
+  return %a, %b : tensor<?x64xf32>, tensor<?x64xf32>
 }

@@ -136,3 +136,68 @@ func.func @sparse_operands_become_constraints(%q: tensor<?x8xf32>, %ptr: tensor<
   %o = attn.attention %q, %q, %q mask = #attn.pairs<bsr(%ptr, %idx) | topk(%top) | csr(%ptr, %idx) | ranges(%ptr, %idx)> : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi64>, tensor<?xi64>, tensor<?x?xi32> -> tensor<?x8xf32>
   return %o : tensor<?x8xf32>
 }
+
+// -----
+
+// Keys in pages: the fold knows their size and number and asks for the page of
+// a run of keys; loaders get the page and the row in it.
+// CHECK-LABEL: @keys_in_pages
+// CHECK-SAME: %[[K:[a-z0-9]+]]: tensor<?x2x?x64xf32>, %[[V:[a-z0-9]+]]: tensor<?x2x?x64xf32>, %[[TABLE:[a-z0-9]+]]: tensor<?x?xi32>
+// CHECK-SAME: (C9) k and v need the same pages
+// CHECK-SAME: (C9) a page needs a row at least
+// CHECK-SAME: (C9) pages needs a row for each batch
+// CHECK: scf.forall (%[[B:[a-z0-9]+]],
+// CHECK-DAG: %[[SIZE:[a-z0-9_]+]] = tensor.dim %[[K]], %c2
+// CHECK-DAG: %[[COUNT:[a-z0-9_]+]] = tensor.dim %[[K]], %c0
+// CHECK-DAG: %[[ENTRIES:[a-z0-9_]+]] = tensor.dim %[[TABLE]], %c1
+// CHECK: %[[M:[a-z0-9_]+]] = arith.muli %[[ENTRIES]], %[[SIZE]]
+// CHECK: %[[KEYS:[a-z0-9_]+]] = attn.checked %{{.*}} in(%c0, %[[M]]) status {{.*}}length
+// CHECK: attn.fold {{.*}} keys(%[[KEYS]]) pages(%[[SIZE]], %[[COUNT]])
+// CHECK: load_k
+// CHECK: ^bb0(%[[P:[a-z0-9]+]]: index, %[[R:[a-z0-9]+]]: index):
+// CHECK: tensor.extract_slice %[[K]][%[[P]], %{{.*}}, %[[R]], 0] [1, 1, 1, 64]
+// CHECK: page {
+// CHECK: ^bb0(%[[T:[a-z0-9]+]]: index):
+// CHECK: tensor.extract %[[TABLE]][%[[B]], %[[T]]]
+func.func @keys_in_pages(%q: tensor<?x8x?x64xf32>, %k: tensor<?x2x?x64xf32>, %v: tensor<?x2x?x64xf32>, %table: tensor<?x?xi32>, %len: tensor<?xi32>) -> tensor<?x8x?x64xf32> {
+  %o = attn.attention %q, %k, %v pages(%table) lengths(%len) : tensor<?x8x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?x?xi32>, tensor<?xi32> -> tensor<?x8x?x64xf32>
+  return %o : tensor<?x8x?x64xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @packed_pages
+// CHECK-SAME: (C9) page_indptr needs one element more than batches
+// CHECK: %[[BEGIN:[a-z0-9_]+]] = attn.checked %{{.*}} in(%c0, %[[TOTAL:[a-z0-9_]+]]) status {{.*}}index
+// CHECK: %[[END:[a-z0-9_]+]] = attn.checked %{{.*}} in(%[[BEGIN]], %[[TOTAL]]) status {{.*}}order
+// CHECK: page {
+// CHECK: ^bb0(%[[T:[a-z0-9]+]]: index):
+// CHECK: %[[AT:[a-z0-9_]+]] = arith.addi %[[BEGIN]], %[[T]]
+// CHECK: tensor.extract %{{.*}}[%[[AT]]]
+func.func @packed_pages(%q: tensor<?x8x?x64xf32>, %k: tensor<?x2x16x64xf32>, %pages: tensor<?xi32>, %indptr: tensor<?xi32>, %len: tensor<?xi32>) -> tensor<?x8x?x64xf32> {
+  %o = attn.attention %q, %k, %k pages(%pages, %indptr) lengths(%len) : tensor<?x8x?x64xf32>, tensor<?x2x16x64xf32>, tensor<?x2x16x64xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8x?x64xf32>
+  return %o : tensor<?x8x?x64xf32>
+}
+
+// -----
+
+// V as columns of K, and both as parts of one packed tensor: slices are read
+// where they lie.
+// CHECK-LABEL: @slices_are_read_in_place
+// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<2x3x?x96xf32>
+// CHECK: load_k
+// CHECK: ^bb0(%[[C:[a-z0-9]+]]: index):
+// CHECK: tensor.extract_slice %[[X]][%[[B:[a-z0-9]+]], 1, %[[C]], 0] [1, 1, 1, 96] [1, 1, 1, 1]
+// CHECK: load_v
+// CHECK: ^bb0(%[[C:[a-z0-9]+]]: index):
+// CHECK: tensor.extract_slice %[[X]][%[[B]], 1, %[[C]], 32] [1, 1, 1, 64] [1, 1, 1, 1]
+func.func @slices_are_read_in_place(%q: tensor<2x?x96xf32>, %x: tensor<2x3x?x96xf32>) -> tensor<2x?x64xf32> {
+  %c2 = arith.constant 2 : index
+  %m = tensor.dim %x, %c2 : tensor<2x3x?x96xf32>
+  %k = tensor.extract_slice %x[0, 1, 0, 0] [2, 1, %m, 96] [1, 1, 1, 1] : tensor<2x3x?x96xf32> to tensor<2x?x96xf32>
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %k, %c1 : tensor<2x?x96xf32>
+  %v = tensor.extract_slice %k[0, 0, 32] [2, %n, 64] [1, 1, 1] : tensor<2x?x96xf32> to tensor<2x?x64xf32>
+  %o = attn.attention %q, %k, %v : tensor<2x?x96xf32>, tensor<2x?x96xf32>, tensor<2x?x64xf32> -> tensor<2x?x64xf32>
+  return %o : tensor<2x?x64xf32>
+}

@@ -4,6 +4,7 @@
 #include "tools/attnc/Engine.h"
 #include "codegen/llvm/LowerToLLVM.h"
 #include "mlir/IR/MLIRContext.h"
+#include "passes/ScheduleFields.h"
 #include "tools/support/Dialects.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -50,8 +51,15 @@ int attnc::checkScheduleOptions(const SpecOptions &options) {
   };
   if (int code = check("--micro", options.micro, {"auto", "block", "row"}))
     return code;
-  return check("--producers", options.producers,
-               {"auto", "fuse", "materialize"});
+  if (int code = check("--producers", options.producers,
+                       {"auto", "fuse", "materialize"}))
+    return code;
+  llvm::Expected<ScheduleFields> fields =
+      ScheduleFields::parse(options.schedule);
+  if (fields)
+    return ExitOk;
+  printError("--schedule: " + llvm::toString(fields.takeError()));
+  return ExitUsage;
 }
 
 CompilerOptions attnc::compilerOptions(const SpecOptions &options) {
@@ -59,6 +67,7 @@ CompilerOptions attnc::compilerOptions(const SpecOptions &options) {
   compiler.producer = "attnc " ATTNC_VERSION;
   compiler.micro = options.micro;
   compiler.producers = options.producers;
+  compiler.schedule = options.schedule;
   compiler.countPairs = options.countPairs;
   return compiler;
 }

@@ -20,7 +20,8 @@ std::unique_ptr<mlir::MLIRContext> createContext();
 /// exit code for a name that does not exist.
 int chooseTargets(const SpecOptions &options, std::vector<Target> &targets);
 
-/// Checks the values of --micro and --producers; returns an exit code.
+/// Checks the values of --micro, --producers and --schedule; returns an exit
+/// code.
 int checkScheduleOptions(const SpecOptions &options);
 
 CompilerOptions compilerOptions(const SpecOptions &options);

@@ -82,7 +82,7 @@ void Explainer::explainLaunches() {
   report.line("launches", text);
 }
 
-void Explainer::run(View *given) {
+int Explainer::run(View *given) {
   view = given;
   const Signature &signature = spec.getSignature();
   auto list = [&](const std::vector<Argument> &arguments) {
@@ -112,7 +112,11 @@ void Explainer::run(View *given) {
   }
   explainLaunches();
   if (!refusal.empty())
-    report.line("compile", "not possible yet: " + refusal);
+    report.line("compile", (options.spec.schedule.empty() ? "not possible yet: "
+                                                          : "not possible: ") +
+                               refusal);
+  // What nobody has built yet is no error of the input; what is asked for is.
+  return refusal.empty() || options.spec.schedule.empty() ? ExitOk : ExitError;
 }
 
 int attnc::explainCommand(const ExplainOptions &options) {
@@ -146,6 +150,5 @@ int attnc::explainCommand(const ExplainOptions &options) {
     if (!view)
       return code;
   }
-  Explainer(*spec, options, shapes, targets.front()).run(view.get());
-  return ExitOk;
+  return Explainer(*spec, options, shapes, targets.front()).run(view.get());
 }

@@ -35,7 +35,7 @@ public:
   }
 
   /// `view`: the attentions with the operands that `--input` gives; or null.
-  void run(View *view);
+  int run(View *view);
 
 private:
   void explainMeaning(mlir::attn::AttentionOp op);

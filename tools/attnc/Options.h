@@ -22,6 +22,7 @@ struct SpecOptions {
   std::vector<std::string> targets; ///< empty: this machine
   std::string micro = "auto";       ///< as in PipelineOptions
   std::string producers = "auto";   ///< as in PipelineOptions
+  std::string schedule;             ///< as in PipelineOptions
   bool countPairs = false;          ///< as in PipelineOptions
 };
 
@@ -64,9 +65,25 @@ struct ExplainOptions {
   uint64_t seed = 0;               ///< as InputOptions::seed, for `view`
 };
 
+struct PtxSimOptions {
+  std::string path;
+  std::string entry; ///< empty: the only one
+  std::string grid;
+  std::string block; ///< empty: as .reqntid says
+  unsigned shared = 0;
+  std::vector<std::string> arguments; ///< see PtxArguments
+  uint64_t seed = 0;
+  bool races = true;
+  bool banks = true;
+  bool uninitialized = false;
+  unsigned bankLines = 5;
+  uint64_t limit = 0; ///< of warp instructions, 0: the executor's
+};
+
 int runCommand(const RunOptions &options);
 int compileCommand(const CompileOptions &options);
 int explainCommand(const ExplainOptions &options);
+int ptxSimCommand(const PtxSimOptions &options);
 
 } // namespace attnc
 

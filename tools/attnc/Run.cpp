@@ -87,10 +87,11 @@ int Runner::run() {
 int Runner::loadKernelFile() {
   const SpecOptions &wanted = options.spec;
   if (wanted.targets.size() > 1 || wanted.micro != "auto" ||
-      wanted.producers != "auto" || options.stage != 5) {
+      wanted.producers != "auto" || !wanted.schedule.empty() ||
+      options.stage != 5) {
     printError(wanted.path + ": a kernel file is compiled already; --micro, "
-                             "--producers, --stage and several --target are "
-                             "for specs");
+                             "--producers, --schedule, --stage and several "
+                             "--target are for specs");
     return ExitUsage;
   }
   llvm::Expected<Kernel> loaded = Kernel::load(

@@ -21,6 +21,7 @@ usage: attnc <command> [options]
   run      run a spec or a kernel file on arrays, check it, time it
   compile  write a kernel file, or the IR or code of any stage
   explain  say what a spec means, what it costs and how it is scheduled
+  ptx-sim  run a GPU kernel's PTX on the CPU and look for what is wrong with it
   help     this text, or 'attnc help <command>' for a command's options
 
   attnc run spec.mlir --input q=q.npy --input k=k.npy --input v=v.npy --output o.npy
@@ -28,9 +29,10 @@ usage: attnc <command> [options]
   attnc compile spec.mlir -o kernel.attnc
   attnc explain spec.mlir --shape q=1x8x4096x64
   attnc explain spec.mlir --shape q=1x8x4096x64 --view=mask.html
+  attnc ptx-sim kernel.ptx --grid 4,2 --shared 49152 --arg in:q.npy --arg i32:512
 
 exit codes: 0 fine, 1 error in the input or while compiling or running,
-            2 wrong usage, 3 --check failed
+            2 wrong usage, 3 --check failed or ptx-sim found something
 )";
 
 static void printVersion(llvm::raw_ostream &os) {
@@ -51,7 +53,7 @@ struct SpecArguments {
                  cl::value_desc("name"), cl::sub(sub), cl::cat(category)),
         targets("target",
                 cl::desc("Machine to compile for: native, x86-64, x86-64-v2, "
-                         "x86-64-v3, x86-64-v4"),
+                         "x86-64-v3, x86-64-v4, x86-64-v4+avx512bf16"),
                 cl::value_desc("name,..."), cl::CommaSeparated, cl::sub(sub),
                 cl::cat(category)),
         micro("micro", cl::desc("Micro-kernel: auto, block or row"),
@@ -61,14 +63,25 @@ struct SpecArguments {
                   cl::desc("What computes q, k and v: auto, fuse or "
                            "materialize"),
                   cl::value_desc("how"), cl::init("auto"), cl::sub(sub),
-                  cl::cat(category)) {}
+                  cl::cat(category)),
+        schedule("schedule",
+                 cl::desc("Fields of the schedule to set; the others are "
+                          "chosen"),
+                 cl::value_desc("query_tile = 48, ..."), cl::sub(sub),
+                 cl::cat(category)) {}
 
   cl::opt<std::string> path, function;
   cl::list<std::string> targets;
-  cl::opt<std::string> micro, producers;
+  cl::opt<std::string> micro, producers, schedule;
 
   SpecOptions get() {
-    return {path, function, targets, micro, producers, /*countPairs=*/false};
+    return {path,
+            function,
+            targets,
+            micro,
+            producers,
+            schedule,
+            /*countPairs=*/false};
   }
 };
 
@@ -201,6 +214,66 @@ struct ExplainArguments {
   int run();
 };
 
+struct PtxSimArguments {
+  cl::SubCommand sub{"ptx-sim", "Run a GPU kernel's PTX on the CPU"};
+  cl::OptionCategory category{"Options of ptx-sim"};
+  cl::opt<std::string> path{cl::Positional, cl::Required,
+                            cl::desc("<kernel.ptx>"), cl::sub(sub),
+                            cl::cat(category)};
+  cl::opt<std::string> entry{
+      "entry", cl::desc("The entry function, if the file has several"),
+      cl::value_desc("name"), cl::sub(sub), cl::cat(category)};
+  cl::opt<std::string> grid{"grid", cl::desc("Blocks (default 1)"),
+                            cl::value_desc("x,y,z"), cl::init("1"),
+                            cl::sub(sub), cl::cat(category)};
+  cl::opt<std::string> block{
+      "block", cl::desc("Threads of a block (default: what .reqntid says)"),
+      cl::value_desc("x,y,z"), cl::sub(sub), cl::cat(category)};
+  cl::opt<unsigned> shared{"shared",
+                           cl::desc("Bytes of dynamic shared memory"),
+                           cl::value_desc("bytes"),
+                           cl::init(0),
+                           cl::sub(sub),
+                           cl::cat(category)};
+  cl::list<std::string> arguments{
+      "arg",
+      cl::desc("A parameter, in order: i32:N i64:N f32:X f64:X, null, bytes:N, "
+               "in:FILE.npy, out:FILE.npy:f16[2x64], inout:FILE.npy:FILE.npy, "
+               "tma:in:FILE.npy,box=64x64,swizzle=128 (or %N for the array of "
+               "parameter N)"),
+      cl::value_desc("kind:value"), cl::sub(sub), cl::cat(category)};
+  cl::opt<uint64_t> seed{"seed",
+                         cl::desc("Of the order of warps (default 0)"),
+                         cl::value_desc("number"),
+                         cl::init(0),
+                         cl::sub(sub),
+                         cl::cat(category)};
+  cl::opt<bool> races{
+      "race",
+      cl::desc("Look for races, early reads of asynchronous copies and missing "
+               "fences (default; --race=false leaves it out)"),
+      cl::init(true), cl::sub(sub), cl::cat(category)};
+  cl::opt<bool> banks{"bank",
+                      cl::desc("Count bank conflicts of shared memory (default; "
+                               "--bank=false leaves it out)"),
+                      cl::init(true), cl::sub(sub), cl::cat(category)};
+  cl::opt<unsigned> bankLines{
+      "bank-lines", cl::desc("Lines of bank conflicts to list (default 5)"),
+      cl::value_desc("number"), cl::init(5), cl::sub(sub), cl::cat(category)};
+  cl::opt<bool> uninitialized{
+      "uninitialized",
+      cl::desc("Report reads of shared memory that nobody has written"),
+      cl::sub(sub), cl::cat(category)};
+  cl::opt<uint64_t> limit{
+      "limit", cl::desc("Warp instructions after which to give up"),
+      cl::value_desc("number"), cl::init(0), cl::sub(sub), cl::cat(category)};
+
+  int run() {
+    return ptxSimCommand({path, entry, grid, block, shared, arguments, seed,
+                          races, banks, uninitialized, bankLines, limit});
+  }
+};
+
 } // namespace
 
 int ExplainArguments::run() {
@@ -284,6 +357,7 @@ int main(int argc, char **argv) {
   RunArguments run;
   CompileArguments compile;
   ExplainArguments explain;
+  PtxSimArguments ptxSim;
   cl::HideUnrelatedOptions(run.category, run.sub);
   cl::HideUnrelatedOptions(compile.category, compile.sub);
   cl::HideUnrelatedOptions(explain.category, explain.sub);
@@ -299,6 +373,8 @@ int main(int argc, char **argv) {
     return compile.run();
   if (explain.sub)
     return explain.run();
+  if (ptxSim.sub)
+    return ptxSim.run();
   llvm::errs() << helpText;
   return ExitUsage;
 }

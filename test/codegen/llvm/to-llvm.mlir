@@ -2,7 +2,7 @@
 // RUN: attnc-opt %s --attn-cpu-to-llvm=target=x86-64 | FileCheck %s --check-prefix=OLD
 // RUN: not attnc-opt %s --attn-cpu-to-llvm=target=i386 2>&1 | FileCheck %s --check-prefix=TARGET
 
-// TARGET: error: unknown target 'i386'; known are native, x86-64, x86-64-v2, x86-64-v3, x86-64-v4
+// TARGET: error: unknown target 'i386'; known are native, x86-64, x86-64-v2, x86-64-v3, x86-64-v4, x86-64-v4+avx512bf16
 
 // Bodies and constants are internal, entry points are not; pointers that the
 // runtime keeps apart do not alias, those of a tensor that comes twice do.

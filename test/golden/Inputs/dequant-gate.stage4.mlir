@@ -18,7 +18,7 @@ module {
       %5 = arith.minsi %4, %c96 : index
       %dim_1 = tensor.dim %arg1, %c2 : tensor<?x8x?x64xi8>
       %6 = arith.subi %dim_1, %dim_0 : index
-      %tile = attn.fold head(%arg7) rows(%3, %5) keys(%dim_1) symbols(%c0, %dim_1, %6, %dim_1) plan = <components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (s0), upper = (d0)[s0, s1, s2, s3] -> (d0, s1 - 1), row_lower = ()[s0, s1, s2, s3] -> (s2), row_upper = ()[s0, s1, s2, s3] -> (s3 - 1)>]> kernel = #attn.softmax scale = 1.250000e-01 schedule = <micro = block, query_tile = 96, heads = 1, key_block = 128, lanes = 8, register_keys = 4, register_vectors = 3, q = direct, k = fuse, v = fuse, why = ["block micro-kernel: queries in lanes, keys and values read as broadcasts in place", "register tile 4 keys x 24 queries: 12 of 16 vector registers accumulate", "tiles of 96 query rows, keys in blocks of 128: scores and sums stay in the first-level cache", "k: 1 producer fused into the loader: 2 operations an element cost less than a second buffer", "v: 1 producer fused into the loader: 2 operations an element cost less than a second buffer"]> load_q {
+      %tile = attn.fold head(%arg7) rows(%3, %5) keys(%dim_1) symbols(%c0, %dim_1, %6, %dim_1) plan = <components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (s0), upper = (d0)[s0, s1, s2, s3] -> (d0, s1 - 1), row_lower = ()[s0, s1, s2, s3] -> (s2), row_upper = ()[s0, s1, s2, s3] -> (s3 - 1)>]> kernel = #attn.softmax scale = 1.250000e-01 schedule = <micro = block, query_tile = 96, heads = 1, key_block = 128, lanes = 8, register_keys = 4, register_vectors = 3, q = direct, k = fuse, v = fuse, order = down, why = ["block micro-kernel: queries in lanes, keys and values read as broadcasts in place", "register tile 4 keys x 24 queries: 12 of 16 vector registers accumulate", "tiles of 96 query rows, keys in blocks of 128: scores and sums stay in the first-level cache", "tiles of a head from its last rows on: those keep the most keys, and begin first", "k: 1 producer fused into the loader: 2 operations an element cost less than a second buffer", "v: 1 producer fused into the loader: 2 operations an element cost less than a second buffer"]> load_q {
       ^bb0(%arg10: index, %arg11: index):
         %extracted_slice = tensor.extract_slice %arg0[%arg6, %arg10, %arg11, 0] [1, 1, 1, 64] [1, 1, 1, 1] : tensor<?x8x?x64xf32> to tensor<1x1x1x64xf32>
         attn.yield %extracted_slice : tensor<1x1x1x64xf32>
@@ -63,7 +63,7 @@ module {
       scf.forall.in_parallel {
         tensor.parallel_insert_slice %tile into %arg9[%arg6, %arg7, %3, 0] [1, 1, %5, 64] [1, 1, 1, 1] : tensor<1x?x64xf32> into tensor<?x8x?x64xf32>
       }
-    } {mapping = [#attn.grid<0>, #attn.grid<1>, #attn.grid<2>]}
+    } {mapping = [#attn.grid<0>, #attn.grid<1>, #attn.grid<2, down>]}
     return %2 : tensor<?x8x?x64xf32>
   }
 }

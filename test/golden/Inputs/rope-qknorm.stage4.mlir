@@ -76,7 +76,7 @@ module {
       %7 = arith.subi %dim_4, %6 : index
       %8 = arith.minsi %7, %c96 : index
       %9 = arith.subi %dim_2, %dim_4 : index
-      %tile = attn.fold head(%arg7) rows(%6, %8) keys(%dim_2) symbols(%c0, %dim_2, %9, %dim_2) plan = <components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (s0), upper = (d0)[s0, s1, s2, s3] -> (d0, s1 - 1), row_lower = ()[s0, s1, s2, s3] -> (s2), row_upper = ()[s0, s1, s2, s3] -> (s3 - 1)>]> kernel = #attn.softmax scale = 1.250000e-01 schedule = <micro = block, query_tile = 96, heads = 1, key_block = 128, lanes = 8, register_keys = 4, register_vectors = 3, q = fuse, k = materialize, v = direct, why = ["block micro-kernel: queries in lanes, keys and values read as broadcasts in place", "register tile 4 keys x 24 queries: 12 of 16 vector registers accumulate", "tiles of 96 query rows, keys in blocks of 128: scores and sums stay in the first-level cache", "q: 3 producers fused into the loader: each query row is loaded once", "k: 3 producers materialized once in O(m d): every query tile would recompute 19 operations an element"]> load_q {
+      %tile = attn.fold head(%arg7) rows(%6, %8) keys(%dim_2) symbols(%c0, %dim_2, %9, %dim_2) plan = <components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (s0), upper = (d0)[s0, s1, s2, s3] -> (d0, s1 - 1), row_lower = ()[s0, s1, s2, s3] -> (s2), row_upper = ()[s0, s1, s2, s3] -> (s3 - 1)>]> kernel = #attn.softmax scale = 1.250000e-01 schedule = <micro = block, query_tile = 96, heads = 1, key_block = 128, lanes = 8, register_keys = 4, register_vectors = 3, q = fuse, k = materialize, v = direct, order = down, why = ["block micro-kernel: queries in lanes, keys and values read as broadcasts in place", "register tile 4 keys x 24 queries: 12 of 16 vector registers accumulate", "tiles of 96 query rows, keys in blocks of 128: scores and sums stay in the first-level cache", "tiles of a head from its last rows on: those keep the most keys, and begin first", "q: 3 producers fused into the loader: each query row is loaded once", "k: 3 producers materialized once in O(m d): every query tile would recompute 19 operations an element"]> load_q {
       ^bb0(%arg10: index, %arg11: index):
         %extracted_slice = tensor.extract_slice %arg0[%arg6, %arg10, %arg11, 0] [1, 1, 1, 64] [1, 1, 1, 1] : tensor<?x8x?x64xf32> to tensor<1x1x1x64xf32>
         %10 = tensor.empty() : tensor<1x1x1xf32>
@@ -124,7 +124,7 @@ module {
       scf.forall.in_parallel {
         tensor.parallel_insert_slice %tile into %arg9[%arg6, %arg7, %6, 0] [1, 1, %8, 64] [1, 1, 1, 1] : tensor<1x?x64xf32> into tensor<?x8x?x64xf32>
       }
-    } {mapping = [#attn.grid<0>, #attn.grid<1>, #attn.grid<2>]}
+    } {mapping = [#attn.grid<0>, #attn.grid<1>, #attn.grid<2, down>]}
     return %5 : tensor<?x8x?x64xf32>
   }
 }

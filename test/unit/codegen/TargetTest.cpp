@@ -39,7 +39,7 @@ TEST(Target, UnknownNameListsTheKnownOnes) {
   ASSERT_FALSE(static_cast<bool>(target));
   EXPECT_EQ(llvm::toString(target.takeError()),
             "unknown target 'pentium'; known are native, x86-64, x86-64-v2, "
-            "x86-64-v3, x86-64-v4");
+            "x86-64-v3, x86-64-v4, x86-64-v4+avx512bf16");
 }
 
 TEST(Target, HostUsesOnlyWhatTheRuntimeSees) {

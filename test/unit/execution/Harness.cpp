@@ -323,7 +323,8 @@ std::optional<size_t> Engine::workspace(const Kernel &kernel,
 
 std::vector<std::string> attnc::test::runnableLevels() {
   std::vector<std::string> levels;
-  for (const char *name : {"x86-64-v2", "x86-64-v3", "x86-64-v4"}) {
+  for (const char *name :
+       {"x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4+avx512bf16"}) {
     llvm::Expected<Target> target = Target::parse(name);
     if (!target) {
       llvm::consumeError(target.takeError());

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Keys that lie in pages: which rows exist, and where the rows of a key block
+// begin. Rows are read in place: once a block their offsets go into a table, so
+// that a row costs one scalar load wherever it lies.
+
+#ifndef ATTNC_CODEGEN_CPU_KEYPAGES_H
+#define ATTNC_CODEGEN_CPU_KEYPAGES_H
+
+#include "codegen/cpu/KeyWalk.h"
+#include "codegen/cpu/LaneEmitter.h"
+#include "dialect/Attn.h"
+#include <functional>
+
+namespace attnc::cpu {
+
+class KeyPages {
+public:
+  /// `op` has a page region. `offsets` makes a table of i64, one a key of a
+  /// block and of the register tile that rounds it up.
+  KeyPages(Emitter &e, mlir::attn::FoldOp op, OuterValues &outer,
+           std::function<Value()> offsets);
+
+  /// Calls `body` with each longest run of rows among first .. last whose pages
+  /// exist. The others are reported.
+  void eachRun(Value first, Value last,
+               llvm::function_ref<void(KeyInterval)> body);
+  /// Whether the page of row c exists; reports where `isAsked` and it does not.
+  Value exists(Value c, Value isAsked);
+
+  /// What a loader of paged rows reads in place, as memref<? x length> whose
+  /// row numbers are offsets in elements; null where it computes rows.
+  Value directRows(mlir::Region &loader);
+  /// The offset of key j of the block, for such a memref.
+  Value offsetOf(Value rows, Value j);
+
+  /// Fills the tables for keys `block` .. `block` + count - 1; those behind, a
+  /// register tile's number of them, repeat the last.
+  void locate(KeyWalk &keys, Value block, Value count);
+  /// Calls body(j, page, row in it) for these keys.
+  void eachKey(KeyWalk &keys, Value block, Value count,
+               llvm::function_ref<void(Value, Value, Value)> body);
+
+private:
+  Emitter &e;
+  mlir::attn::FoldOp op;
+  OuterValues &outer;
+  std::function<Value()> makeTable;
+  Value size, count; // rows of a page, pages
+
+  /// Operands with one table: they are parts of one tensor.
+  struct Operand {
+    Value source; // memref
+    unsigned pageDim, rowDim;
+    Value pageStride, rowStride, table;
+    llvm::SmallVector<Value, 2> views;
+  };
+  llvm::SmallVector<Operand, 2> operands;
+
+  Value pageOf(Value t);
+  Value isPage(Value page);
+  Value numberOf(Value c); // of the page in the batch
+  Value skip(Value c, Value last, bool existing);
+  Operand &operandOf(Value source, unsigned pageDim, unsigned rowDim);
+};
+
+} // namespace attnc::cpu
+
+#endif // ATTNC_CODEGEN_CPU_KEYPAGES_H
