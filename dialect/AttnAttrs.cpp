@@ -251,7 +251,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t lanes, int64_t registerKeys,
                                    int64_t registerVectors, LoadMode, LoadMode,
                                    LoadMode, Products products, GridOrder,
-                                   Attribute lists, ArrayAttr why) {
+                                   int64_t strip, Attribute lists,
+                                   ArrayAttr why) {
   struct Size {
     StringRef name;
     int64_t value, largest;
@@ -260,7 +261,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
        {Size{"query_tile", queryTile, 4096}, Size{"heads", heads, 1024},
         Size{"key_block", keyBlock, 4096},
         Size{"register_keys", registerKeys, 32},
-        Size{"register_vectors", registerVectors, 32}})
+        Size{"register_vectors", registerVectors, 32},
+        Size{"strip", strip, queryTile}})
     if (value < 1 || value > largest)
       return emitError() << name << " must be 1 to " << largest << ", got "
                          << value;

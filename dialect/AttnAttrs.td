@@ -280,6 +280,8 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     `order` says in which order threads begin tiles: `up` and `down` walk one
     head after the other, its rows from the first or from the last on;
     `up_across` and `down_across` take a tile of every head before the next.
+    With `strip` s the tiles of components that keep a window or chunk along the
+    innermost axis of a grid are s columns wide, where s divides the grid's.
     `lists` is the schedule of launches that walk a list a query row, if there
     are any. `why` keeps one sentence a decision for `attnc explain`.
   }];
@@ -291,6 +293,7 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     EnumParameter<Attn_LoadMode>:$v,
     DefaultValuedParameter<"::mlir::attn::Products", "::mlir::attn::Products::Fma">:$products,
     DefaultValuedParameter<"::mlir::attn::GridOrder", "::mlir::attn::GridOrder::Up">:$order,
+    DefaultValuedParameter<"int64_t", "1">:$strip,
     OptionalParameter<"::mlir::Attribute">:$lists,
     OptionalParameter<"::mlir::ArrayAttr">:$why);
   let assemblyFormat = "`<` struct(params) `>`";

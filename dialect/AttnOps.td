@@ -306,8 +306,9 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedOperandSegments, AttrSizedResultSegm
       [0, count) sets the status `page`, and no query keeps its keys; pages of
       keys that no query of the tile visits are not asked for.
 
-    With `step` s the tile's rows are `row`, `row` + s, `row` + 2 s, ... A
-    `partial` fold yields its state instead of finished rows: the tile in the
+    With `step` s the tile's rows are `row`, `row` + s, `row` + 2 s, ...; with
+    `run` u, too, u rows from each of these on: row t is `row` + (t floordiv u) s
+    + t mod u. A `partial` fold yields its state instead of finished rows: the tile in the
     compute type and (m, l) as [heads, rows, 2]. `pairs`, [heads, rows] of i64,
     is the number of keys that the kernel computes scores of, kept or not.
 
@@ -323,7 +324,7 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedOperandSegments, AttrSizedResultSegm
   let arguments = (ins Index:$head, Index:$row, Index:$rows, Index:$keys,
     Optional<Index>:$page_size, Optional<Index>:$page_count, Variadic<Index>:$symbols, Attn_PlanAttr:$plan, AnyAttr:$kernel, F64Attr:$scale,
     Attn_ScheduleAttr:$schedule, DefaultValuedAttr<I64Attr, "1">:$step,
-    UnitAttr:$partial);
+    DefaultValuedAttr<I64Attr, "1">:$run, UnitAttr:$partial);
   let regions = (region SizedRegion<1>:$load_q, SizedRegion<1>:$load_k, SizedRegion<1>:$load_v,
     MaxSizedRegion<1>:$score, MaxSizedRegion<1>:$tests, MaxSizedRegion<1>:$values,
     MaxSizedRegion<1>:$count, MaxSizedRegion<1>:$element, MaxSizedRegion<1>:$page,
@@ -332,7 +333,7 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedOperandSegments, AttrSizedResultSegm
     Optional<AnyRankedTensor>:$pairs);
   let assemblyFormat = [{
     (`partial` $partial^)? `head` `(` $head `)` `rows` `(` $row `,` $rows `)`
-    (`step` $step^)? `keys` `(` $keys `)`
+    (`step` $step^)? (`run` $run^)? `keys` `(` $keys `)`
     (`pages` `(` $page_size^ `,` $page_count `)`)? `symbols` `(` $symbols `)` `plan` `=` $plan `kernel` `=` $kernel `scale` `=` $scale
     `schedule` `=` $schedule attr-dict
     `load_q` $load_q `load_k` $load_k `load_v` $load_v

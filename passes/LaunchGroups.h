@@ -12,8 +12,9 @@ namespace attnc {
 struct LaunchGroup {
   mlir::attn::PlanAttr plan;
   mlir::attn::ScheduleAttr schedule;
-  /// Rows of a tile lie this far apart: those of one class of a lattice.
-  int64_t step = 1;
+  /// Rows of a tile lie this far apart, those of one class of a lattice, or
+  /// runs of rows, those of a strip of a grid.
+  int64_t step = 1, run = 1;
 };
 
 /// The launches of a plan, in order; each but the first goes on where the one

@@ -54,6 +54,8 @@ struct TileShape {
   /// Query rows of the operand, which panels count whether or not lengths end
   /// before them; 0: those at positions.
   int64_t rows = 0;
+  /// Columns of a strip, where components keep columns of a grid.
+  int64_t strip = 1;
 
   static TileShape of(mlir::attn::ScheduleAttr schedule);
   int64_t getPanel() const {

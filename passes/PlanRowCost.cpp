@@ -13,7 +13,8 @@ using llvm::ArrayRef;
 std::optional<RowComponent> RowComponent::bind(PlanAttr plan,
                                                ComponentAttr component,
                                                ArrayRef<int64_t> symbols,
-                                               const RowValues &values) {
+                                               const RowValues &values,
+                                               int64_t strip) {
   RowComponent row;
   row.plan = plan;
   row.component = component;
@@ -27,8 +28,11 @@ std::optional<RowComponent> RowComponent::bind(PlanAttr plan,
   row.knownAt.assign(plan.getValues().size(), INT64_MIN);
   row.walk = walkKindOf(plan, component);
   row.walked = walkedAtom(plan, component);
-  row.tests =
-      component.getTestNumbers().size() > (row.walk != WalkKind::None ? 1 : 0);
+  row.columns = GridColumns::of(plan, component);
+  if (stripOf(plan, component, strip))
+    row.strip = strip;
+  size_t known = row.walk != WalkKind::None || row.columns ? 1 : 0;
+  row.tests = component.getTestNumbers().size() > known;
   row.corners = cornersDecide(plan, component);
   if (row.walk == WalkKind::None)
     return row;
@@ -164,6 +168,32 @@ static int64_t columnRank(int64_t position, int64_t period, int64_t width) {
          std::max<int64_t>(position - periods * period - (period - width), 0);
 }
 
+/// Positions below `position`, from 0 on, in `count` columns from `first` on of
+/// a grid.
+static int64_t stripRank(int64_t position, int64_t extent, int64_t first,
+                         int64_t count) {
+  int64_t row = llvm::divideFloorSigned(position, extent);
+  return row * count +
+         std::clamp<int64_t>(position - row * extent - first, 0, count);
+}
+
+/// The columns that some query of a tile keeps; all of them where its strip
+/// goes on at the other side of the grid.
+void RowComponent::enterStrip(const TileRowRange &rows) {
+  int64_t extent = columns->getExtent(), x = llvm::mod(rows.first, extent);
+  bool wraps = x + strip > extent;
+  firstColumn = wraps ? 0 : columns->first(x);
+  columnCount = wraps ? extent : columns->width(x, strip);
+}
+
+/// Keys of an interval in the columns that the query keeps.
+int64_t RowComponent::keptOf(Interval keys, int64_t i) const {
+  int64_t extent = columns->getExtent(), x = llvm::mod(i, extent);
+  int64_t first = columns->first(x), count = columns->count(x);
+  return stripRank(keys.last + 1, extent, first, count) -
+         stripRank(keys.first, extent, first, count);
+}
+
 /// The keys that the walk of row i numbers one after the other.
 RowComponent::Interval RowComponent::numbersOf(Interval keys, int64_t i) const {
   if (keys.isEmpty())
@@ -172,6 +202,11 @@ RowComponent::Interval RowComponent::numbersOf(Interval keys, int64_t i) const {
     int64_t base = llvm::mod(i, period);
     return {llvm::divideCeilSigned(keys.first - base, period),
             llvm::divideFloorSigned(keys.last - base, period)};
+  }
+  if (strip > 1) {
+    int64_t extent = columns->getExtent();
+    return {stripRank(keys.first, extent, firstColumn, columnCount),
+            stripRank(keys.last + 1, extent, firstColumn, columnCount) - 1};
   }
   if (walk == WalkKind::Columns)
     return {columnRank(keys.first, period, width),
@@ -229,9 +264,9 @@ std::optional<PlanCost> RowComponent::costOfList(int64_t i) {
 /// The numbers of the keys that some row of a run visits, as kernels find them.
 std::optional<RowComponent::Interval>
 RowComponent::visitedBy(TileRowRange rows) {
-  int64_t last = rows.first + (rows.count - 1) * rows.step;
+  int64_t first = rows.at(0), last = rows.at(rows.count - 1);
   if (corners) {
-    int64_t from = std::max(rows.first, symbols[QBegin]),
+    int64_t from = std::max(first, symbols[QBegin]),
             to = std::min(last, symbols[QEnd] - 1);
     if (!tighten(component.getRowLower(), from, true, from) ||
         !tighten(component.getRowUpper(), to, false, to))
@@ -248,10 +283,11 @@ RowComponent::visitedBy(TileRowRange rows) {
     if (!tighten(component.getLower(), from, true, keys.first) ||
         !tighten(component.getUpper(), to, false, keys.last))
       return std::nullopt;
-    return numbersOf(keys, rows.first);
+    return numbersOf(keys, first);
   }
   Interval all{INT64_MAX, INT64_MIN};
-  for (int64_t i = rows.first; i <= last; i += rows.step) {
+  for (int64_t u = 0; u < rows.count; ++u) {
+    int64_t i = rows.at(u);
     std::optional<Interval> keys = keysOf(i);
     if (!keys)
       return std::nullopt;
@@ -270,9 +306,9 @@ std::optional<PlanCost> RowComponent::costOfRows(TileRowRange rows,
   PlanCost cost;
   int64_t low = INT64_MAX, high = INT64_MIN;
   int64_t fullLow = INT64_MIN, fullHigh = INT64_MAX;
-  bool isWhole = !tests; // every row of the tile keeps what it visits
+  bool isWhole = !tests && !columns; // every row of the tile keeps all of it
   for (int64_t u = 0; u < rows.count; ++u) {
-    int64_t i = rows.first + u * rows.step;
+    int64_t i = rows.at(u);
     std::optional<Interval> keys = keysOf(i);
     if (!keys)
       return std::nullopt;
@@ -282,7 +318,7 @@ std::optional<PlanCost> RowComponent::costOfRows(TileRowRange rows,
       continue;
     }
     PlanCost kept;
-    kept.keptPairs = numbers.size();
+    kept.keptPairs = columns ? keptOf(*keys, i) : numbers.size();
     kept.keptIsExact = !tests;
     cost += kept;
     low = std::min(low, numbers.first);
@@ -327,16 +363,14 @@ std::optional<PlanCost> RowComponent::costOfBlocks(TileRowRange rows,
          panel += shape.getPanel()) {
       int64_t from = std::max(panel, t),
               to = std::min(panel + shape.getPanel(), end);
-      std::optional<Interval> keys =
-          visitedBy({rows.first + from, to - from, 1, to - from});
+      std::optional<Interval> keys = visitedBy(rows.part(from, to - from));
       if (!keys)
         return std::nullopt;
       part.visitedPairs +=
           common(*list, *keys) *
           (std::min(panel + shape.getPanel(), rows.all) - panel);
     }
-    std::optional<Interval> all =
-        visitedBy({rows.first + t, end - t, 1, end - t});
+    std::optional<Interval> all = visitedBy(rows.part(t, end - t));
     if (!all)
       return std::nullopt;
     bool isWhole = !tests && t == 0 && end == rows.count &&
@@ -358,18 +392,19 @@ std::optional<PlanCost> RowComponent::costOfTile(TileRowRange rows,
   if (walk == WalkKind::List) {
     PlanCost cost;
     for (int64_t u = 0; u < rows.count; ++u) {
-      std::optional<PlanCost> list = costOfList(rows.first + u * rows.step);
+      std::optional<PlanCost> list = costOfList(rows.at(u));
       if (!list)
         return std::nullopt;
       cost += *list;
     }
     return cost;
   }
+  if (strip > 1)
+    enterStrip(rows);
   std::optional<PlanCost> cost = costOfRows(rows, shape.keyTile);
   for (int64_t done = 0; cost && done < rows.count; done += shape.getPanel()) {
     int64_t count = std::min(shape.getPanel(), rows.count - done);
-    std::optional<Interval> keys =
-        visitedBy({rows.first + done * rows.step, count, rows.step, count});
+    std::optional<Interval> keys = visitedBy(rows.part(done, count));
     if (!keys)
       return std::nullopt;
     PlanCost panel;

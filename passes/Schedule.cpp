@@ -9,6 +9,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/Pass.h"
 #include "passes/Passes.h"
+#include "passes/PlanStrips.h"
 #include "passes/PlanTrend.h"
 #include "passes/PlanWalk.h"
 #include "passes/RowProducers.h"
@@ -53,6 +54,7 @@ public:
       return failure();
     chooseProducts();
     chooseTiles();
+    chooseStrip();
     chooseOrder();
     if (failed(chooseLoads()))
       return failure();
@@ -72,6 +74,7 @@ private:
   int64_t registerKeys = 0, registerVectors = 0;
   LoadMode q = LoadMode::Direct, k = LoadMode::Direct, v = LoadMode::Direct;
   GridOrder order = GridOrder::Up;
+  int64_t strip = 1;
   ScheduleAttr lists;
 
   SmallVector<StringRef> whyRefs() {
@@ -107,6 +110,7 @@ private:
     v = asked.load("v").value_or(written.getV());
     products = asked.products().value_or(written.getProducts());
     order = asked.order().value_or(written.getOrder());
+    strip = pick("strip", written.getStrip());
     if (written.getLists())
       lists = listSchedule(written.getListSchedule());
     if (written.getWhy())
@@ -127,7 +131,7 @@ private:
     ScheduleAttr schedule = ScheduleAttr::getChecked(
         [&] { return refuse(); }, op.getContext(), micro, queryTile, heads,
         keyBlock, lanes, registerKeys, registerVectors, q, k, v, products,
-        order, Attribute(lists), b.getStrArrayAttr(whyRefs()));
+        order, strip, Attribute(lists), b.getStrArrayAttr(whyRefs()));
     if (!schedule || failed(check(schedule)))
       return failure();
     op.setScheduleAttr(schedule);
@@ -231,7 +235,7 @@ private:
         pickOf("register_keys", chosen.getRegisterKeys()),
         pickOf("register_vectors", chosen.getRegisterVectors()), chosen.getQ(),
         chosen.getK(), chosen.getV(), chosen.getProducts(), chosen.getOrder(),
-        Attribute(), ArrayAttr());
+        /*strip=*/1, Attribute(), ArrayAttr());
   }
 
   /// Lists are of one row: query heads that share keys share its list.
@@ -247,8 +251,8 @@ private:
             countText(group, "head"));
     return listSchedule(ScheduleAttr::get(
         op.getContext(), MicroKernel::Row, 1, group, kKeyBlock, lanes, 2, 2, q,
-        once(k), once(v), Products::Fma, GridOrder::Up, Attribute(),
-        ArrayAttr()));
+        once(k), once(v), Products::Fma, GridOrder::Up, /*strip=*/1,
+        Attribute(), ArrayAttr()));
   }
 
   LogicalResult chooseMicroKernel() {
@@ -363,6 +367,48 @@ private:
             "registers accumulate",
             registerKeys, panel, registerKeys * registerVectors,
             options.vectorRegisters);
+  }
+
+  /// Windows and chunks on a grid keep few columns of each grid row: queries
+  /// that share most of them lie in few columns, too.
+  void chooseStrip() {
+    PlanAttr plan = op.getPlanAttr();
+    if (plan && micro == MicroKernel::Block && !op.getPages())
+      for (ComponentAttr component : plan.getComponents())
+        if (auto columns = attnc::GridColumns::of(plan, component)) {
+          strip = stripFor(*columns);
+          break;
+        }
+    strip = pick("strip", strip);
+  }
+
+  /// The divisor of the grid's columns with which a panel visits fewest keys; 1
+  /// where rows of the grid do not much worse.
+  int64_t stripFor(const attnc::GridColumns &columns) {
+    int64_t extent = columns.getExtent(), panel = lanes * registerVectors;
+    // The other axes are taken to reach as far.
+    int64_t middle = extent / 2;
+    int64_t reach = columns.width(middle, 1) - 1;
+    auto keysOf = [&](int64_t width) { // of a panel, by a typical strip
+      int64_t gridRows = llvm::divideCeil(panel, width), sum = 0;
+      for (int64_t x = 0; x < extent; x += width)
+        sum += columns.width(x, width);
+      return (gridRows + reach) * sum / (extent / width);
+    };
+    int64_t best = 1, fewest = keysOf(extent);
+    int64_t wholeRows = fewest;
+    constexpr int64_t kMaxStrip = 32; // results are stored by so many slices
+    for (int64_t width = 2; width <= std::min(kMaxStrip, extent / 2); ++width)
+      if (extent % width == 0 && keysOf(width) < fewest) {
+        fewest = keysOf(width);
+        best = width;
+      }
+    if (fewest * 5 > wholeRows * 4)
+      return 1;
+    because("strips of {0} of a grid's {1} columns: {2} queries visit about "
+            "{3} keys, not {4}",
+            best, extent, panel, fewest, wholeRows);
+    return best;
   }
 
   /// Threads take tiles one by one: the longest go first, so that none of them

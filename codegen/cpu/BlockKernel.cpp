@@ -255,7 +255,7 @@ void BlockFold::storeLse(Value panel, Value first, Value count) {
   });
   e.loop(e.idx(0), count, 1, [&](Value r) {
     e.store(e.load(e.b.getF32Type(), staged, r), c().lseOut,
-            {e.idx(0), e.add(first, r)});
+            {e.idx(0), placeOf(e.add(first, r))});
   });
 }
 

@@ -150,9 +150,7 @@ FoldLowering::PairLanes BlockFold::lanesOf(const Panel &panel, Value group) {
   pair.head = head;
   Value t = e.add(e.splat(e.add(panel.first, group), lanes), e.iota(lanes));
   t = e.min(t, e.splat(e.sub(rows, e.idx(1)), lanes));
-  if (step != 1)
-    t = e.mul(t, e.splat(e.idx(step), lanes));
-  pair.r = e.add(t, e.splat(row, lanes));
+  pair.r = e.add(tile.offsetOf(e, t), e.splat(row, lanes));
   pair.i = e.add(pair.r, e.splat(symbols[QBegin], lanes));
   return pair;
 }

@@ -10,6 +10,7 @@
 #include "codegen/cpu/RowProgram.h"
 #include "codegen/cpu/TileBounds.h"
 #include "dialect/Attn.h"
+#include "passes/PlanStrips.h"
 #include <memory>
 
 namespace attnc::cpu {
@@ -52,7 +53,7 @@ protected:
   int64_t lanes;
   int64_t d, dv; // head sizes
   Value head, row, rows, keys;
-  int64_t step;
+  TileRows tile;
   Values symbols;
   Value kRows, vRows; // operands read in place, [m][d]; null: loaded
   std::unique_ptr<KeyPages> pages; // null: key rows follow each other
@@ -80,7 +81,10 @@ protected:
                               Value destination, int64_t length);
 
   /// Row number t of the tile in the operand.
-  Value rowAt(Value t) { return e.add(row, e.mul(t, e.idx(step))); }
+  Value rowAt(Value t) { return e.add(row, tile.offsetOf(e, t)); }
+  /// Where it stands in the results: their views step as the tile does, but for
+  /// runs, whose results are seen whole.
+  Value placeOf(Value t) { return tile.run == 1 ? t : tile.offsetOf(e, t); }
 
   //===--------------------------------------------------------------------===//
   // Keys
@@ -136,11 +140,13 @@ private:
   FoldContext context;
   Value finishedRow; // staging of the epilogue's argument
   Value seenBits;    // of seenSet
+  Value stripTable;  // rows of a block's keys
 
   llvm::LogicalResult foldTile();
   /// Folds the keys of `walked` that have a page, within `clip` (null: all).
   llvm::LogicalResult foldExisting(Walked &walked, TileBounds::Clip *clip);
   mlir::FailureOr<Walked> walk(mlir::attn::ComponentAttr component);
+  std::unique_ptr<KeyWalk> walkStrip(const attnc::GridColumns &columns);
   /// Folds each run of contiguous keys that a list of blocks gives, with
   /// `walked`'s bounds clipped to it.
   llvm::LogicalResult foldBlocks(Walked &walked);

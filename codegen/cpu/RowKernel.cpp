@@ -418,7 +418,7 @@ private:
           result = failure();
         Value m = e.load(ct, maxima, query);
         if (c().lseOut)
-          e.store(logSumExp(m, l), c().lseOut, {g, t});
+          e.store(logSumExp(m, l), c().lseOut, {g, placeOf(t)});
         if (op.getPartial())
           storeState(m, l, g, t);
         if (pairCounts)

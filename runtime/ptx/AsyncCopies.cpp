@@ -29,9 +29,9 @@ void runCpAsync(Warp &warp, const Inst &in, uint32_t mask) {
     if (in.extra) {
       uint32_t size = warp.regs[in.d2 + lane];
       if (size > in.count)
-        warp.fail(in, format("the source size %u is larger than %u", size,
-                             in.count),
-                  static_cast<int>(lane));
+        warp.fail(
+            in, format("the source size %u is larger than %u", size, in.count),
+            static_cast<int>(lane));
       copy.sourceSize = static_cast<uint8_t>(size);
     }
     copy.target = sharedAt(warp, in, warp.address(in, lane), in.count, in.count,

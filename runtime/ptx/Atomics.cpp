@@ -16,7 +16,10 @@ namespace ptx {
 
 enum AtomicOp { And, Or, Xor, Add, Inc, Dec, Min, Max, Exchange, Swap };
 
-template <class T> static T smaller(T a, T b) { return b < a ? b : a; }
+template <class T>
+static T smaller(T a, T b) {
+  return b < a ? b : a;
+}
 
 static uint32_t combineHalf(unsigned op, Type type, uint32_t old,
                             uint32_t value) {
@@ -35,7 +38,8 @@ static uint32_t combineHalf(unsigned op, Type type, uint32_t old,
   return result;
 }
 
-template <class T> static uint64_t addAs(uint64_t old, uint64_t value) {
+template <class T>
+static uint64_t addAs(uint64_t old, uint64_t value) {
   T a, b;
   memcpy(&a, &old, sizeof a);
   memcpy(&b, &value, sizeof b);

@@ -13,11 +13,10 @@
 using namespace attnc::ptx;
 
 Block::Block(Launch &launch, unsigned threads)
-    : launch(launch),
-      shared(launch,
-             ((launch.program.staticShared + 1023) & ~1023u) +
-                 launch.options.dynamicShared,
-             launch.program.granuleShift, (threads + 31) / 32),
+    : launch(launch), shared(launch,
+                             ((launch.program.staticShared + 1023) & ~1023u) +
+                                 launch.options.dynamicShared,
+                             launch.program.granuleShift, (threads + 31) / 32),
       threads(threads) {
   warps.resize((threads + 31) / 32);
   bulkGroups.resize(warps.size());
@@ -70,10 +69,10 @@ Block::Outcome Block::run(uint64_t budget) {
     }
     if (runnable.empty())
       deadlock();
-    Warp &warp = *runnable[launch.random.below(
-        static_cast<uint32_t>(runnable.size()))];
-    uint64_t quantum = launch.random.below(2) ? 20000
-                                              : 1 + launch.random.below(200);
+    Warp &warp =
+        *runnable[launch.random.below(static_cast<uint32_t>(runnable.size()))];
+    uint64_t quantum =
+        launch.random.below(2) ? 20000 : 1 + launch.random.below(200);
     quantum = std::min(quantum, budget);
     uint64_t before = progress;
     budget -= quantum - warp.run(quantum);
@@ -110,8 +109,8 @@ void Block::checkEnd() {
 }
 
 void Block::deadlock() {
-  std::string text = format("deadlock in block (%u,%u,%u):", index.x, index.y,
-                            index.z);
+  std::string text =
+      format("deadlock in block (%u,%u,%u):", index.x, index.y, index.z);
   unsigned first = 0, shown = 0;
   const std::vector<Inst> &code = launch.program.code;
   for (const Warp &warp : warps) {
@@ -156,8 +155,8 @@ void Block::arriveAt(Warp &warp, const Inst &in, unsigned number,
   barrier.clock.join(warp.clock);
   barrier.fenced.join(warp.fenced);
   if (in.mode == 2) {
-    uint32_t votes = (in.negate ? ~warp.preds[in.c] : warp.preds[in.c]) &
-                     warp.alive;
+    uint32_t votes =
+        (in.negate ? ~warp.preds[in.c] : warp.preds[in.c]) & warp.alive;
     barrier.population += static_cast<unsigned>(__builtin_popcount(votes));
     barrier.voters += static_cast<unsigned>(__builtin_popcount(warp.alive));
   }
@@ -187,8 +186,8 @@ void Block::deliver(Warp &warp, const Barrier &barrier) {
       warp.regs[in.d + lane] = barrier.population;
     });
   else
-    warp.preds[in.d] = (warp.preds[in.d] & ~warp.alive) |
-                       (value ? warp.alive : 0);
+    warp.preds[in.d] =
+        (warp.preds[in.d] & ~warp.alive) | (value ? warp.alive : 0);
 }
 
 void Block::tryComplete(Barrier &barrier) {

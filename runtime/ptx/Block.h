@@ -27,12 +27,12 @@ struct Barrier {
 };
 
 struct Mbarrier {
-  uint32_t count = 0;    ///< arrivals a phase
-  int64_t pending = 0;   ///< arrivals still to come
-  int64_t bytes = 0;     ///< of transactions, expected less completed
-  uint32_t phase = 0;    ///< completed ones
-  unsigned agent = 0;    ///< its asynchronous unit in vector clocks
-  VectorClock clock, fenced;         ///< of this phase's arrivals
+  uint32_t count = 0;        ///< arrivals a phase
+  int64_t pending = 0;       ///< arrivals still to come
+  int64_t bytes = 0;         ///< of transactions, expected less completed
+  uint32_t phase = 0;        ///< completed ones
+  unsigned agent = 0;        ///< its asynchronous unit in vector clocks
+  VectorClock clock, fenced; ///< of this phase's arrivals
   VectorClock doneClock, doneFenced; ///< of the last completed phase
 };
 

@@ -51,8 +51,8 @@ static void queueStore(Warp &warp, const Inst &in, unsigned lane,
     copy();
     block.shared.endAsyncRead(*issuer, source, static_cast<uint32_t>(bytes));
   };
-  block.bulkStores.push_back({warp.id, lane, block.bulkGroups[warp.id][lane],
-                              in.line, land});
+  block.bulkStores.push_back(
+      {warp.id, lane, block.bulkGroups[warp.id][lane], in.line, land});
 }
 
 void runBulkCommit(Warp &warp, const Inst &, uint32_t mask) {
@@ -71,9 +71,9 @@ void runBulkWait(Warp &warp, const Inst &in, uint32_t mask) {
   for (BulkStore &store : block.bulkStores)
     if (waits(store))
       store.land();
-  block.bulkStores.erase(std::remove_if(block.bulkStores.begin(),
-                                        block.bulkStores.end(), waits),
-                         block.bulkStores.end());
+  block.bulkStores.erase(
+      std::remove_if(block.bulkStores.begin(), block.bulkStores.end(), waits),
+      block.bulkStores.end());
 }
 
 /// cp.async.bulk: slots are the shared address, the size, the mbarrier.
@@ -85,10 +85,10 @@ void runBulkCopy(Warp &warp, const Inst &in, uint32_t mask) {
     int at = static_cast<int>(lane);
     if (!bytes || bytes % 16)
       warp.fail(in, "a bulk copy's size is a multiple of 16", at);
-    uint32_t shared = sharedAt(warp, in, secondAddress(warp, slots, lane),
-                               bytes, 16, at);
-    uint8_t *far = bytesAt(warp, in, {Space::Global, global}, bytes, 16,
-                           in.extra, at);
+    uint32_t shared =
+        sharedAt(warp, in, secondAddress(warp, slots, lane), bytes, 16, at);
+    uint8_t *far =
+        bytesAt(warp, in, {Space::Global, global}, bytes, 16, in.extra, at);
     uint8_t *near = warp.block->shared.find(shared, bytes);
     if (in.extra) {
       queueStore(warp, in, lane, shared, bytes,
@@ -113,7 +113,8 @@ struct Box {
 /// Calls f(shared address, global address, bytes) for each row of the box,
 /// with 0 bytes for a row that is outside, and fewer than a row at its ends:
 /// then `skipped` bytes come before.
-template <class F> static void forRows(const Box &box, F f) {
+template <class F>
+static void forRows(const Box &box, F f) {
   const TensorMapFields &map = box.map;
   unsigned size = map.elementBytes();
   uint32_t rowBytes = map.box[0] * size;
@@ -122,7 +123,8 @@ template <class F> static void forRows(const Box &box, F f) {
     uint64_t rest = row, address = map.address;
     bool inside = true;
     for (unsigned i = 1; i < map.rank(); ++i) {
-      int64_t at = int64_t(box.start[i]) + static_cast<int64_t>(rest % map.box[i]);
+      int64_t at =
+          int64_t(box.start[i]) + static_cast<int64_t>(rest % map.box[i]);
       rest /= map.box[i];
       inside = inside && at >= 0 && at < int64_t(map.sizes[i]);
       address += static_cast<uint64_t>(at) * map.strides[i - 1];
@@ -172,26 +174,26 @@ static void fillBox(SharedMemory &shared, const Box &box) {
 static void loadBox(Warp &warp, const Inst &in, const Box &box, int lane) {
   SharedMemory &shared = warp.block->shared;
   fillBox(shared, box);
-  forRows(box, [&](uint32_t near, uint64_t far, uint32_t skipped,
-                   uint32_t bytes) {
-    if (bytes)
-      moveSwizzled(shared, box.map, near + skipped,
-                   bytesAt(warp, in, {Space::Global, far}, bytes, 1,
-                           /*write=*/false, lane),
-                   bytes, /*toShared=*/true);
-  });
+  forRows(box,
+          [&](uint32_t near, uint64_t far, uint32_t skipped, uint32_t bytes) {
+            if (bytes)
+              moveSwizzled(shared, box.map, near + skipped,
+                           bytesAt(warp, in, {Space::Global, far}, bytes, 1,
+                                   /*write=*/false, lane),
+                           bytes, /*toShared=*/true);
+          });
 }
 
 static void storeBox(Warp &warp, const Inst &in, const Box &box, int lane) {
   SharedMemory &shared = warp.block->shared;
-  forRows(box, [&](uint32_t near, uint64_t far, uint32_t skipped,
-                   uint32_t bytes) {
-    if (bytes)
-      moveSwizzled(shared, box.map, near + skipped,
-                   bytesAt(warp, in, {Space::Global, far}, bytes, 1,
-                           /*write=*/true, lane),
-                   bytes, /*toShared=*/false);
-  });
+  forRows(box,
+          [&](uint32_t near, uint64_t far, uint32_t skipped, uint32_t bytes) {
+            if (bytes)
+              moveSwizzled(shared, box.map, near + skipped,
+                           bytesAt(warp, in, {Space::Global, far}, bytes, 1,
+                                   /*write=*/true, lane),
+                           bytes, /*toShared=*/false);
+          });
 }
 
 /// Slots: the coordinates, the shared address, the mbarrier of a load.
@@ -210,9 +212,8 @@ void runTensorCopy(Warp &warp, const Inst &in, uint32_t mask) {
     for (unsigned i = 0; i < in.count; ++i)
       box.start[i] = static_cast<int32_t>(warp.value(slots[i], lane));
     uint64_t bytes = box.map.boxBytes();
-    box.shared =
-        sharedAt(warp, in, secondAddress(warp, slots + in.count, lane), bytes,
-                 128, at);
+    box.shared = sharedAt(warp, in, secondAddress(warp, slots + in.count, lane),
+                          bytes, 128, at);
     Warp *issuer = &warp;
     const Inst *inst = &in;
     if (in.extra)
@@ -225,8 +226,7 @@ void runTensorCopy(Warp &warp, const Inst &in, uint32_t mask) {
   });
 }
 
-static void replaceField(TensorMapFields &map, const Inst &in,
-                         uint64_t value) {
+static void replaceField(TensorMapFields &map, const Inst &in, uint64_t value) {
   uint32_t word = static_cast<uint32_t>(value);
   uint8_t byte = static_cast<uint8_t>(value);
   switch (in.mode) {

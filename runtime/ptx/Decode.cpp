@@ -72,10 +72,10 @@ Slot Decoder::address(const Variable *variable, int64_t addend, bool wide,
     auto at = std::find(formals.begin(), formals.end(), variable);
     if (!isEntry() || at == formals.end())
       throw Error(line, "the address of a call's parameter cannot be taken");
-    return constant(program.parameterOffsets[static_cast<size_t>(
-                        at - formals.begin())] +
-                        offset,
-                    wide);
+    return constant(
+        program.parameterOffsets[static_cast<size_t>(at - formals.begin())] +
+            offset,
+        wide);
   }
   if (variable->space == Space::Shared)
     program.sharedOffsets.emplace(variable, 0);
@@ -111,8 +111,8 @@ uint32_t Decoder::localOffset(const Variable *variable, unsigned line) {
   if (known != frame->locals.end())
     return known->second;
   uint32_t alignment = std::max<uint32_t>(variable->alignment, 1);
-  uint64_t at = (uint64_t(program.localBytes) + alignment - 1) &
-                ~uint64_t(alignment - 1);
+  uint64_t at =
+      (uint64_t(program.localBytes) + alignment - 1) & ~uint64_t(alignment - 1);
   if (variable->size > mostLocal || at + variable->size > mostLocal)
     throw Error(line, format("a thread needs more than %u bytes of local "
                              "memory",
@@ -161,9 +161,9 @@ void Decoder::decodeStatement(const Statement &statement) {
   const DecodeTable &table = decodeTable();
   auto found = table.find(statement.opcode);
   if (found == table.end())
-    throw Error(statement.line, "unknown instruction '" +
-                                    std::string(statement.opcode.substr(0, 99)) +
-                                    "'");
+    throw Error(statement.line,
+                "unknown instruction '" +
+                    std::string(statement.opcode.substr(0, 99)) + "'");
   Reader reader(*this, statement);
   found->second(reader);
 }
@@ -320,8 +320,8 @@ Program attnc::ptx::decodeProgram(const Module &module, const Function &entry) {
 
 bool attnc::ptx::cpuHasAvx2() {
 #if defined(__x86_64__) && defined(ATTNC_PTX_HAS_AVX2)
-  static const bool has = __builtin_cpu_supports("avx2") &&
-                          __builtin_cpu_supports("fma");
+  static const bool has =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   return has;
 #else
   return false;

@@ -63,14 +63,15 @@ static void floatModifiers(Reader &r) {
     r.fail("a float's modifier on an integer type");
   if (isHalf(type) && r.inst.rounding != Rounding::Nearest)
     r.fail("16-bit floats round to nearest only");
-  if (r.inst.saturate && !oneOf(type, {Type::S32, Type::F32, Type::F16,
-                                       Type::F16x2}))
+  if (r.inst.saturate &&
+      !oneOf(type, {Type::S32, Type::F32, Type::F16, Type::F16x2}))
     r.fail(".sat is not for this type");
   if (r.inst.ftz && !oneOf(type, {Type::F32, Type::F16, Type::F16x2}))
     r.fail(".ftz is not for this type");
 }
 
-template <Op op> static void decodeAddSub(Reader &r) {
+template <Op op>
+static void decodeAddSub(Reader &r) {
   r.inst.op = op;
   if (r.take("cc")) {
     r.inst.op = op == Op::Add ? Op::AddCc : Op::SubCc;
@@ -85,7 +86,8 @@ template <Op op> static void decodeAddSub(Reader &r) {
   operands2(r);
 }
 
-template <Op op> static void decodeCarry(Reader &r) {
+template <Op op>
+static void decodeCarry(Reader &r) {
   r.inst.op = op;
   r.inst.extra = r.take("cc");
   r.inst.type = r.type();
@@ -172,7 +174,8 @@ static void decodeFma(Reader &r) {
   bool half = isHalf(type);
   bool brain = type == Type::BF16 || type == Type::BF16x2;
   if (r.inst.rounding == Rounding::NearestAway ||
-      (half && r.inst.rounding != Rounding::Nearest) || (r.inst.relu && !half) ||
+      (half && r.inst.rounding != Rounding::Nearest) ||
+      (r.inst.relu && !half) ||
       (r.inst.saturate && (brain || type == Type::F64)) ||
       (r.inst.ftz && (brain || type == Type::F64)))
     r.fail("this modifier is not for this type");
@@ -234,7 +237,8 @@ static void decodeRem(Reader &r) {
   operands2(r);
 }
 
-template <Op op> static void decodeAbsNeg(Reader &r) {
+template <Op op>
+static void decodeAbsNeg(Reader &r) {
   r.inst.op = op;
   r.inst.ftz = r.take("ftz");
   r.inst.type = r.type();
@@ -245,7 +249,8 @@ template <Op op> static void decodeAbsNeg(Reader &r) {
   operands1(r);
 }
 
-template <Op op> static void decodeMinMax(Reader &r) {
+template <Op op>
+static void decodeMinMax(Reader &r) {
   r.inst.op = op;
   r.inst.ftz = r.take("ftz");
   r.inst.nan = r.take("NaN");
@@ -264,7 +269,8 @@ template <Op op> static void decodeMinMax(Reader &r) {
   operands2(r);
 }
 
-template <Op op> static void decodeBits2(Reader &r) {
+template <Op op>
+static void decodeBits2(Reader &r) {
   r.inst.op = op;
   r.inst.type = r.type();
   if (r.inst.type == Type::Pred) {
@@ -317,7 +323,8 @@ static void decodeLop3(Reader &r) {
   r.finish();
 }
 
-template <Op op> static void decodeShift(Reader &r) {
+template <Op op>
+static void decodeShift(Reader &r) {
   r.inst.op = op;
   r.inst.type = r.type();
   Type type = r.inst.type;
@@ -343,7 +350,8 @@ static void decodeShf(Reader &r) {
   operands3(r);
 }
 
-template <Op op> static void decodeCount(Reader &r) {
+template <Op op>
+static void decodeCount(Reader &r) {
   r.inst.op = op;
   r.inst.type = r.type();
   if (!oneOf(r.inst.type, {Type::B32, Type::B64}))
@@ -430,9 +438,9 @@ static void decodeDp4a(Reader &r) {
 }
 
 static Compare takeCompare(Reader &r) {
-  int which = r.takeOneOf({"eq", "ne", "lt", "le", "gt", "ge", "equ", "neu",
-                           "ltu", "leu", "gtu", "geu", "num", "nan", "lo",
-                           "ls", "hi", "hs"});
+  int which =
+      r.takeOneOf({"eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu",
+                   "leu", "gtu", "geu", "num", "nan", "lo", "ls", "hi", "hs"});
   if (which < 0)
     r.fail("a comparison expected");
   static const Compare unsignedForms[] = {Compare::Lt, Compare::Le, Compare::Gt,
@@ -442,8 +450,7 @@ static Compare takeCompare(Reader &r) {
 
 static void comparisonModifiers(Reader &r) {
   r.inst.compare = takeCompare(r);
-  r.inst.mode =
-      static_cast<uint8_t>(r.takeOneOf({"and", "or", "xor"}) + 1);
+  r.inst.mode = static_cast<uint8_t>(r.takeOneOf({"and", "or", "xor"}) + 1);
   r.inst.ftz = r.take("ftz");
 }
 
@@ -532,7 +539,8 @@ static void decodeSlct(Reader &r) {
 }
 
 /// rcp, sqrt and rsqrt: approximate or rounded.
-template <Op op> static void decodeRoot(Reader &r) {
+template <Op op>
+static void decodeRoot(Reader &r) {
   r.inst.op = op;
   bool loose = r.take("approx");
   if (!loose && (op == Op::Rsqrt || !r.takeRounding() ||
@@ -545,7 +553,8 @@ template <Op op> static void decodeRoot(Reader &r) {
   operands1(r);
 }
 
-template <Op op> static void decodeApprox(Reader &r) {
+template <Op op>
+static void decodeApprox(Reader &r) {
   r.inst.op = op;
   r.require("approx");
   r.inst.ftz = r.take("ftz");
@@ -566,8 +575,8 @@ static void decodeCopysign(Reader &r) {
 
 static void decodeTestp(Reader &r) {
   r.inst.op = Op::Testp;
-  int which = r.takeOneOf({"finite", "infinite", "number", "notanumber",
-                           "normal", "subnormal"});
+  int which = r.takeOneOf(
+      {"finite", "infinite", "number", "notanumber", "normal", "subnormal"});
   if (which < 0)
     r.fail("a property expected");
   r.inst.mode = static_cast<uint8_t>(which);

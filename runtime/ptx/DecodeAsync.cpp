@@ -41,12 +41,10 @@ static void decodeCpAsyncCopy(Reader &r) {
   r.decoder.narrowGranule(4);
   if (r.hasOperand()) {
     const Operand &next = r.peekOperand();
-    bool isPredicate =
-        next.kind == Operand::Reg &&
-        r.decoder.typeOfRegister(next.reg) == Type::Pred;
-    bool isPolicy =
-        policy && next.kind == Operand::Reg &&
-        bitsOf(r.decoder.typeOfRegister(next.reg)) == 64;
+    bool isPredicate = next.kind == Operand::Reg &&
+                       r.decoder.typeOfRegister(next.reg) == Type::Pred;
+    bool isPolicy = policy && next.kind == Operand::Reg &&
+                    bitsOf(r.decoder.typeOfRegister(next.reg)) == 64;
     if (isPredicate)
       r.fail("the form with ignore-src is not supported");
     if (!isPolicy) {
@@ -290,9 +288,9 @@ static void decodeMbarrierWait(Reader &r, bool test) {
 
 static void decodeMbarrier(Reader &r) {
   r.needTarget(80);
-  int which = r.takeOneOf({"init", "inval", "expect_tx", "complete_tx",
-                           "arrive", "arrive_drop", "test_wait", "try_wait",
-                           "pending_count"});
+  int which =
+      r.takeOneOf({"init", "inval", "expect_tx", "complete_tx", "arrive",
+                   "arrive_drop", "test_wait", "try_wait", "pending_count"});
   switch (which) {
   case 0:
   case 1:
@@ -329,13 +327,12 @@ static void decodeMbarrier(Reader &r) {
 static void decodeTensormapReplace(Reader &r) {
   r.require("tile");
   static const char *const fields[] = {
-      "global_address", "rank",           "box_dim",
-      "global_dim",     "global_stride",  "element_stride",
-      "elemtype",       "interleave_layout", "swizzle_mode",
-      "fill_mode"};
-  int field = r.takeOneOf({fields[0], fields[1], fields[2], fields[3],
-                           fields[4], fields[5], fields[6], fields[7],
-                           fields[8], fields[9]});
+      "global_address", "rank",           "box_dim",  "global_dim",
+      "global_stride",  "element_stride", "elemtype", "interleave_layout",
+      "swizzle_mode",   "fill_mode"};
+  int field =
+      r.takeOneOf({fields[0], fields[1], fields[2], fields[3], fields[4],
+                   fields[5], fields[6], fields[7], fields[8], fields[9]});
   if (field < 0)
     r.fail("a field expected");
   r.inst.mode = static_cast<uint8_t>(field);
@@ -352,11 +349,11 @@ static void decodeTensormapReplace(Reader &r) {
   if (indexed)
     r.inst.count = static_cast<uint8_t>(r.integer(0, 4, "the dimension"));
   if (field >= 6 || field == 1)
-    r.inst.b = r.decoder
-                   .constant(static_cast<uint64_t>(
-                                 r.integer(0, 15, "the value")),
-                             false)
-                   .at;
+    r.inst.b =
+        r.decoder
+            .constant(static_cast<uint64_t>(r.integer(0, 15, "the value")),
+                      false)
+            .at;
   else
     r.inst.b = r.source(wide ? Type::B64 : Type::B32).at;
   r.inst.extra = wide;

@@ -115,8 +115,8 @@ static void decodeMembar(Reader &r) {
 
 static void decodeFence(Reader &r) {
   if (r.take("proxy")) {
-    int kind = r.takeOneOf({"alias", "async", "async::generic",
-                            "tensormap::generic"});
+    int kind =
+        r.takeOneOf({"alias", "async", "async::generic", "tensormap::generic"});
     if (kind < 0)
       r.fail("a proxy expected");
     if (kind == 1) {

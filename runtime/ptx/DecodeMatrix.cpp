@@ -109,9 +109,9 @@ static void decodeMma(Reader &r) {
   bool small = a == Type::E4M3 || a == Type::E5M2;
   bool sameInput = a == b || (whole && (b == Type::S8 || b == Type::U8)) ||
                    (small && (b == Type::E4M3 || b == Type::E5M2));
-  bool results = d == c && (whole ? d == Type::S32
-                                  : d == Type::F32 ||
-                                        (d == Type::F16 && a == Type::F16));
+  bool results =
+      d == c && (whole ? d == Type::S32
+                       : d == Type::F32 || (d == Type::F16 && a == Type::F16));
   unsigned bytes = a == Type::TF32 ? 4 : bytesOf(a);
   // Rows of 16 or 32 bytes along k.
   bool fits = shape.m == 16 && shape.n == 8 && bytes &&
@@ -150,9 +150,9 @@ static void decodeWgmmaMma(Reader &r) {
   bool small = a == Type::E4M3 || a == Type::E5M2;
   bool sameInput = a == b || (whole && (b == Type::S8 || b == Type::U8)) ||
                    (small && (b == Type::E4M3 || b == Type::E5M2));
-  bool results = whole ? d == Type::S32
-                       : d == Type::F32 ||
-                             (d == Type::F16 && (a == Type::F16 || small));
+  bool results =
+      whole ? d == Type::S32
+            : d == Type::F32 || (d == Type::F16 && (a == Type::F16 || small));
   unsigned bytes = a == Type::TF32 ? 4 : bytesOf(a);
   if (!isMmaInput(a) || !sameInput || !results || shape.m != 64 ||
       shape.n % 8 || !shape.n || shape.n > 256 || shape.k * bytes != 32 ||
@@ -169,9 +169,9 @@ static void decodeWgmmaMma(Reader &r) {
       registers(r, r.operand(), accumulators, Type::B32, true);
   const Operand &left = r.operand();
   r.inst.extra = left.kind == Operand::Vector; // RS
-  std::vector<Slot> aSlots =
-      r.inst.extra ? registers(r, left, 4, Type::B32, false)
-                   : std::vector<Slot>{r.source(Type::B64, left)};
+  std::vector<Slot> aSlots = r.inst.extra
+                                 ? registers(r, left, 4, Type::B32, false)
+                                 : std::vector<Slot>{r.source(Type::B64, left)};
   slots.insert(slots.end(), aSlots.begin(), aSlots.end());
   r.inst.list = r.addSlots(slots);
   r.inst.b = r.source(Type::B64).at;
@@ -198,8 +198,7 @@ static void decodeWgmmaMma(Reader &r) {
 
 static void decodeWgmma(Reader &r) {
   r.needTarget(90);
-  int which =
-      r.takeOneOf({"mma_async", "fence", "commit_group", "wait_group"});
+  int which = r.takeOneOf({"mma_async", "fence", "commit_group", "wait_group"});
   if (which == 0)
     return decodeWgmmaMma(r);
   if (which < 0)

@@ -12,9 +12,9 @@ using namespace attnc::ptx;
 
 /// The state space that is next, Generic if there is none.
 static Space takeSpace(Reader &r) {
-  switch (r.takeOneOf({"global", "shared", "shared::cta", "shared::cluster",
-                       "local", "param", "param::entry", "param::func",
-                       "const"})) {
+  switch (
+      r.takeOneOf({"global", "shared", "shared::cta", "shared::cluster",
+                   "local", "param", "param::entry", "param::func", "const"})) {
   case 0:
     return Space::Global;
   case 1:
@@ -104,9 +104,8 @@ static void decodeElements(Reader &r, const Operand &operand, bool load) {
 
 /// Parameters of calls live in the caller's local memory.
 static void localParameter(Reader &r, const Operand &address) {
-  const Variable *variable = address.elements.empty()
-                                 ? nullptr
-                                 : address.elements[0].variable;
+  const Variable *variable =
+      address.elements.empty() ? nullptr : address.elements[0].variable;
   if (!variable)
     r.fail("a parameter's name expected");
   r.inst.space = Space::Local;
@@ -190,8 +189,8 @@ static void decodeAtomic(Reader &r) {
   if (r.inst.space != Space::Generic && r.inst.space != Space::Global &&
       r.inst.space != Space::Shared)
     r.fail("atomics are for global and shared memory");
-  int op = r.takeOneOf({"and", "or", "xor", "add", "inc", "dec", "min", "max",
-                        "exch", "cas"});
+  int op = r.takeOneOf(
+      {"and", "or", "xor", "add", "inc", "dec", "min", "max", "exch", "cas"});
   if (op < 0 || (!result && op >= 8))
     r.fail("an operation expected");
   bool noftz = r.take("noftz");
@@ -203,11 +202,11 @@ static void decodeAtomic(Reader &r) {
   bool real = isFloat(type);
   bool half = real && type <= Type::BF16x2;
   if (bits < 16 || bits > 64 || type == Type::TF32 || (noftz && !half) ||
-      (half && !noftz) ||
-      (bits == 16 && !half && op != 9) || (vector > 1 && !real) ||
-      (op < 3 && !isBits(type)) || (op >= 3 && op < 8 && isBits(type)) ||
-      (real && (op != 3 && op != 6 && op != 7)) ||
-      (real && !half && op != 3) || ((op == 4 || op == 5) && type != Type::U32))
+      (half && !noftz) || (bits == 16 && !half && op != 9) ||
+      (vector > 1 && !real) || (op < 3 && !isBits(type)) ||
+      (op >= 3 && op < 8 && isBits(type)) ||
+      (real && (op != 3 && op != 6 && op != 7)) || (real && !half && op != 3) ||
+      ((op == 4 || op == 5) && type != Type::U32))
     r.fail("this type is not for this operation");
   r.inst.run = runAtomic;
   r.inst.count = static_cast<uint8_t>(vector);
@@ -240,8 +239,8 @@ static void decodePrefetch(Reader &r) {
   } else {
     space = takeSpace(r);
     map = space != Space::Generic && r.take("tensormap");
-    if (!map && r.takeOneOf({"L1", "L2", "L2::evict_last",
-                             "L2::evict_normal"}) < 0)
+    if (!map &&
+        r.takeOneOf({"L1", "L2", "L2::evict_last", "L2::evict_normal"}) < 0)
       r.fail("a cache level expected");
   }
   r.inst.run = runPrefetch;

@@ -120,8 +120,7 @@ static void decodeCvt(Reader &r) {
   Type to = r.inst.type, from = r.inst.type2;
   bool packs = to == Type::F16x2 || to == Type::BF16x2 || isSmallFloat(to);
   if (packs) {
-    if (!rounded || r.inst.integral ||
-        r.inst.rounding == Rounding::NearestAway)
+    if (!rounded || r.inst.integral || r.inst.rounding == Rounding::NearestAway)
       r.fail("a rounding expected");
     r.inst.saturate = satFinite;
     return decodeCvtPack(r);
@@ -159,14 +158,13 @@ static void decodeCvt(Reader &r) {
 
 static void decodeCvta(Reader &r) {
   bool to = r.take("to");
-  int space = r.takeOneOf({"global", "shared", "shared::cta",
-                           "shared::cluster", "local", "const", "param",
-                           "param::entry"});
+  int space = r.takeOneOf({"global", "shared", "shared::cta", "shared::cluster",
+                           "local", "const", "param", "param::entry"});
   if (space < 0)
     r.fail("a state space expected");
   static const Space spaces[] = {Space::Global, Space::Shared, Space::Shared,
-                                 Space::Shared, Space::Local, Space::Const,
-                                 Space::Param, Space::Param};
+                                 Space::Shared, Space::Local,  Space::Const,
+                                 Space::Param,  Space::Param};
   r.inst.space = spaces[space];
   r.inst.extra = to;
   r.require("u64");
@@ -178,14 +176,13 @@ static void decodeCvta(Reader &r) {
 }
 
 static void decodeIsspacep(Reader &r) {
-  int space = r.takeOneOf({"global", "shared", "shared::cta",
-                           "shared::cluster", "local", "const", "param",
-                           "param::entry"});
+  int space = r.takeOneOf({"global", "shared", "shared::cta", "shared::cluster",
+                           "local", "const", "param", "param::entry"});
   if (space < 0)
     r.fail("a state space expected");
   static const Space spaces[] = {Space::Global, Space::Shared, Space::Shared,
-                                 Space::Shared, Space::Local, Space::Const,
-                                 Space::Param, Space::Param};
+                                 Space::Shared, Space::Local,  Space::Const,
+                                 Space::Param,  Space::Param};
   r.inst.space = spaces[space];
   r.inst.run = runIsspacep;
   r.inst.d = r.predicateDestination(r.operand());

@@ -16,7 +16,8 @@ Reader::Reader(Decoder &decoder, const Statement &statement)
     : decoder(decoder), statement(statement) {
   inst.line = statement.line;
   if (statement.guard >= 0) {
-    inst.guard = decoder.registerSlot(static_cast<uint32_t>(statement.guard)).at;
+    inst.guard =
+        decoder.registerSlot(static_cast<uint32_t>(statement.guard)).at;
     inst.guardFlip = statement.guardNegated ? ~uint32_t(0) : 0;
   }
 }
@@ -73,10 +74,10 @@ Type Reader::type() {
 void Reader::skipCacheHints() {
   for (;;) {
     if (takeOneOf({"ca", "cg", "cs", "cv", "lu", "wb", "wt", "nc",
-                   "L1::evict_normal", "L1::evict_unchanged",
-                   "L1::evict_first", "L1::evict_last", "L1::no_allocate",
-                   "L2::evict_normal", "L2::evict_first", "L2::evict_last",
-                   "L2::64B", "L2::128B", "L2::256B"}) >= 0)
+                   "L1::evict_normal", "L1::evict_unchanged", "L1::evict_first",
+                   "L1::evict_last", "L1::no_allocate", "L2::evict_normal",
+                   "L2::evict_first", "L2::evict_last", "L2::64B", "L2::128B",
+                   "L2::256B"}) >= 0)
       continue;
     return;
   }
@@ -262,9 +263,9 @@ Slot Reader::destination(Type type, const Operand &operand, bool mayBeWider) {
   if (operand.kind != Operand::Reg || operand.negated)
     fail("a register expected as the result");
   Type own = decoder.typeOfRegister(operand.reg);
-  bool fits = own != Type::Pred && (bitsOf(own) == bits ||
-                                    (bitsOf(own) > bits &&
-                                     (mayBeWider || bits < 16)));
+  bool fits =
+      own != Type::Pred && (bitsOf(own) == bits ||
+                            (bitsOf(own) > bits && (mayBeWider || bits < 16)));
   if (!fits)
     fail(format("a register of %u bits expected as the result", bits));
   return decoder.registerSlot(operand.reg);
@@ -308,7 +309,8 @@ void Reader::addressOperand(const Operand &operand, Space space) {
   if (base.kind == Operand::Symbol) {
     bool narrow = base.variable->space == Space::Shared;
     Space own = base.variable->space;
-    bool same = own == space || (own == Space::Global && space == Space::Generic);
+    bool same =
+        own == space || (own == Space::Global && space == Space::Generic);
     if (!same)
       fail("'" + base.variable->name + "' is in another state space");
     Slot slot = decoder.address(base.variable, 0, !narrow, statement.line);
@@ -324,8 +326,8 @@ void Reader::addressOperand(const Operand &operand, Space space) {
   Slot slot = sourceUpTo(64, base);
   if (bitsOf(decoder.typeOfRegister(base.reg)) < 32)
     fail("an address has 32 or 64 bits");
-  bool small = space == Space::Shared || space == Space::Local ||
-               space == Space::Param;
+  bool small =
+      space == Space::Shared || space == Space::Local || space == Space::Param;
   if (!slot.wide && !small)
     fail("an address of this state space has 64 bits");
   inst.a = slot.at;

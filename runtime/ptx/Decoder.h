@@ -19,7 +19,7 @@ namespace ptx {
 /// One body that is being decoded: the entry's, or that of an inlined call.
 struct Frame {
   const Function *function = nullptr;
-  std::vector<int64_t> slots;  ///< of registers, -1: none yet
+  std::vector<int64_t> slots;                  ///< of registers, -1: none yet
   std::map<const Variable *, uint32_t> locals; ///< offsets in local memory
   std::vector<uint32_t> starts; ///< of statements, in Program::code
   struct Fixup {

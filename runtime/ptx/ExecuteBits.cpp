@@ -10,24 +10,28 @@ namespace ptx {
 namespace {
 
 #define ATTNC_PTX_BINARY(name, expression)                                     \
-  template <class T> struct name {                                             \
+  template <class T>                                                           \
+  struct name {                                                                \
     const Inst &in;                                                            \
     T operator()(T a, T b) const { return T(expression); }                     \
   };
-ATTNC_PTX_BINARY(AndOp, a & b)
+ATTNC_PTX_BINARY(AndOp, a &b)
 ATTNC_PTX_BINARY(OrOp, a | b)
 ATTNC_PTX_BINARY(XorOp, a ^ b)
 #undef ATTNC_PTX_BINARY
 
-template <class T> struct NotOp {
+template <class T>
+struct NotOp {
   const Inst &in;
   T operator()(T a) const { return T(~a); }
 };
-template <class T> struct CnotOp {
+template <class T>
+struct CnotOp {
   const Inst &in;
   T operator()(T a) const { return T(a == 0); }
 };
-template <class T> struct MovOp {
+template <class T>
+struct MovOp {
   const Inst &in;
   T operator()(T a) const { return a; }
 };
@@ -70,20 +74,23 @@ struct ShfOp {
   }
 };
 
-template <class T> struct PopcOp {
+template <class T>
+struct PopcOp {
   const Inst &in;
   uint32_t operator()(T a) const {
     return static_cast<uint32_t>(__builtin_popcountll(a));
   }
 };
-template <class T> struct ClzOp {
+template <class T>
+struct ClzOp {
   const Inst &in;
   uint32_t operator()(T a) const {
     constexpr unsigned width = 8 * sizeof(T);
     return a ? static_cast<uint32_t>(__builtin_clzll(a)) - (64 - width) : width;
   }
 };
-template <class T> struct BrevOp {
+template <class T>
+struct BrevOp {
   const Inst &in;
   T operator()(T a) const {
     T result = 0;
@@ -92,7 +99,8 @@ template <class T> struct BrevOp {
     return result;
   }
 };
-template <class T> struct BfindOp {
+template <class T>
+struct BfindOp {
   const Inst &in;
   uint32_t operator()(T a) const {
     constexpr unsigned width = 8 * sizeof(T);
@@ -104,7 +112,8 @@ template <class T> struct BfindOp {
     return in.extra ? width - 1 - at : at;
   }
 };
-template <class T> void bfe(Warp &warp, const Inst &in, uint32_t mask) {
+template <class T>
+void bfe(Warp &warp, const Inst &in, uint32_t mask) {
   constexpr unsigned width = 8 * sizeof(T);
   using V = std::make_unsigned_t<T>;
   Source<T> a(warp, in.a);
@@ -124,7 +133,8 @@ template <class T> void bfe(Warp &warp, const Inst &in, uint32_t mask) {
   });
 }
 
-template <class T> void bfi(Warp &warp, const Inst &in, uint32_t mask) {
+template <class T>
+void bfi(Warp &warp, const Inst &in, uint32_t mask) {
   constexpr unsigned width = 8 * sizeof(T);
   Source<T> a(warp, in.a), b(warp, in.b);
   Source<uint32_t> c(warp, in.c), d(warp, in.d2);
@@ -148,7 +158,8 @@ struct BmskOp {
     return bits << start;
   }
 };
-template <class T> struct SzextOp {
+template <class T>
+struct SzextOp {
   const Inst &in;
   T operator()(T a, T b) const {
     unsigned bits = in.extra ? uint32_t(b) : uint32_t(b) & 31;
@@ -202,7 +213,8 @@ struct PrmtOp {
   }
 };
 
-template <class T> Handler selectLogic(const Inst &in) {
+template <class T>
+Handler selectLogic(const Inst &in) {
   switch (in.op) {
   case Op::And:
     return binary<T, T, AndOp<T>>;
@@ -225,7 +237,8 @@ template <class T> Handler selectLogic(const Inst &in) {
   }
 }
 
-template <class T> Handler selectField(const Inst &in) {
+template <class T>
+Handler selectField(const Inst &in) {
   using S = std::make_signed_t<T>;
   bool isSignedType = isSigned(in.type);
   switch (in.op) {

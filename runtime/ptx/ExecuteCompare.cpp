@@ -9,7 +9,8 @@ namespace attnc {
 namespace ptx {
 namespace {
 
-template <Compare compare, class T> inline bool holds(T a, T b) {
+template <Compare compare, class T>
+inline bool holds(T a, T b) {
   [[maybe_unused]] bool unordered = a != a || b != b;
   switch (compare) {
   case Compare::Eq:
@@ -44,7 +45,8 @@ template <Compare compare, class T> inline bool holds(T a, T b) {
   return false;
 }
 
-template <class T> struct Plain {
+template <class T>
+struct Plain {
   using Element = T;
   static T get(Warp &warp, uint32_t slot, unsigned lane) {
     return fromWord<T>(warp.lanes<Word<T>>(slot)[lane]);
@@ -56,10 +58,12 @@ struct FlushedFloat {
     return flush(Plain<float>::get(warp, slot, lane));
   }
 };
-template <bool brain, unsigned part> struct Small {
+template <bool brain, unsigned part>
+struct Small {
   using Element = float;
   static float get(Warp &warp, uint32_t slot, unsigned lane) {
-    uint16_t bits = static_cast<uint16_t>(warp.regs[slot + lane] >> (16 * part));
+    uint16_t bits =
+        static_cast<uint16_t>(warp.regs[slot + lane] >> (16 * part));
     return brain ? brainToFloat(bits) : halfToFloat(bits);
   }
 };
@@ -67,8 +71,8 @@ template <bool brain, unsigned part> struct Small {
 template <Compare compare, class Get>
 uint32_t compareAll(Warp &warp, const Inst &in, uint32_t mask) {
   return collect(mask, [&](unsigned lane) {
-    return holds<compare, typename Get::Element>(
-        Get::get(warp, in.a, lane), Get::get(warp, in.b, lane));
+    return holds<compare, typename Get::Element>(Get::get(warp, in.a, lane),
+                                                 Get::get(warp, in.b, lane));
   });
 }
 
@@ -117,7 +121,8 @@ void setpPair(Warp &warp, const Inst &in, uint32_t mask) {
   setPredicate(warp, in.d2, mask, second);
 }
 
-template <Compare compare> Handler selectSetp(const Inst &in) {
+template <Compare compare>
+Handler selectSetp(const Inst &in) {
   switch (in.type) {
   case Type::B16:
   case Type::U16:
@@ -185,7 +190,8 @@ Handler selectSetpBy(const Inst &in) {
   return nullptr;
 }
 
-template <class W> void selp(Warp &warp, const Inst &in, uint32_t mask) {
+template <class W>
+void selp(Warp &warp, const Inst &in, uint32_t mask) {
   const W *a = warp.lanes<W>(in.a), *b = warp.lanes<W>(in.b);
   uint32_t which = warp.preds[in.c];
   forEach<W>(warp, in.d, mask, [=](unsigned lane) {
@@ -193,7 +199,8 @@ template <class W> void selp(Warp &warp, const Inst &in, uint32_t mask) {
   });
 }
 
-template <class W> void slct(Warp &warp, const Inst &in, uint32_t mask) {
+template <class W>
+void slct(Warp &warp, const Inst &in, uint32_t mask) {
   const W *a = warp.lanes<W>(in.a), *b = warp.lanes<W>(in.b);
   Source<float> f(warp, in.c);
   Source<int32_t> s(warp, in.c);

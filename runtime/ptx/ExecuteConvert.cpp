@@ -55,9 +55,8 @@ uint64_t writeFloat(const Inst &in, double value) {
   case Type::F32: {
     float result = roundedToFloat(value, in.rounding);
     result = in.ftz ? flush(result) : result;
-    return bitsAs<uint32_t>(result != result
-                                ? bitsAs<float>(uint32_t(0x7fffffff))
-                                : result);
+    return bitsAs<uint32_t>(
+        result != result ? bitsAs<float>(uint32_t(0x7fffffff)) : result);
   }
   case Type::TF32:
     return encode(value, formatOf(Type::TF32), in.rounding, in.extra) << 13;
@@ -75,16 +74,14 @@ uint64_t writeInteger(const Inst &in, double value) {
   if (isSigned(in.type)) {
     double limit = std::ldexp(1.0, static_cast<int>(bits) - 1);
     int64_t most = static_cast<int64_t>((uint64_t(1) << (bits - 1)) - 1);
-    int64_t result = whole >= limit     ? most
+    int64_t result = whole >= limit    ? most
                      : whole <= -limit ? -most - 1
                                        : static_cast<int64_t>(whole);
     return static_cast<uint64_t>(result);
   }
   double limit = std::ldexp(1.0, static_cast<int>(bits));
   uint64_t most = bits == 64 ? ~uint64_t(0) : (uint64_t(1) << bits) - 1;
-  return whole >= limit ? most
-         : whole <= 0   ? 0
-                        : static_cast<uint64_t>(whole);
+  return whole >= limit ? most : whole <= 0 ? 0 : static_cast<uint64_t>(whole);
 }
 
 uint64_t saturateInteger(Type to, Type from, uint64_t bits) {
@@ -144,8 +141,8 @@ void convertLanes(Warp &warp, const Inst &in, uint32_t mask) {
     uint64_t result = convert(in, warp.value(from, lane));
     unsigned shift = 64 - bitsOf(in.type);
     if (isSigned(in.type))
-      result = static_cast<uint64_t>(static_cast<int64_t>(result << shift) >>
-                                     shift);
+      result =
+          static_cast<uint64_t>(static_cast<int64_t>(result << shift) >> shift);
     else if (!isFloat(in.type))
       result = result << shift >> shift;
     if (width == 16 && !to.wide)
@@ -189,7 +186,8 @@ void packSlowly(Warp &warp, const Inst &in, uint32_t mask) {
   });
 }
 
-template <class R, class A> struct Cast {
+template <class R, class A>
+struct Cast {
   const Inst &in;
   R operator()(A a) const { return static_cast<R>(a); }
 };

@@ -10,21 +10,24 @@ namespace attnc {
 namespace ptx {
 namespace {
 
-template <bool ftz, class T> inline T input(T x) {
+template <bool ftz, class T>
+inline T input(T x) {
   if constexpr (ftz && sizeof(T) == 4)
     return flush(x);
   else
     return x;
 }
 
-template <bool ftz, class T> inline T output(const Inst &in, T x) {
+template <bool ftz, class T>
+inline T output(const Inst &in, T x) {
   if (in.saturate) // NaN becomes 0
     x = x > T(0) ? (x < T(1) ? x : T(1)) : T(0);
   return input<ftz>(x);
 }
 
 #define ATTNC_PTX_FLOAT2(name, expression)                                     \
-  template <class T, bool ftz> struct name {                                   \
+  template <class T, bool ftz>                                                 \
+  struct name {                                                                \
     const Inst &in;                                                            \
     T operator()(T x, T y) const {                                             \
       T a = input<ftz>(x), b = input<ftz>(y);                                  \
@@ -37,7 +40,8 @@ ATTNC_PTX_FLOAT2(FMul, a *b)
 ATTNC_PTX_FLOAT2(FDiv, a / b)
 #undef ATTNC_PTX_FLOAT2
 
-template <class T, bool ftz> struct FFma {
+template <class T, bool ftz>
+struct FFma {
   const Inst &in;
   T operator()(T a, T b, T c) const {
     return output<ftz>(in,
@@ -46,14 +50,16 @@ template <class T, bool ftz> struct FFma {
 };
 
 /// NaN out where both are NaN, or with .NaN where one is.
-template <class T> inline T canonical(T x) {
+template <class T>
+inline T canonical(T x) {
   if constexpr (sizeof(T) == 4)
     return x != x ? bitsAs<float>(uint32_t(0x7fffffff)) : x;
   else
     return x;
 }
 
-template <class T, bool ftz, bool larger> struct FMinMax {
+template <class T, bool ftz, bool larger>
+struct FMinMax {
   const Inst &in;
   T operator()(T x, T y) const {
     T a = input<ftz>(x), b = input<ftz>(y);
@@ -74,7 +80,8 @@ template <class T, bool ftz, bool larger> struct FMinMax {
 };
 
 /// The plain form, which vectorises.
-template <bool ftz, bool larger> struct FMinMaxPlain {
+template <bool ftz, bool larger>
+struct FMinMaxPlain {
   const Inst &in;
   float operator()(float x, float y) const {
     float a = input<ftz>(x), b = input<ftz>(y);
@@ -82,17 +89,20 @@ template <bool ftz, bool larger> struct FMinMaxPlain {
   }
 };
 
-template <class T, bool ftz> struct FNeg {
+template <class T, bool ftz>
+struct FNeg {
   const Inst &in;
   T operator()(T a) const { return input<ftz>(-a); }
 };
-template <class T, bool ftz> struct FAbs {
+template <class T, bool ftz>
+struct FAbs {
   const Inst &in;
   T operator()(T a) const { return input<ftz>(std::fabs(a)); }
 };
 
 #define ATTNC_PTX_FLOAT1(name, expression)                                     \
-  template <class T, bool ftz> struct name {                                   \
+  template <class T, bool ftz>                                                 \
+  struct name {                                                                \
     const Inst &in;                                                            \
     T operator()(T x) const {                                                  \
       T a = input<ftz>(x);                                                     \
@@ -109,7 +119,8 @@ ATTNC_PTX_FLOAT1(FEx2, std::exp2(a))
 ATTNC_PTX_FLOAT1(FTanh, std::tanh(a))
 #undef ATTNC_PTX_FLOAT1
 
-template <class T> struct FCopysign {
+template <class T>
+struct FCopysign {
   const Inst &in;
   // PTX: the sign of a, the magnitude of b.
   T operator()(T a, T b) const { return std::copysign(b, a); }
@@ -129,8 +140,8 @@ void rounded(Warp &warp, const Inst &in, uint32_t mask) {
   });
 }
 
-template <class T> void testProperty(Warp &warp, const Inst &in,
-                                     uint32_t mask) {
+template <class T>
+void testProperty(Warp &warp, const Inst &in, uint32_t mask) {
   Source<T> a(warp, in.a);
   uint32_t result = collect(mask, [&](unsigned lane) {
     int kind = std::fpclassify(a[lane]);
@@ -152,10 +163,11 @@ template <class T> void testProperty(Warp &warp, const Inst &in,
   setPredicate(warp, in.d, mask, result);
 }
 
-template <class T, bool ftz> Handler selectFor(const Inst &in) {
+template <class T, bool ftz>
+Handler selectFor(const Inst &in) {
   bool computes = in.op == Op::Add || in.op == Op::Sub || in.op == Op::Mul ||
-                  in.op == Op::Div || in.op == Op::Fma ||
-                  in.op == Op::Sqrt || in.op == Op::Rcp;
+                  in.op == Op::Div || in.op == Op::Fma || in.op == Op::Sqrt ||
+                  in.op == Op::Rcp;
   if (computes && in.rounding != Rounding::Nearest)
     return rounded<T, ftz>;
   switch (in.op) {
@@ -192,7 +204,8 @@ template <class T, bool ftz> Handler selectFor(const Inst &in) {
   }
 }
 
-template <bool ftz> Handler selectSingle(const Inst &in) {
+template <bool ftz>
+Handler selectSingle(const Inst &in) {
   bool plain = !in.nan && !in.extra;
   switch (in.op) {
   case Op::Min:

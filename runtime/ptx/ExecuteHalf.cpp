@@ -21,7 +21,8 @@ struct BrainFormat {
   static constexpr float leastNormal = 0x1p-126f;
 };
 
-template <class F> inline float flushed(const Inst &in, float x) {
+template <class F>
+inline float flushed(const Inst &in, float x) {
   return in.ftz && std::fabs(x) < F::leastNormal ? std::copysign(0.0f, x) : x;
 }
 
@@ -79,10 +80,10 @@ inline uint16_t compute(const Inst &in, uint16_t a, uint16_t b, uint16_t c) {
   case Op::Max: {
     float result = in.op == Op::Min ? minimum(x, y) : maximum(x, y);
     if (in.extra)
-      result = std::copysign(in.op == Op::Min
-                                 ? minimum(std::fabs(x), std::fabs(y))
-                                 : maximum(std::fabs(x), std::fabs(y)),
-                             std::signbit(x) != std::signbit(y) ? -1.0f : 1.0f);
+      result =
+          std::copysign(in.op == Op::Min ? minimum(std::fabs(x), std::fabs(y))
+                                         : maximum(std::fabs(x), std::fabs(y)),
+                        std::signbit(x) != std::signbit(y) ? -1.0f : 1.0f);
     bool bad = in.nan ? x != x || y != y : x != x && y != y;
     return bad ? 0x7fff : finish<F>(in, result);
   }

@@ -11,7 +11,8 @@ namespace attnc {
 namespace ptx {
 namespace {
 
-template <class T> using U = std::make_unsigned_t<T>;
+template <class T>
+using U = std::make_unsigned_t<T>;
 // Products of 16-bit numbers must not become signed ints.
 template <class T>
 using Product = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
@@ -19,14 +20,17 @@ template <class T>
 using Wide = std::conditional_t<
     sizeof(T) == 2, std::conditional_t<std::is_signed_v<T>, int32_t, uint32_t>,
     std::conditional_t<
-        sizeof(T) == 4, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>,
+        sizeof(T) == 4,
+        std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>,
         std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>>>;
 
-template <class T> struct AddOp {
+template <class T>
+struct AddOp {
   const Inst &in;
   T operator()(T a, T b) const { return T(U<T>(a) + U<T>(b)); }
 };
-template <class T> struct SubOp {
+template <class T>
+struct SubOp {
   const Inst &in;
   T operator()(T a, T b) const { return T(U<T>(a) - U<T>(b)); }
 };
@@ -47,28 +51,34 @@ struct SubSat {
     return clampTo32(int64_t(a) - b);
   }
 };
-template <class T> struct MulOp {
+template <class T>
+struct MulOp {
   const Inst &in;
   T operator()(T a, T b) const { return T(Product<T>(a) * Product<T>(b)); }
 };
-template <class T> inline T high(T a, T b) {
+template <class T>
+inline T high(T a, T b) {
   return T((Wide<T>(a) * Wide<T>(b)) >> (8 * sizeof(T)));
 }
-template <class T> struct MulHiOp {
+template <class T>
+struct MulHiOp {
   const Inst &in;
   T operator()(T a, T b) const { return high(a, b); }
 };
-template <class T> struct MulWideOp {
+template <class T>
+struct MulWideOp {
   const Inst &in;
   Wide<T> operator()(T a, T b) const { return Wide<T>(a) * Wide<T>(b); }
 };
-template <class T> struct MadOp {
+template <class T>
+struct MadOp {
   const Inst &in;
   T operator()(T a, T b, T c) const {
     return T(Product<T>(a) * Product<T>(b) + Product<T>(c));
   }
 };
-template <class T> struct MadHiOp {
+template <class T>
+struct MadHiOp {
   const Inst &in;
   T operator()(T a, T b, T c) const { return T(U<T>(high(a, b)) + U<T>(c)); }
 };
@@ -78,14 +88,16 @@ struct MadHiSat {
     return clampTo32(int64_t(high(a, b)) + c);
   }
 };
-template <class T> struct MadWideOp {
+template <class T>
+struct MadWideOp {
   const Inst &in;
   Wide<T> operator()(T a, T b, Wide<T> c) const {
     using V = std::make_unsigned_t<Wide<T>>;
     return Wide<T>(V(Wide<T>(a) * Wide<T>(b)) + V(c));
   }
 };
-template <class T> inline T product24(const Inst &in, T a, T b) {
+template <class T>
+inline T product24(const Inst &in, T a, T b) {
   // The lower 24 bits, with their own sign.
   int64_t x = std::is_signed_v<T> ? int32_t(uint32_t(a) << 8) >> 8
                                   : int64_t(a & 0xffffff);
@@ -93,17 +105,20 @@ template <class T> inline T product24(const Inst &in, T a, T b) {
                                   : int64_t(b & 0xffffff);
   return T((x * y) >> (in.extra ? 16 : 0));
 }
-template <class T> struct Mul24Op {
+template <class T>
+struct Mul24Op {
   const Inst &in;
   T operator()(T a, T b) const { return product24<T>(in, a, b); }
 };
-template <class T> struct Mad24Op {
+template <class T>
+struct Mad24Op {
   const Inst &in;
   T operator()(T a, T b, T c) const {
     return T(U<T>(product24<T>(in, a, b)) + U<T>(c));
   }
 };
-template <class T> struct SadOp {
+template <class T>
+struct SadOp {
   const Inst &in;
   T operator()(T a, T b, T c) const {
     U<T> distance = a < b ? U<T>(b) - U<T>(a) : U<T>(a) - U<T>(b);
@@ -112,7 +127,8 @@ template <class T> struct SadOp {
 };
 // What PTX leaves open must not stop the host: x / 0 is all ones, and the
 // smallest number divided by -1 is itself.
-template <class T> struct DivOp {
+template <class T>
+struct DivOp {
   const Inst &in;
   T operator()(T a, T b) const {
     if (b == 0)
@@ -122,7 +138,8 @@ template <class T> struct DivOp {
     return T(a / b);
   }
 };
-template <class T> struct RemOp {
+template <class T>
+struct RemOp {
   const Inst &in;
   T operator()(T a, T b) const {
     if (b == 0)
@@ -132,22 +149,26 @@ template <class T> struct RemOp {
     return T(a % b);
   }
 };
-template <class T> struct AbsOp {
+template <class T>
+struct AbsOp {
   const Inst &in;
   T operator()(T a) const { return a < 0 ? T(U<T>(0) - U<T>(a)) : a; }
 };
-template <class T> struct NegOp {
+template <class T>
+struct NegOp {
   const Inst &in;
   T operator()(T a) const { return T(U<T>(0) - U<T>(a)); }
 };
-template <class T> struct MinOp {
+template <class T>
+struct MinOp {
   const Inst &in;
   T operator()(T a, T b) const {
     T result = b < a ? b : a;
     return in.relu && result < 0 ? T(0) : result;
   }
 };
-template <class T> struct MaxOp {
+template <class T>
+struct MaxOp {
   const Inst &in;
   T operator()(T a, T b) const {
     T result = a < b ? b : a;
@@ -158,9 +179,10 @@ struct Dp4aOp {
   const Inst &in;
   uint32_t operator()(uint32_t a, uint32_t b, uint32_t c) const {
     for (unsigned i = 0; i < 4; ++i) {
-      int x = in.type == Type::S32 ? int8_t(a >> (8 * i)) : uint8_t(a >> (8 * i));
-      int y = in.type2 == Type::S32 ? int8_t(b >> (8 * i))
-                                    : uint8_t(b >> (8 * i));
+      int x =
+          in.type == Type::S32 ? int8_t(a >> (8 * i)) : uint8_t(a >> (8 * i));
+      int y =
+          in.type2 == Type::S32 ? int8_t(b >> (8 * i)) : uint8_t(b >> (8 * i));
       c += static_cast<uint32_t>(x * y);
     }
     return c;
@@ -168,11 +190,12 @@ struct Dp4aOp {
 };
 
 /// add.cc and its family: a sum with the lane's carry, which is set if wanted.
-template <class T> void addCarry(Warp &warp, const Inst &in, uint32_t mask) {
+template <class T>
+void addCarry(Warp &warp, const Inst &in, uint32_t mask) {
   using W = Word<T>;
   bool subtracts = in.op == Op::SubCc || in.op == Op::SubC;
-  bool reads = in.op == Op::AddC || in.op == Op::SubC ||
-               in.op == Op::MadCLo || in.op == Op::MadCHi;
+  bool reads = in.op == Op::AddC || in.op == Op::SubC || in.op == Op::MadCLo ||
+               in.op == Op::MadCHi;
   bool writes = in.op == Op::AddCc || in.op == Op::SubCc ||
                 in.op == Op::MadCcLo || in.op == Op::MadCcHi || in.extra;
   bool multiplies = in.op >= Op::MadCcLo && in.op <= Op::MadCHi;
@@ -191,8 +214,7 @@ template <class T> void addCarry(Warp &warp, const Inst &in, uint32_t mask) {
     // A subtraction adds the complement; its borrow is a missing carry.
     unsigned carry = warp.carry >> lane & 1;
     unsigned in0 = reads ? (subtracts ? !carry : carry) : subtracts;
-    unsigned __int128 sum =
-        static_cast<unsigned __int128>(x) + y + in0;
+    unsigned __int128 sum = static_cast<unsigned __int128>(x) + y + in0;
     unsigned out = static_cast<unsigned>(sum >> (8 * sizeof(W))) & 1;
     d[lane] = static_cast<W>(sum);
     carries |= uint32_t(subtracts ? !out : out) << lane;
@@ -201,7 +223,8 @@ template <class T> void addCarry(Warp &warp, const Inst &in, uint32_t mask) {
     warp.carry = (warp.carry & ~mask) | (carries & mask);
 }
 
-template <class T> Handler selectMul(const Inst &in) {
+template <class T>
+Handler selectMul(const Inst &in) {
   if constexpr (sizeof(T) < 8) {
     if (in.op == Op::MulWide)
       return binary<Wide<T>, T, MulWideOp<T>>;
@@ -220,7 +243,8 @@ template <class T> Handler selectMul(const Inst &in) {
   return nullptr;
 }
 
-template <class T> Handler selectFor(const Inst &in) {
+template <class T>
+Handler selectFor(const Inst &in) {
   switch (in.op) {
   case Op::Add:
     return binary<T, T, AddOp<T>>;

@@ -46,8 +46,8 @@ uint8_t *bytesAt(Warp &warp, const Inst &in, Place place, uint64_t size,
   case Space::Local: {
     uint64_t own = warp.launch->program.localBytes;
     if (place.address <= own && size <= own - place.address)
-      bytes = warp.local.data() + own * static_cast<unsigned>(lane) +
-              place.address;
+      bytes =
+          warp.local.data() + own * static_cast<unsigned>(lane) + place.address;
     else
       where = format("a thread has %" PRIu64 " bytes of local memory", own);
     break;
@@ -58,8 +58,8 @@ uint8_t *bytesAt(Warp &warp, const Inst &in, Place place, uint64_t size,
         size <= all.size() - place.address)
       bytes = all.data() + place.address;
     else
-      where = format("there are %zu bytes of parameters, read only",
-                     all.size());
+      where =
+          format("there are %zu bytes of parameters, read only", all.size());
     break;
   }
   default:
@@ -80,9 +80,8 @@ uint8_t *bytesAt(Warp &warp, const Inst &in, Place place, uint64_t size,
 
 uint32_t sharedAt(Warp &warp, const Inst &in, uint64_t address, uint64_t size,
                   unsigned alignment, int lane) {
-  Place place = placeOf(address >= sharedWindow ? Space::Generic
-                                                : Space::Shared,
-                        address);
+  Place place = placeOf(
+      address >= sharedWindow ? Space::Generic : Space::Shared, address);
   if (place.space != Space::Shared)
     warp.fail(in, format("0x%" PRIx64 " is no shared address", address), lane);
   bytesAt(warp, in, place, size, alignment, false, lane);
@@ -146,7 +145,8 @@ void runLoad(Warp &warp, const Inst &in, uint32_t mask) {
                               in.mode != 0);
     }
     for (unsigned i = 0; i < count; ++i)
-      warp.set(slots[i], lane, extend(loadBits(from + i * size, size), in.type));
+      warp.set(slots[i], lane,
+               extend(loadBits(from + i * size, size), in.type));
   });
   if (shared.mask)
     countBanks(*warp.launch, in, shared.addresses, shared.mask, size * count);
@@ -165,7 +165,8 @@ void runLoadParameter(Warp &warp, const Inst &in, uint32_t mask) {
         bytesAt(warp, in, {Space::Param, address}, size * in.count,
                 size * in.count, false, static_cast<int>(lane));
     for (unsigned i = 0; i < in.count; ++i)
-      warp.set(slots[i], lane, extend(loadBits(from + i * size, size), in.type));
+      warp.set(slots[i], lane,
+               extend(loadBits(from + i * size, size), in.type));
   });
 }
 
@@ -203,8 +204,8 @@ static void matrixRows(Warp &warp, const Inst &in, unsigned matrix,
   for (unsigned row = 0; row < 8; ++row) {
     unsigned lane = matrix * 8 + row;
     uint64_t address = warp.address(in, lane);
-    addresses[row] = sharedAt(warp, in, address, 16, 16,
-                              static_cast<int>(lane));
+    addresses[row] =
+        sharedAt(warp, in, address, 16, 16, static_cast<int>(lane));
     if (write)
       warp.block->shared.write(warp, in.line, addresses[row], 16);
     else
@@ -231,8 +232,8 @@ void runLdmatrix(Warp &warp, const Inst &in, uint32_t mask) {
     for (unsigned lane = 0; lane < 32; ++lane) {
       unsigned row = lane / 4, column = lane % 4 * 2;
       uint16_t low, high;
-      memcpy(&low, in.transpose ? rows[column] + row * 2 : rows[row] + column * 2,
-             2);
+      memcpy(&low,
+             in.transpose ? rows[column] + row * 2 : rows[row] + column * 2, 2);
       memcpy(&high,
              in.transpose ? rows[column + 1] + row * 2
                           : rows[row] + column * 2 + 2,

@@ -61,8 +61,7 @@ void runShuffle(Warp &warp, const Inst &in, uint32_t mask) {
     // From a lane that is not here comes nothing that one could rely on.
     values[lane] = need >> from & 1 ? a[from] : 0x7fff7fff;
   });
-  forLanes(need,
-           [&](unsigned lane) { warp.regs[in.d + lane] = values[lane]; });
+  forLanes(need, [&](unsigned lane) { warp.regs[in.d + lane] = values[lane]; });
   if (in.extra)
     warp.preds[in.d2] = (warp.preds[in.d2] & ~need) | predicate;
 }
@@ -145,8 +144,7 @@ void runElect(Warp &warp, const Inst &in, uint32_t mask) {
     return;
   unsigned leader = static_cast<unsigned>(__builtin_ctz(need));
   forLanes(need, [&](unsigned lane) { warp.regs[in.d + lane] = leader; });
-  warp.preds[in.d2] =
-      (warp.preds[in.d2] & ~need) | (uint32_t(1) << leader);
+  warp.preds[in.d2] = (warp.preds[in.d2] & ~need) | (uint32_t(1) << leader);
 }
 
 void runActivemask(Warp &warp, const Inst &in, uint32_t mask) {
@@ -201,8 +199,8 @@ void runIsspacep(Warp &warp, const Inst &in, uint32_t mask) {
   uint64_t window = windowOf(in.space);
   uint32_t result = 0;
   forLanes(mask, [&](unsigned lane) {
-    bool inside = window ? a[lane] - window < windowSize
-                         : a[lane] < parameterWindow;
+    bool inside =
+        window ? a[lane] - window < windowSize : a[lane] < parameterWindow;
     result |= uint32_t(inside) << lane;
   });
   warp.preds[in.d] = (warp.preds[in.d] & ~mask) | result;

@@ -69,8 +69,8 @@ bool Executor::load(std::string_view text, Diagnostic &error) {
       for (const Program::AddressSlot &slot : program->addresses)
         if (slot.variable->space != Space::Shared &&
             !impl->globals.count(slot.variable))
-          throw Error(slot.variable->line, "'" + slot.variable->name +
-                                               "' is defined nowhere");
+          throw Error(slot.variable->line,
+                      "'" + slot.variable->name + "' is defined nowhere");
     return true;
   } catch (const Error &caught) {
     error = caught.diagnostic;
@@ -126,8 +126,9 @@ static void checkBlock(const Program &program, const LaunchOptions &options) {
     throw Error(0, "a block has 1 to 1024 threads, at most 64 in z");
   const Dim3 &need = program.requiredBlock, &most = program.maxBlock;
   if (need.x && (need.x != block.x || need.y != block.y || need.z != block.z))
-    throw Error(0, format("'%.200s' needs blocks of %u×%u×%u threads (.reqntid)",
-                          program.name.c_str(), need.x, need.y, need.z));
+    throw Error(0,
+                format("'%.200s' needs blocks of %u×%u×%u threads (.reqntid)",
+                       program.name.c_str(), need.x, need.y, need.z));
   if (most.x && block.count() > most.count())
     throw Error(0, format("'%.200s' allows %u threads a block (.maxntid)",
                           program.name.c_str(),
@@ -170,8 +171,8 @@ Executor::launch(std::string_view entry,
     if (uint64_t(program->staticShared) + options.dynamicShared > limit)
       throw Error(0, format("%u + %u bytes of shared memory are more than the "
                             "%u of sm_%u",
-                            program->staticShared, options.dynamicShared,
-                            limit, impl->module->target));
+                            program->staticShared, options.dynamicShared, limit,
+                            impl->module->target));
     if (arguments.size() != program->parameters.size())
       throw Error(0, format("'%.200s' has %zu parameters, not %zu",
                             program->name.c_str(), program->parameters.size(),
@@ -181,9 +182,9 @@ Executor::launch(std::string_view entry,
     launch.parameters.resize(program->parameterBytes);
     for (size_t i = 0; i < arguments.size(); ++i) {
       if (arguments[i].size() != program->parameters[i].size)
-        throw Error(0, format("parameter %zu has %u bytes, not %zu", i,
-                              program->parameters[i].size,
-                              arguments[i].size()));
+        throw Error(0,
+                    format("parameter %zu has %u bytes, not %zu", i,
+                           program->parameters[i].size, arguments[i].size()));
       std::copy(arguments[i].begin(), arguments[i].end(),
                 launch.parameters.begin() + program->parameterOffsets[i]);
     }

@@ -6,8 +6,8 @@
 #ifndef ATTNC_RUNTIME_PTX_LANES_H
 #define ATTNC_RUNTIME_PTX_LANES_H
 
-#include "Numbers.h"
 #include "Launch.h"
+#include "Numbers.h"
 #include "Warp.h"
 
 #include <type_traits>
@@ -26,7 +26,8 @@ namespace {
 template <class T>
 using Word = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
 
-template <class T> inline T fromWord(Word<T> word) {
+template <class T>
+inline T fromWord(Word<T> word) {
   if constexpr (std::is_integral_v<T>) {
     return static_cast<T>(word);
   } else {
@@ -34,7 +35,8 @@ template <class T> inline T fromWord(Word<T> word) {
   }
 }
 
-template <class T> inline Word<T> toWord(T value) {
+template <class T>
+inline Word<T> toWord(T value) {
   if constexpr (std::is_integral_v<T>) {
     // 16-bit values lie in the lower half, with zeros above.
     return static_cast<Word<T>>(static_cast<std::make_unsigned_t<T>>(value));
@@ -58,7 +60,8 @@ inline void forEach(Warp &warp, uint32_t slot, uint32_t mask, F f) {
       d[lane] = toWord<R>(f(lane));
 }
 
-template <class T> struct Source {
+template <class T>
+struct Source {
   Source(Warp &warp, uint32_t slot) : words(warp.lanes<Word<T>>(slot)) {}
   T operator[](unsigned lane) const { return fromWord<T>(words[lane]); }
   const Word<T> *words;
@@ -89,7 +92,8 @@ void ternary(Warp &warp, const Inst &in, uint32_t mask) {
 }
 
 /// A predicate from f(lane).
-template <class F> inline uint32_t collect(uint32_t mask, F f) {
+template <class F>
+inline uint32_t collect(uint32_t mask, F f) {
   uint32_t result = 0;
   for (unsigned lane = 0; lane < 32; ++lane)
     result |= uint32_t(f(lane)) << lane;

@@ -95,8 +95,8 @@ void runMbarrierInval(Warp &warp, const Inst &in, uint32_t mask) {
 static Mbarrier &use(Warp &warp, const Inst &in, unsigned lane) {
   uint64_t address = warp.address(in, lane);
   Mbarrier &mbarrier = warp.block->mbarrierAt(warp, in, lane, address);
-  warp.block->shared.read(warp, in.line,
-                          addressOf(warp, in, lane, address), 8, true);
+  warp.block->shared.read(warp, in.line, addressOf(warp, in, lane, address), 8,
+                          true);
   return mbarrier;
 }
 
@@ -129,10 +129,9 @@ void runMbarrierTest(Warp &warp, const Inst &in, uint32_t mask) {
   forLanes(mask, [&](unsigned lane) {
     Mbarrier &mbarrier = use(warp, in, lane);
     bool complete =
-        in.extra
-            ? (mbarrier.phase & 1) != (warp.regs[in.b + lane] & 1)
-            : mbarrier.phase != static_cast<uint32_t>(
-                                    warp.lanes<uint64_t>(in.b)[lane]);
+        in.extra ? (mbarrier.phase & 1) != (warp.regs[in.b + lane] & 1)
+                 : mbarrier.phase !=
+                       static_cast<uint32_t>(warp.lanes<uint64_t>(in.b)[lane]);
     if (!complete)
       return;
     done |= uint32_t(1) << lane;

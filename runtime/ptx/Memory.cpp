@@ -55,9 +55,10 @@ uint64_t DeviceMemory::map(void *data, size_t size, bool writable) {
 }
 
 bool DeviceMemory::free(uint64_t address) {
-  auto found = std::find_if(
-      regions.begin(), regions.end(),
-      [&](const auto &region) { return region->address == address; });
+  auto found =
+      std::find_if(regions.begin(), regions.end(), [&](const auto &region) {
+        return region->address == address;
+      });
   if (found == regions.end())
     return false;
   last = nullptr;
@@ -67,9 +68,10 @@ bool DeviceMemory::free(uint64_t address) {
 
 uint8_t *DeviceMemory::search(uint64_t address, uint64_t size,
                               bool write) const {
-  auto after = std::upper_bound(
-      regions.begin(), regions.end(), address,
-      [](uint64_t value, const auto &region) { return value < region->address; });
+  auto after = std::upper_bound(regions.begin(), regions.end(), address,
+                                [](uint64_t value, const auto &region) {
+                                  return value < region->address;
+                                });
   if (after == regions.begin())
     return nullptr;
   const Region &region = **(after - 1);
@@ -89,12 +91,12 @@ std::string DeviceMemory::explain(uint64_t address, uint64_t size,
   uint64_t best = guardGap;
   for (const auto &region : regions) {
     uint64_t end = region->address + region->size;
-    if (address >= region->address && address - region->address < region->size &&
-        size <= end - address)
+    if (address >= region->address &&
+        address - region->address < region->size && size <= end - address)
       return write ? "memory that is not writable" : "memory";
-    uint64_t distance =
-        address >= region->address ? address - std::min(end, address)
-                                   : region->address - address;
+    uint64_t distance = address >= region->address
+                            ? address - std::min(end, address)
+                            : region->address - address;
     if (distance < best) {
       best = distance;
       near = region.get();

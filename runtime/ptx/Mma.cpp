@@ -79,7 +79,8 @@ struct Accumulators {
 };
 
 /// Calls f(register, lane, row, column) for accumulators of 32 bits.
-template <class F> void forAccumulators(F f) {
+template <class F>
+void forAccumulators(F f) {
   for (unsigned i = 0; i < 4; ++i)
     for (unsigned lane = 0; lane < 32; ++lane)
       f(i, lane, lane / 4 + i / 2 * 8, lane % 4 * 2 + i % 2);
@@ -92,8 +93,7 @@ void loadAccumulators(Warp &warp, const Inst &in, const Slot *c,
     unsigned at = row * 8 + column;
     if (in.type2 == Type::F16) {
       uint32_t pair = warp.regs[c[i / 2].at + lane];
-      to.sums[at] =
-          halfToFloat(static_cast<uint16_t>(pair >> (16 * (i % 2))));
+      to.sums[at] = halfToFloat(static_cast<uint16_t>(pair >> (16 * (i % 2))));
       return;
     }
     uint32_t bits = warp.regs[c[i].at + lane];
@@ -104,26 +104,26 @@ void loadAccumulators(Warp &warp, const Inst &in, const Slot *c,
 
 void storeAccumulators(Warp &warp, const Inst &in, const Slot *d,
                        const Accumulators &from) {
-  forAccumulators([&](unsigned i, unsigned lane, unsigned row,
-                      unsigned column) {
-    unsigned at = row * 8 + column;
-    float sum = from.sums[at];
-    if (in.type2 == Type::F16) {
-      uint32_t &pair = warp.regs[d[i / 2].at + lane];
-      uint32_t half = floatToHalf(sum);
-      pair = i % 2 ? (pair & 0xffff) | half << 16 : half;
-    } else if (in.type2 == Type::S32) {
-      // Products of 8-bit numbers are exact in floats.
-      int64_t whole = int64_t(from.whole[at]) + static_cast<int64_t>(sum);
-      if (in.saturate)
-        whole = whole > INT32_MAX   ? INT32_MAX
-                : whole < INT32_MIN ? INT32_MIN
-                                    : whole;
-      warp.regs[d[i].at + lane] = static_cast<uint32_t>(whole);
-    } else {
-      warp.regs[d[i].at + lane] = bitsAs<uint32_t>(sum);
-    }
-  });
+  forAccumulators(
+      [&](unsigned i, unsigned lane, unsigned row, unsigned column) {
+        unsigned at = row * 8 + column;
+        float sum = from.sums[at];
+        if (in.type2 == Type::F16) {
+          uint32_t &pair = warp.regs[d[i / 2].at + lane];
+          uint32_t half = floatToHalf(sum);
+          pair = i % 2 ? (pair & 0xffff) | half << 16 : half;
+        } else if (in.type2 == Type::S32) {
+          // Products of 8-bit numbers are exact in floats.
+          int64_t whole = int64_t(from.whole[at]) + static_cast<int64_t>(sum);
+          if (in.saturate)
+            whole = whole > INT32_MAX   ? INT32_MAX
+                    : whole < INT32_MIN ? INT32_MIN
+                                        : whole;
+          warp.regs[d[i].at + lane] = static_cast<uint32_t>(whole);
+        } else {
+          warp.regs[d[i].at + lane] = bitsAs<uint32_t>(sum);
+        }
+      });
 }
 
 void runMma(Warp &warp, const Inst &in, uint32_t mask) {
@@ -140,8 +140,8 @@ void runMma(Warp &warp, const Inst &in, uint32_t mask) {
   uint8_t rowsA[16 * 32], rowsB[8 * 32];
   for (unsigned chunk = 0; chunk < chunks; ++chunk) {
     gatherRows(warp.regs + a[2 * chunk].at, rowsA + chunk * 16, stride);
-    gatherRows(warp.regs + a[2 * chunk + 1].at,
-               rowsA + 8 * stride + chunk * 16, stride);
+    gatherRows(warp.regs + a[2 * chunk + 1].at, rowsA + 8 * stride + chunk * 16,
+               stride);
     gatherRows(warp.regs + b[chunk].at, rowsB + chunk * 16, stride);
   }
   float floatsA[16 * 32], columnsB[8 * 32], floatsB[32 * 8];

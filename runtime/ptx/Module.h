@@ -97,7 +97,7 @@ struct Function {
 };
 
 struct Module {
-  std::string text; ///< tokens point into it
+  std::string text;     ///< tokens point into it
   unsigned version = 0; ///< 10 × major + minor
   unsigned target = 0;  ///< the number of sm_…
   std::deque<Variable> variables;

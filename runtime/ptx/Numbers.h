@@ -17,7 +17,8 @@ namespace attnc {
 namespace ptx {
 namespace {
 
-template <class To, class From> inline To bitsAs(From from) {
+template <class To, class From>
+inline To bitsAs(From from) {
   static_assert(sizeof(To) == sizeof(From), "a copy of bits");
   To to;
   memcpy(&to, &from, sizeof to);
@@ -51,8 +52,8 @@ inline uint16_t floatToHalf(float value) {
   uint32_t result = magnitude < 0x38800000 ? small : normal;
   result = magnitude >= 0x477ff000 ? 0x7c00 : result;
   result = magnitude > 0x7f800000 ? 0x7fff : result;
-  return static_cast<uint16_t>(
-      magnitude > 0x7f800000 ? 0x7fff : (result | sign));
+  return static_cast<uint16_t>(magnitude > 0x7f800000 ? 0x7fff
+                                                      : (result | sign));
 }
 
 inline uint16_t floatToBrain(float value) {
@@ -63,11 +64,13 @@ inline uint16_t floatToBrain(float value) {
 }
 
 /// Of one number and NaN it is the number; -0 is below +0.
-template <class T> inline T minimum(T a, T b) {
+template <class T>
+inline T minimum(T a, T b) {
   T smaller = a < b || (a == b && std::signbit(a)) ? a : b;
   return a != a ? b : b != b ? a : smaller;
 }
-template <class T> inline T maximum(T a, T b) {
+template <class T>
+inline T maximum(T a, T b) {
   T larger = a > b || (a == b && !std::signbit(a)) ? a : b;
   return a != a ? b : b != b ? a : larger;
 }
@@ -105,19 +108,19 @@ inline Format formatOf(Type type) {
 inline uint32_t encode(double value, Format format, Rounding rounding,
                        bool saturate) {
   int bias = (1 << (format.exponent - 1)) - 1;
-  uint32_t sign = std::signbit(value) ? 1u << (format.mantissa + format.exponent)
-                                      : 0;
+  uint32_t sign =
+      std::signbit(value) ? 1u << (format.mantissa + format.exponent) : 0;
   uint32_t top = ((1u << format.exponent) - 1) << format.mantissa;
   uint32_t largest = format.hasInfinity ? top - 1 : top | 6;
   uint32_t infinity = format.hasInfinity ? top : top | 7;
   if (value != value)
     return format.hasInfinity ? top | ((1u << format.mantissa) - 1) : top | 7;
   double magnitude = std::fabs(value);
-  bool up = rounding == Rounding::Up ? !sign
+  bool up = rounding == Rounding::Up     ? !sign
             : rounding == Rounding::Down ? sign != 0
                                          : false;
-  bool nearest = rounding == Rounding::Nearest ||
-                 rounding == Rounding::NearestAway;
+  bool nearest =
+      rounding == Rounding::Nearest || rounding == Rounding::NearestAway;
   if (magnitude == HUGE_VAL)
     return sign | (saturate ? largest : infinity);
   int exponent = 0;
@@ -148,8 +151,7 @@ inline uint32_t encode(double value, Format format, Rounding rounding,
     return sign | static_cast<uint32_t>(std::ldexp(rounded, -unit));
   uint32_t fraction = static_cast<uint32_t>(
       std::ldexp(rounded, format.mantissa - (exponent - 1)));
-  return sign |
-         static_cast<uint32_t>(exponent - 1 + bias) << format.mantissa |
+  return sign | static_cast<uint32_t>(exponent - 1 + bias) << format.mantissa |
          (fraction & ((1u << format.mantissa) - 1));
 }
 
@@ -158,8 +160,8 @@ inline double decode(uint32_t bits, Format format) {
   int bias = (1 << (format.exponent - 1)) - 1;
   uint32_t mask = (1u << format.mantissa) - 1;
   uint32_t fraction = bits & mask;
-  int exponent = static_cast<int>(bits >> format.mantissa &
-                                  ((1u << format.exponent) - 1));
+  int exponent =
+      static_cast<int>(bits >> format.mantissa & ((1u << format.exponent) - 1));
   bool negative = bits >> (format.mantissa + format.exponent) & 1;
   int top = (1 << format.exponent) - 1;
   double magnitude;
@@ -170,8 +172,8 @@ inline double decode(uint32_t bits, Format format) {
   else if (exponent == 0)
     magnitude = std::ldexp(fraction, 1 - bias - format.mantissa);
   else
-    magnitude = std::ldexp(fraction | (mask + 1),
-                           exponent - bias - format.mantissa);
+    magnitude =
+        std::ldexp(fraction | (mask + 1), exponent - bias - format.mantissa);
   return negative ? -magnitude : magnitude;
 }
 

@@ -190,8 +190,8 @@ Operand Parser::parseName() {
       !token.spaceBefore) {
     // `%tid.x` is one name; both tokens point into the same text.
     operand.name = std::string_view(
-        name.data(), static_cast<size_t>(token.text.data() +
-                                         token.text.size() - name.data()));
+        name.data(), static_cast<size_t>(token.text.data() + token.text.size() -
+                                         name.data()));
     advance();
   }
   return operand;

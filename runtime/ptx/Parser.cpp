@@ -194,8 +194,7 @@ Variable &Parser::parseVariable(Space space, bool isExtern, bool isLocal) {
       fail("this variable is too large");
     expect(']');
   }
-  uint64_t largest =
-      space == Space::Param ? largestParameter : largestVariable;
+  uint64_t largest = space == Space::Param ? largestParameter : largestVariable;
   if (count > largest / bytesOf(variable.type))
     fail("this variable is too large");
   variable.size = count * bytesOf(variable.type);
@@ -281,8 +280,8 @@ void Parser::parseInitializer(Variable &variable, unsigned depth) {
     }
   }
   for (unsigned i = 0; i < bytes; ++i)
-    variable.initial.push_back(
-        i < 8 ? static_cast<uint8_t>(bits >> (8 * i)) : 0);
+    variable.initial.push_back(i < 8 ? static_cast<uint8_t>(bits >> (8 * i))
+                                     : 0);
 }
 
 Dim3 Parser::parseDim3() {

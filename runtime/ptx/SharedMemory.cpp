@@ -55,8 +55,9 @@ void SharedMemory::checkWriter(Warp &warp, unsigned line,
                              ? format("warp %u", granule.writer)
                              : std::string("an asynchronous copy");
     return format("warp %u %s ", warp.id, what) + at(address) + ", which " +
-           writer + format(" wrote at line %u with nothing to order the two",
-                           granule.writeLine);
+           writer +
+           format(" wrote at line %u with nothing to order the two",
+                  granule.writeLine);
   });
 }
 
@@ -143,8 +144,8 @@ void SharedMemory::beginAsyncWrite(Warp &warp, unsigned line, uint32_t address,
               [](size_t, Granule &granule) { granule.state = InFlight; });
 }
 
-void SharedMemory::endAsyncWrite(unsigned line, uint32_t address,
-                                 uint32_t size, unsigned agent, uint32_t time,
+void SharedMemory::endAsyncWrite(unsigned line, uint32_t address, uint32_t size,
+                                 unsigned agent, uint32_t time,
                                  bool asyncProxy) {
   forGranules(address, size, [&](size_t, Granule &granule) {
     granule.state = Written;

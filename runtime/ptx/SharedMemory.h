@@ -64,7 +64,8 @@ private:
   };
   enum Flags : uint8_t { Strong = 1, AsyncProxy = 2 };
 
-  template <class F> void forGranules(uint32_t address, uint32_t size, F f);
+  template <class F>
+  void forGranules(uint32_t address, uint32_t size, F f);
   void checkWriter(Warp &warp, unsigned line, const Granule &granule,
                    uint32_t address, bool strong, const char *what);
   void checkReaders(Warp &warp, unsigned line, size_t index,

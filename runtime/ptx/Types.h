@@ -14,15 +14,40 @@ namespace ptx {
 enum class Type : uint8_t {
   None,
   Pred,
-  B8, B16, B32, B64, B128,
-  U8, U16, U32, U64,
-  S8, S16, S32, S64,
-  F16, F16x2, BF16, BF16x2, F32, F64, TF32,
-  E4M3, E5M2, E4M3x2, E5M2x2,
+  B8,
+  B16,
+  B32,
+  B64,
+  B128,
+  U8,
+  U16,
+  U32,
+  U64,
+  S8,
+  S16,
+  S32,
+  S64,
+  F16,
+  F16x2,
+  BF16,
+  BF16x2,
+  F32,
+  F64,
+  TF32,
+  E4M3,
+  E5M2,
+  E4M3x2,
+  E5M2x2,
 };
 
 enum class Space : uint8_t {
-  Generic, Global, Shared, Local, Param, Const, Register
+  Generic,
+  Global,
+  Shared,
+  Local,
+  Param,
+  Const,
+  Register
 };
 
 /// The type of a modifier without its dot; None if it is no type.
@@ -32,7 +57,9 @@ const char *nameOf(Type type);
 unsigned bitsOf(Type type);
 
 inline unsigned bytesOf(Type type) { return (bitsOf(type) + 7) / 8; }
-inline bool isSigned(Type type) { return type >= Type::S8 && type <= Type::S64; }
+inline bool isSigned(Type type) {
+  return type >= Type::S8 && type <= Type::S64;
+}
 inline bool isUnsigned(Type type) {
   return type >= Type::U8 && type <= Type::U64;
 }

@@ -73,7 +73,8 @@ struct Warp {
   ~Warp();
   Warp(Warp &&);
 
-  template <class T> T *lanes(uint32_t slot) {
+  template <class T>
+  T *lanes(uint32_t slot) {
     return reinterpret_cast<T *>(regs + slot);
   }
   uint64_t value(Slot slot, unsigned lane) const {
@@ -113,7 +114,8 @@ struct Warp {
   std::string place(int lane) const; ///< "block (0,0,0), thread (5,0,0)"
 };
 
-template <class F> void forLanes(uint32_t mask, F f) {
+template <class F>
+void forLanes(uint32_t mask, F f) {
   for (; mask; mask &= mask - 1)
     f(static_cast<unsigned>(__builtin_ctz(mask)));
 }

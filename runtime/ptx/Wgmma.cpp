@@ -202,11 +202,13 @@ static void readB(Warp &warp, const PendingWgmma &p, unsigned k, unsigned n,
   bool transposed = in.imm & 8;
   for (unsigned i = 0; i < k; ++i)
     for (unsigned j = 0; j < n; ++j)
-      to[i * n + j] = sign * (transposed ? floats[i * n + j] : floats[j * k + i]);
+      to[i * n + j] =
+          sign * (transposed ? floats[i * n + j] : floats[j * k + i]);
 }
 
 /// Calls f(register, half, lane, row, column) for each element of D.
-template <class F> static void forElements(const Inst &in, F f) {
+template <class F>
+static void forElements(const Inst &in, F f) {
   bool packed = in.type2 == Type::F16;
   for (unsigned j = 0; j < in.count; ++j)
     for (unsigned i = 0; i < 4; ++i)
@@ -245,9 +247,8 @@ static std::vector<uint32_t> compute(Warp &warp, const PendingWgmma &p) {
     } else if (real) {
       bits = bitsAs<uint32_t>(sum);
     } else {
-      int64_t old = p.accumulates
-                        ? static_cast<int32_t>(p.before[reg * 32 + lane])
-                        : 0;
+      int64_t old =
+          p.accumulates ? static_cast<int32_t>(p.before[reg * 32 + lane]) : 0;
       int64_t whole = old + static_cast<int64_t>(sum);
       if (in.saturate)
         whole = std::clamp<int64_t>(whole, INT32_MIN, INT32_MAX);

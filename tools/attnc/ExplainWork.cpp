@@ -147,7 +147,7 @@ void Explainer::explainKeys(AttentionOp op, AttentionOp planned) {
     if (!rows)
       continue;
     int64_t count = last - first + 1;
-    if (auto queries = rows->visitedBy({first, count, 1, count}))
+    if (auto queries = rows->visitedBy({first, count, count}))
       report.text("keys " + countText(first) + " to " + countText(last) + ": " +
                   (queries->isEmpty() ? "no query"
                                       : "queries " + countText(queries->first) +

@@ -109,7 +109,8 @@ Expected<PtxArguments::Buffer *> PtxArguments::addBuffer(StringRef text) {
   return keep(std::move(*tensor), path);
 }
 
-static std::optional<ptx::TensorMapSpec::ElementType> mapType(attnc_dtype type) {
+static std::optional<ptx::TensorMapSpec::ElementType>
+mapType(attnc_dtype type) {
   switch (type) {
   case ATTNC_DTYPE_F16:
     return ptx::TensorMapSpec::F16;
@@ -193,8 +194,9 @@ Error PtxArguments::addTensorMap(StringRef text) {
     else if (key == "fill" && (value == "nan" || value == "zero"))
       spec.fillNaN = value == "nan";
     else
-      return error("'" + part + "': box=64x64, swizzle=0|32|64|128 or "
-                                "fill=zero|nan expected");
+      return error("'" + part +
+                   "': box=64x64, swizzle=0|32|64|128 or "
+                   "fill=zero|nan expected");
   }
   if (!box)
     return error("a tensor map needs box=…");

@@ -66,8 +66,7 @@ static void printBanks(const PtxSimOptions &options,
     llvm::outs() << "  ";
     printAt(options, use.line, llvm::outs());
     llvm::outs() << use.wavefronts << " wavefronts, " << use.ideal
-                 << " without conflicts, " << use.executions
-                 << " executions\n";
+                 << " without conflicts, " << use.executions << " executions\n";
   }
 }
 
@@ -82,9 +81,9 @@ static const ptx::EntryInfo *chooseEntry(const PtxSimOptions &options,
     names += (names.empty() ? "" : ", ") + entry.name;
   }
   printError(options.path + ": " +
-             (options.entry.empty() ? Twine("--entry= one of ")
-                                    : Twine("no entry '" + options.entry +
-                                            "', there are ")) +
+             (options.entry.empty()
+                  ? Twine("--entry= one of ")
+                  : Twine("no entry '" + options.entry + "', there are ")) +
              (names.empty() ? "(none)" : names));
   return nullptr;
 }
@@ -146,8 +145,7 @@ int attnc::ptxSimCommand(const PtxSimOptions &options) {
   PtxArguments arguments(executor);
   for (const std::string &argument : options.arguments)
     if (llvm::Error error = arguments.add(argument)) {
-      printError("--arg " + argument + ": " +
-                 llvm::toString(std::move(error)));
+      printError("--arg " + argument + ": " + llvm::toString(std::move(error)));
       return ExitError;
     }
   ptx::LaunchResult result;

@@ -223,9 +223,12 @@ struct PtxSimArguments {
   cl::opt<std::string> entry{
       "entry", cl::desc("The entry function, if the file has several"),
       cl::value_desc("name"), cl::sub(sub), cl::cat(category)};
-  cl::opt<std::string> grid{"grid", cl::desc("Blocks (default 1)"),
-                            cl::value_desc("x,y,z"), cl::init("1"),
-                            cl::sub(sub), cl::cat(category)};
+  cl::opt<std::string> grid{"grid",
+                            cl::desc("Blocks (default 1)"),
+                            cl::value_desc("x,y,z"),
+                            cl::init("1"),
+                            cl::sub(sub),
+                            cl::cat(category)};
   cl::opt<std::string> block{
       "block", cl::desc("Threads of a block (default: what .reqntid says)"),
       cl::value_desc("x,y,z"), cl::sub(sub), cl::cat(category)};
@@ -253,20 +256,28 @@ struct PtxSimArguments {
       cl::desc("Look for races, early reads of asynchronous copies and missing "
                "fences (default; --race=false leaves it out)"),
       cl::init(true), cl::sub(sub), cl::cat(category)};
-  cl::opt<bool> banks{"bank",
-                      cl::desc("Count bank conflicts of shared memory (default; "
-                               "--bank=false leaves it out)"),
-                      cl::init(true), cl::sub(sub), cl::cat(category)};
+  cl::opt<bool> banks{
+      "bank",
+      cl::desc("Count bank conflicts of shared memory (default; "
+               "--bank=false leaves it out)"),
+      cl::init(true), cl::sub(sub), cl::cat(category)};
   cl::opt<unsigned> bankLines{
-      "bank-lines", cl::desc("Lines of bank conflicts to list (default 5)"),
-      cl::value_desc("number"), cl::init(5), cl::sub(sub), cl::cat(category)};
+      "bank-lines",
+      cl::desc("Lines of bank conflicts to list (default 5)"),
+      cl::value_desc("number"),
+      cl::init(5),
+      cl::sub(sub),
+      cl::cat(category)};
   cl::opt<bool> uninitialized{
       "uninitialized",
       cl::desc("Report reads of shared memory that nobody has written"),
       cl::sub(sub), cl::cat(category)};
-  cl::opt<uint64_t> limit{
-      "limit", cl::desc("Warp instructions after which to give up"),
-      cl::value_desc("number"), cl::init(0), cl::sub(sub), cl::cat(category)};
+  cl::opt<uint64_t> limit{"limit",
+                          cl::desc("Warp instructions after which to give up"),
+                          cl::value_desc("number"),
+                          cl::init(0),
+                          cl::sub(sub),
+                          cl::cat(category)};
 
   int run() {
     return ptxSimCommand({path, entry, grid, block, shared, arguments, seed,

@@ -107,15 +107,27 @@ struct LaunchResult {
 /// As CU_TENSOR_MAP_…: element types and swizzles by the driver's numbers.
 struct TensorMapSpec {
   enum ElementType {
-    U8, U16, U32, S32, U64, S64, F16, F32, F64, BF16, F32Ftz, TF32, TF32Ftz
+    U8,
+    U16,
+    U32,
+    S32,
+    U64,
+    S64,
+    F16,
+    F32,
+    F64,
+    BF16,
+    F32Ftz,
+    TF32,
+    TF32Ftz
   };
   enum Swizzle { None, Bytes32, Bytes64, Bytes128 };
   ElementType type = F16;
   uint32_t rank = 2;
   uint64_t address = 0;
-  std::array<uint64_t, 5> sizes{};      ///< in elements, innermost first
-  std::array<uint64_t, 4> strides{};    ///< in bytes, of dimensions 1 and up
-  std::array<uint32_t, 5> box{};        ///< in elements
+  std::array<uint64_t, 5> sizes{};   ///< in elements, innermost first
+  std::array<uint64_t, 4> strides{}; ///< in bytes, of dimensions 1 and up
+  std::array<uint32_t, 5> box{};     ///< in elements
   std::array<uint32_t, 5> elementStrides{1, 1, 1, 1, 1};
   Swizzle swizzle = None;
   bool fillNaN = false; ///< what lies outside reads as NaN, not as zero
@@ -162,7 +174,8 @@ private:
 };
 
 /// The bytes of a scalar argument.
-template <class T> std::vector<uint8_t> argument(const T &value) {
+template <class T>
+std::vector<uint8_t> argument(const T &value) {
   const uint8_t *bytes = reinterpret_cast<const uint8_t *>(&value);
   return std::vector<uint8_t>(bytes, bytes + sizeof(T));
 }

@@ -49,9 +49,12 @@ protected:
     std::vector<int64_t> rows = problem.outputs[0].shape;
     rows.pop_back();
     size_t first = problem.outputs.size();
-    for (size_t n = 0; n < work->launches; ++n)
-      problem.outputs.push_back(
-          {"pairs" + std::to_string(n), ATTNC_DTYPE_I64, rows, {}, {}, -1});
+    attnc_kernel_info info = {};
+    info.struct_size = sizeof(info);
+    ASSERT_EQ(attnc_kernel_get_info(kernel.get(), &info), ATTNC_OK);
+    while (problem.inputs.size() + problem.outputs.size() < info.num_args)
+      problem.outputs.push_back({"pairs", ATTNC_DTYPE_I64, rows, {}, {}, -1});
+    ASSERT_GT(problem.outputs.size(), first);
     RunResult result = engine.run(kernel, problem, Place::AtEnd, 1);
     ASSERT_TRUE(result.ok() || result.error.code == ATTNC_ERROR_STATUS)
         << result.message();

@@ -9,7 +9,6 @@
 #include "dialect/Attn.h"
 #include "dialect/reference/AttentionBinding.h"
 #include "dialect/reference/Evaluator.h"
-#include "passes/LaunchGroups.h"
 #include "tools/support/BoundValues.h"
 #include "tools/support/Dialects.h"
 
@@ -51,6 +50,7 @@ struct Engine::Impl {
     options.micro = choices.micro;
     options.producers = choices.producers;
     options.countPairs = choices.countPairs;
+    options.schedule = choices.schedule;
     return Compiler(options);
   }
   mlir::Type typeOf(attnc_dtype dtype) {
@@ -184,7 +184,6 @@ std::optional<PlannedWork> Engine::plan(const Problem &problem,
   if (failed(binding))
     return std::nullopt;
   PlannedWork work;
-  work.launches = groupLaunches(op.getPlanAttr(), op.getScheduleAttr()).size();
   for (mlir::attn::ComponentAttr c : op.getPlanAttr().getComponents())
     work.hasTests |= c.getTestNumbers().size() > (c.getWalk() ? 1 : 0);
   const reference::AttentionSizes &sizes = (*binding)->getSizes();

@@ -19,11 +19,12 @@ struct CompileChoices {
   std::string producers = "auto";
   /// Results more: what each launch computes, [batch..., heads, n] of i64.
   bool countPairs = false;
+  /// Fields of the schedule that are asked for.
+  std::string schedule;
 };
 
 /// What the plan of a problem's one attention says of its operands.
 struct PlannedWork {
-  size_t launches = 0;
   PlanCost cost; // of all batches and heads
   /// Whether blocks of pairs are left out because none of them is kept.
   bool hasTests = false;

@@ -133,10 +133,10 @@ void Transpose::compareTiles(const TransposedPlan &transposed,
     int64_t tile = draw(random, 1, 12);
     for (int64_t j = values.kBegin; j < values.kEnd; j += tile) {
       int64_t count = std::min(tile, values.kEnd - j);
-      auto queries = rows->visitedBy({j, count, 1, count});
+      auto queries = rows->visitedBy({j, count, count});
       ASSERT_TRUE(queries);
       for (int64_t key = j; key < j + count; ++key) {
-        auto own = rows->visitedBy({key, 1, 1, 1});
+        auto own = rows->visitedBy({key, 1, 1});
         ASSERT_TRUE(own);
         if (own->isEmpty())
           continue;
