@@ -175,7 +175,7 @@ namespace {
 /// Components that share tiles of query rows: as launches do.
 struct TileGroup {
   SmallVector<BoundComponent> bands;
-  SmallVector<RowComponent> rows;
+  std::vector<RowComponent> rows;
 };
 
 class CostCounter {
@@ -197,7 +197,8 @@ public:
     int64_t rows = std::max<int64_t>(symbols[QEnd] - symbols[QBegin], 0);
     for (auto &[tiling, group] : groups) {
       auto [step, run] = tiling;
-      int64_t classes = std::min(step / run, llvm::divideCeil(rows, run));
+      int64_t classes =
+          std::min<int64_t>(step / run, llvm::divideCeil(rows, run));
       if (rows / shape.getPanel() + classes > kMaxQueryTiles ||
           (!group.rows.empty() && rows > kMaxQueryRows))
         return std::nullopt;
@@ -221,7 +222,7 @@ private:
   unsigned firstValue;
   /// By step and run of their rows.
   llvm::MapVector<std::pair<int64_t, int64_t>, TileGroup> groups;
-  SmallVector<RowComponent> lists;
+  std::vector<RowComponent> lists;
   PlanCost cost;
 
   bool hasSymbols() {

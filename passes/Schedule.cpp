@@ -235,7 +235,7 @@ private:
         pickOf("register_keys", chosen.getRegisterKeys()),
         pickOf("register_vectors", chosen.getRegisterVectors()), chosen.getQ(),
         chosen.getK(), chosen.getV(), chosen.getProducts(), chosen.getOrder(),
-        /*strip=*/1, Attribute(), ArrayAttr());
+        /*strip=*/int64_t(1), Attribute(), ArrayAttr());
   }
 
   /// Lists are of one row: query heads that share keys share its list.
@@ -251,7 +251,7 @@ private:
             countText(group, "head"));
     return listSchedule(ScheduleAttr::get(
         op.getContext(), MicroKernel::Row, 1, group, kKeyBlock, lanes, 2, 2, q,
-        once(k), once(v), Products::Fma, GridOrder::Up, /*strip=*/1,
+        once(k), once(v), Products::Fma, GridOrder::Up, /*strip=*/int64_t(1),
         Attribute(), ArrayAttr()));
   }
 

@@ -2,8 +2,10 @@
 // attnc explain: pairs, tiles, operations and bytes.
 
 #include "attnc/runtime.h"
+#include "passes/PlanRestriction.h"
 #include "passes/PlanRowCost.h"
 #include "passes/PlanTranspose.h"
+#include "passes/PlanWalk.h"
 #include "tools/attnc/Explainer.h"
 #include "tools/attnc/view/PlanWords.h"
 #include "tools/attnc/view/View.h"
@@ -206,9 +208,75 @@ std::optional<PlanCost> Explainer::countTiles(AttentionOp op,
   std::optional<PlanCost> cost =
       costOfHeads(plan, *symbols, TileShape::of(schedule), heads);
   if (!cost)
+    explainOperands(planned, e, *symbols);
+  return cost;
+}
+
+/// The elements that a component's list holds for all heads, at most so many
+/// pairs; nothing where no sizes say.
+std::optional<double> Explainer::listedPairs(AttentionOp op,
+                                             ComponentAttr component,
+                                             const Extents &e) {
+  PairsAttr atom = walkedAtom(op.getPlanAttr(), component);
+  if (!atom || atom.getOperands().empty())
+    return std::nullopt;
+  bool isTopK = atom.getKind() == PairKind::TopK;
+  Value list = op.getSetOperands()[atom.getOperands()[isTopK ? 0 : 1]];
+  int64_t rank = cast<RankedTensorType>(list.getType()).getRank();
+  double elements = rank == (isTopK ? 2 : 1) ? static_cast<double>(e.lead) : 1;
+  for (int64_t d = 0; d < rank; ++d) {
+    std::optional<int64_t> size = sizes.getSize(list, d);
+    if (!size)
+      return std::nullopt;
+    elements *= static_cast<double>(*size);
+  }
+  if (atom.getKind() != PairKind::Bsr)
+    return elements;
+  auto block = static_cast<double>(atom.getParams()[0].value);
+  if (block == 0) {
+    Value ptr = op.getSetOperands()[atom.getOperands()[0]];
+    auto type = cast<RankedTensorType>(ptr.getType());
+    std::optional<int64_t> rows = sizes.getSize(ptr, type.getRank() - 1);
+    if (!rows || *rows < 2)
+      return std::nullopt;
+    block = std::ceil(static_cast<double>(e.n) / double(*rows - 1));
+  }
+  return elements * block * block;
+}
+
+/// Of a plan that operands decide: what the sizes of its lists say.
+void Explainer::explainOperands(AttentionOp op, const Extents &e,
+                                ArrayRef<int64_t> symbols) {
+  PlanAttr plan = op.getPlanAttr();
+  SmallVector<ComponentAttr> others;
+  double most = 0;
+  for (ComponentAttr component : plan.getComponents()) {
+    std::optional<double> listed =
+        e.lead < 0 ? std::nullopt : listedPairs(op, component, e);
+    most += listed.value_or(0);
+    if (!listed)
+      others.push_back(component);
+  }
+  std::optional<PlanCost> rest;
+  if (others.size() < plan.getComponents().size())
+    rest = costOf(restrictPlan(plan, others), symbols,
+                  TileShape::of(op.getScheduleAttr()));
+  if (!rest) {
     report.text("What is kept depends on operands: the kernel finds its tiles "
                 "from them at run time.");
-  return cost;
+    return;
+  }
+  most += static_cast<double>(rest->keptPairs) * double(e.lead);
+  double all = static_cast<double>(e.n) * e.m * double(e.lead);
+  report.text("At n = " + countText(e.n) + ", m = " + countText(e.m) + ", " +
+              countText(e.lead) + " heads in all:");
+  report.text("at most " + amountText(std::min(most, all)) + " pairs kept of " +
+              amountText(all) +
+              ", by the sizes of its lists; --input counts them");
+  explainLimit(op,
+               2.0 * std::min(most, all) *
+                   double(op.getHeadDim() + op.getValueDim()),
+               true);
 }
 
 /// Counts of all batches and heads with the operands that are given.

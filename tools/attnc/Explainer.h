@@ -49,6 +49,11 @@ private:
   std::optional<PlanCost> countTiles(mlir::attn::AttentionOp op,
                                      mlir::attn::AttentionOp planned,
                                      const Extents &e, int64_t &heads);
+  std::optional<double> listedPairs(mlir::attn::AttentionOp op,
+                                    mlir::attn::ComponentAttr component,
+                                    const Extents &e);
+  void explainOperands(mlir::attn::AttentionOp op, const Extents &e,
+                       llvm::ArrayRef<int64_t> symbols);
   std::optional<PlanCost> countGiven(unsigned number, const Extents &e,
                                      int64_t &heads);
   void explainLimit(mlir::attn::AttentionOp op, double flops, bool estimated);

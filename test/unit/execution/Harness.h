@@ -20,7 +20,7 @@ struct CompileChoices {
   /// Results more: what each launch computes, [batch..., heads, n] of i64.
   bool countPairs = false;
   /// Fields of the schedule that are asked for.
-  std::string schedule;
+  std::string schedule = "";
 };
 
 /// What the plan of a problem's one attention says of its operands.
