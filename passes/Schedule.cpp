@@ -9,11 +9,11 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/Pass.h"
 #include "passes/Passes.h"
-#include "passes/PlanStrips.h"
 #include "passes/PlanTrend.h"
 #include "passes/PlanWalk.h"
 #include "passes/RowProducers.h"
 #include "passes/ScheduleFields.h"
+#include "passes/ScheduleTiles.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -360,6 +360,8 @@ private:
       panel = lanes * registerVectors;
     }
     queryTile = std::max(panel, kQueryTile / panel * panel);
+    if (!tile)
+      alignWithLists(panel);
     if (!ShapedType::isDynamic(n))
       queryTile = std::min<int64_t>(queryTile, llvm::alignTo(n, panel));
     queryTile = tile.value_or(queryTile);
@@ -376,39 +378,50 @@ private:
     if (plan && micro == MicroKernel::Block && !op.getPages())
       for (ComponentAttr component : plan.getComponents())
         if (auto columns = attnc::GridColumns::of(plan, component)) {
-          strip = stripFor(*columns);
+          int64_t panel = lanes * registerVectors;
+          attnc::StripChoice chosen = attnc::chooseStrip(*columns, panel);
+          strip = chosen.columns;
+          if (strip > 1)
+            because("strips of {0} of a grid's {1} columns: {2} queries visit "
+                    "about {3} keys, not {4}",
+                    strip, columns->getExtent(), panel, chosen.keys,
+                    chosen.keysOfRows);
           break;
         }
     strip = pick("strip", strip);
   }
 
-  /// The divisor of the grid's columns with which a panel visits fewest keys; 1
-  /// where rows of the grid do not much worse.
-  int64_t stripFor(const attnc::GridColumns &columns) {
-    int64_t extent = columns.getExtent(), panel = lanes * registerVectors;
-    // The other axes are taken to reach as far.
-    int64_t middle = extent / 2;
-    int64_t reach = columns.width(middle, 1) - 1;
-    auto keysOf = [&](int64_t width) { // of a panel, by a typical strip
-      int64_t gridRows = llvm::divideCeil(panel, width), sum = 0;
-      for (int64_t x = 0; x < extent; x += width)
-        sum += columns.width(x, width);
-      return (gridRows + reach) * sum / (extent / width);
-    };
-    int64_t best = 1, fewest = keysOf(extent);
-    int64_t wholeRows = fewest;
-    constexpr int64_t kMaxStrip = 32; // results are stored by so many slices
-    for (int64_t width = 2; width <= std::min(kMaxStrip, extent / 2); ++width)
-      if (extent % width == 0 && keysOf(width) < fewest) {
-        fewest = keysOf(width);
-        best = width;
-      }
-    if (fewest * 5 > wholeRows * 4)
-      return 1;
-    because("strips of {0} of a grid's {1} columns: {2} queries visit about "
-            "{3} keys, not {4}",
-            best, extent, panel, fewest, wholeRows);
-    return best;
+  /// Positions of a block of the list of key blocks that the plan walks; 0:
+  /// there is none, or only a launch knows.
+  int64_t listedBlock() {
+    if (PlanAttr plan = op.getPlanAttr())
+      for (ComponentAttr component : plan.getComponents())
+        if (attnc::walkKindOf(plan, component) == attnc::WalkKind::Blocks)
+          return attnc::walkedAtom(plan, component).getParams()[0].value;
+    return 0;
+  }
+
+  /// A panel that several lists share computes the keys of each for all its
+  /// rows: panels, and tiles, end where lists do.
+  void alignWithLists(int64_t &panel) {
+    int64_t block = listedBlock(), n = op.getQueryRows();
+    if (block == 0 || asked.number("register_vectors"))
+      return;
+    int64_t vectors =
+        attnc::vectorsForLists(block, lanes, registerVectors,
+                               ShapedType::isDynamic(n) ? INT64_MAX : n);
+    bool isChanged = vectors != registerVectors;
+    registerVectors = vectors;
+    panel = lanes * vectors;
+    queryTile = attnc::tileForLists(block, panel, kQueryTile);
+    if (!isChanged)
+      return;
+    int64_t accumulators = options.vectorRegisters >= 32 ? 24 : 12;
+    registerKeys =
+        pick("register_keys", std::min<int64_t>(accumulators / vectors, 8));
+    because("panels of {0} queries, tiles of {1}: they end where blocks of {2} "
+            "do, whose rows share a list",
+            panel, queryTile, block);
   }
 
   /// Threads take tiles one by one: the longest go first, so that none of them
