@@ -66,7 +66,8 @@ def parse_args():
                         help="some workloads, for example 'prefill-*,decode-8192'")
     parser.add_argument("--dtype", type=dtypes, default=list(cases.DTYPES), metavar="T,T",
                         help=f"some of {', '.join(cases.DTYPES)}")
-    parser.add_argument("--threads", type=threads, default=[1, 2], metavar="N,N",
+    parser.add_argument("--threads", type=threads, metavar="N,N",
+                        default=[count for count in (1, 2) if count <= len(os.sched_getaffinity(0))],
                         help="thread counts (default 1,2)")
     parser.add_argument("--seconds", type=float, metavar="S",
                         help="time for each row's rounds (default 1; 0.2 with --quick)")
@@ -125,7 +126,8 @@ def run(args):
         return 0
     if not (args.no_peer or args.self_test or environment.inside()):
         install(args)
-        environment.exec_inside(max(args.threads), sys.argv)
+        if environment.venv_python().exists():
+            environment.exec_inside(max(args.threads), sys.argv)
     if not environment.has_numpy(sys.executable):
         environment.enter_numpy(sys.argv)
     with tempfile.TemporaryDirectory(prefix="attnc-bench-") as folder:

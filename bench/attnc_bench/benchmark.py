@@ -36,6 +36,12 @@ def merged(old, new):
             "peers": list(peers.values()), "limits": [limits[t] for t in sorted(limits)]}
 
 
+def _short(document):
+    """Numbers to six digits: the file is kept with the sources."""
+    return json.loads(json.dumps(document, allow_nan=False),
+                      parse_float=lambda text: float(f"{float(text):.6g}"))
+
+
 def _earlier(args):
     path = args.out / f"{STEM}.json" if args.out else None
     if not args.merge or not path or not path.is_file():
@@ -76,7 +82,7 @@ class Benchmark:
                     self.suite.status.clear()
                     progress(rows[-1])
             if args.out is not None:
-                report.write_json(args.out / f"{STEM}.json", self.document(rows, []))
+                report.write_json(args.out / f"{STEM}.json", _short(self.document(rows, [])))
         return rows
 
     def save(self, document):
@@ -84,7 +90,7 @@ class Benchmark:
         if out is None:
             return
         files = [out / f"{STEM}.json"]
-        report.write_json(files[0], document)
+        report.write_json(files[0], _short(document))
         for (dtype, threads), rows in summary.sections(document["rows"]).items():
             svg = chart.svg(rows, document["peers"],
                             f"attnc beside its peers: {dtype}, {summary.threads_text(threads)}",
@@ -97,11 +103,13 @@ class Benchmark:
 
 def run(args, folder):
     bench = Benchmark(args, folder)
+    bench.suite.status.clear()
     if bench.load > 0.5:
         print(paint(f"note: the machine is busy (load {bench.load}); timings will be worse than "
                     "they could be", "yellow", sys.stderr), file=sys.stderr)
     rows = bench.measure()
-    compiled = [] if args.no_jit else jit.measure(bench.suite.attnc, bench.suite.status)
+    compiled = [] if args.no_jit else jit.measure(bench.suite.attnc, bench.suite.status,
+                                                       args.quick)
     bench.suite.status.clear()
     document = bench.document(rows, compiled)
     print(summary.text(document))

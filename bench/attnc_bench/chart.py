@@ -6,7 +6,7 @@ from . import plot
 from .summary import SHORT, is_slower
 from .terminal import duration
 
-WIDTH, LEFT, RIGHT, ROW, TOP = 940, 330, 190, 21, 118
+WIDTH, LEFT, RIGHT, ROW, TOP = 940, 330, 190, 21, 134
 STYLE = """
   svg { --c0: #bc4c00; --c1: #8250df; --c2: #1a7f37; --c3: #bf3989; --c4: #9a6700; }
   @media (prefers-color-scheme: dark) {
@@ -15,6 +15,7 @@ STYLE = """
   .c3 { fill: var(--c3); } .c4 { fill: var(--c4); }
   .one { stroke: var(--attnc); stroke-width: 2; } .lost { fill: #cf222e; font-weight: 600; }
 """
+LABELLED = 3.3  # powers of ten on which 2 and 5 have labels too
 FARTHEST = 100.0  # beyond, a dot stands at the edge
 
 
@@ -43,7 +44,9 @@ def _row(row, y, axis, styles):
 
 
 def _legend(names, styles, y):
-    x, parts = LEFT, [plot.text(24, y, "line: attnc", "soft")]
+    x, parts = LEFT, [
+        plot.line(28, y - 10, 28, y + 2, "one"),
+                plot.text(38, y, "attnc", "soft")]
     for name in names:
         parts += [plot.circle(x + 5, y - 4, styles[name], SHORT[name], 5),
                   plot.text(x + 16, y, SHORT[name], "soft")]
@@ -54,11 +57,11 @@ def _legend(names, styles, y):
 def _grid(axis, bottom):
     parts = []
     for step in axis.steps:
-        x, labelled = axis.x(step), axis.is_labelled(step)
+        x, labelled = axis.x(step), axis.span < LABELLED or axis.is_labelled(step)
         parts.append(plot.line(x, TOP - 14, x, bottom, "one" if step == 1 else
                                "grid" if labelled else "minor"))
         if labelled:
-            parts.append(plot.text(x, bottom + 18, f"{step:g}×", "mid soft"))
+            parts += [plot.text(x, y, f"{step:g}×", "mid soft") for y in (TOP - 18, bottom + 18)]
     return parts
 
 

@@ -201,6 +201,7 @@ def ensure_optional(name):
         except BenchError as error:
             lines = [line.strip() for line in str(error).splitlines()]
             reason = next((line for line in reversed(lines) if "rror" in line), lines[-1])
+            reason = reason.removeprefix("ERROR: ")
             _stamp(name, "failed").write_text(f"{_digest(name, base)}\n{base}\n{reason}",
                                               encoding="utf-8")
             return reason
@@ -212,7 +213,8 @@ def why_missing(name):
     """Why an optional peer is not installed, or None."""
     if _stamped(name)[0]:
         return None
-    return _stamped(name, "failed")[1] or "not installed"
+    failed, reason = _stamped(name, "failed")
+    return reason if failed else "not installed"
 
 
 REQUIRED_PACKAGE = {"ggml": "ggml-python"}
@@ -264,15 +266,19 @@ def find_cxx():
 def enter(threads, argv):
     """Runs the program anew inside the environment with PyTorch; does not return."""
     ensure()
+    find_cxx()
     exec_inside(threads, argv)
 
 
 def exec_inside(threads, argv):
     """Runs the program anew in the environment as it is; does not return."""
     python = venv_python()
-    environment = dict(os.environ, CXX=find_cxx(), OMP_NUM_THREADS=str(threads),
-                       MKL_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS="1",
-                       PYTHONNOUSERSITE="1")
+    environment = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads),
+                       OPENBLAS_NUM_THREADS="1", PYTHONNOUSERSITE="1")
+    try:
+        environment["CXX"] = find_cxx()
+    except BenchError:
+        pass  # only FlexAttention's compiler asks for it, and says so
     os.execve(python, [str(python), *argv], environment)
 
 

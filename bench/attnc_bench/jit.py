@@ -10,14 +10,14 @@ from .suite import first_line
 SPECS = [("prefill-2048-d64-causal", "f32"), ("prefill-2048-d128-causal", "f32"),
          ("prefill-2048-d64-full", "f32"), ("prefill-2048-d64-causal", "bf16"), ("alibi", "f32"),
          ("window", "f32"), ("decode-8192", "f32"), ("decode-8192", "bf16")]
-RUNS = 5
+RUNS, QUICK_SPECS, QUICK_RUNS = 5, 3, 2
 ROWS = 64  # of the run that reports the phases
 
 
-def measure(attnc, status):
+def measure(attnc, status, quick):
     """The fastest of RUNS cold compilations of each spec, a process each."""
     rows, known = [], {case.name: case for case in cases.ALL}
-    for name, dtype in SPECS:
+    for name, dtype in SPECS[:QUICK_SPECS] if quick else SPECS:
         status.show(f"compile time: {name}, {dtype}")
         case, row = known[name], {"name": name, "dtype": dtype}
         rows.append(row)
@@ -28,7 +28,8 @@ def measure(attnc, status):
                   **{name: [1, case.kv_heads, ROWS, case.d] for name in ("k", "v")}}
         try:
             kernel, _ = attnc.compile(f"jit-{name}-{dtype}", text)
-            runs = [attnc.compiler.phases(spec, shapes, {})["compile_seconds"] for _ in range(RUNS)]
+            runs = [attnc.compiler.phases(spec, shapes, {})["compile_seconds"]
+                    for _ in range(QUICK_RUNS if quick else RUNS)]
         except AttncError as error:
             row["error"] = first_line(error)
             continue

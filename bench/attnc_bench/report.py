@@ -27,7 +27,7 @@ def table(headers, rows):
             padded.append(text + space if column == 0 else space + text)
         return "  ".join(padded).rstrip()
 
-    return "\n".join([line(headers), "  ".join("-" * width for width in widths),
+    return "\n".join([line(headers), "  ".join("-" * width for width in widths).rstrip(),
                       *(line(row) for row in rows)])
 
 

@@ -16,7 +16,7 @@ from .inputs import Inputs
 from .peers import Formulation, Unsupported, each_sequence, grouped, ungrouped
 from .reference import Judge, Problem
 from .selftest import Checks
-from .suite import Suite
+from .suite import Suite, reason
 
 TINY = [
     Case("full", "full", 40, 16, 4),
@@ -132,6 +132,9 @@ def _suite(check, args, folder):
           and row["ratio"]["paired_median"] > 2 and not summary.is_slower(row))
     check("a peer without the feature says so", suite.row(TINY[4], "f32", 1, 0.0)["peers"]["sdpa"] == {
         "status": "unsupported", "error": "has no softcap"})
+    known = Case("known", "known", 8, 16, 2, reasons={"bf16": "narrow", "": "small"})
+    check("reasons stand beside the workload", [reason(known, t) for t in cases.DTYPES] ==
+          ["small", "narrow"] and suite.row(known, "bf16", 1, 0.0)["reason"] == "narrow")
     suite.peers = [MadeUp(0.0, error=1.0)]
     row = suite.row(TINY[0], "f32", 1, 0.0)
     check("a wrong peer is not timed", row["peers"]["sdpa"]["status"] == "failed"

@@ -166,6 +166,7 @@ def text(document):
     timed = sum("share_of_limit" in row for row in rows)
     faster = sum(bool(row.get("ratio")) and not is_slower(row) for row in rows)
     beside = sum(bool(row.get("ratio")) for row in rows)
-    lines.append(f"{len(rows)} rows, {timed} timed; attnc is ahead in {faster} of the {beside} that "
-                 "a peer has. Every timed result was compared with fp64.")
+    ahead = f"attnc is ahead in {faster} of the {beside} that a peer has. " if beside else ""
+    lines.append(f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}, {timed} timed. {ahead}"
+                 "Every timed result was compared with fp64.")
     return "\n".join(lines)

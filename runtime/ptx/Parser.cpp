@@ -96,9 +96,9 @@ void Parser::parseHeader() {
   advance();
   if (!acceptDot("target"))
     fail(".target expected, found " + describe(token));
+  if (token.kind != Token::Word || token.text.substr(0, 3) != "sm_")
+    fail("target sm_… expected, found " + describe(token));
   std::string_view target = expectWord("a target");
-  if (target.substr(0, 3) != "sm_")
-    fail("target sm_… expected");
   for (char c : target.substr(3))
     if (c >= '0' && c <= '9' && module.target < 1000)
       module.target = module.target * 10 + static_cast<unsigned>(c - '0');

@@ -62,10 +62,12 @@ void SharedMemory::checkWriter(Warp &warp, unsigned line,
 }
 
 void SharedMemory::checkReaders(Warp &warp, unsigned line, size_t index,
-                                const Granule &granule, uint32_t address) {
+                                const Granule &granule, uint32_t address,
+                                bool strong) {
   const uint32_t *times = &reads[index * warps];
   for (unsigned other = 0; other < warps; ++other) {
-    if (other == warp.id || times[other] <= warp.clock.time[other])
+    if (other == warp.id || times[other] >> 1 <= warp.clock.time[other] ||
+        (strong && (times[other] & StrongRead)))
       continue;
     launch.report(Finding::Race, line, granule.readLine, [&] {
       return format("warp %u writes ", warp.id) + at(address) +
@@ -99,7 +101,10 @@ void SharedMemory::read(Warp &warp, unsigned line, uint32_t address,
     } else {
       checkWriter(warp, line, granule, address, strong, "reads");
     }
-    reads[i * warps + warp.id] = now;
+    // Among reads of one time a plain one is the one to remember.
+    uint32_t &last = reads[i * warps + warp.id];
+    if (!strong || last >> 1 != now)
+      last = now << 1 | (strong ? StrongRead : 0);
     granule.readLine = line;
   });
 }
@@ -125,8 +130,7 @@ void SharedMemory::write(Warp &warp, unsigned line, uint32_t address,
                         "reads",
                         granule.readLine);
         });
-      if (!strong)
-        checkReaders(warp, line, i, granule, address);
+      checkReaders(warp, line, i, granule, address, strong);
     }
     granule.writeTime = now;
     granule.writeLine = line;
@@ -181,7 +185,7 @@ void SharedMemory::endAsyncRead(Warp &warp, uint32_t address, uint32_t size) {
     return;
   forGranules(address, size, [&](size_t i, Granule &granule) {
     granule.pendingReads -= granule.pendingReads > 0;
-    reads[i * warps + warp.id] = warp.clock.time[warp.id];
+    reads[i * warps + warp.id] = warp.clock.time[warp.id] << 1;
   });
 }
 

@@ -69,15 +69,16 @@ private:
   void checkWriter(Warp &warp, unsigned line, const Granule &granule,
                    uint32_t address, bool strong, const char *what);
   void checkReaders(Warp &warp, unsigned line, size_t index,
-                    const Granule &granule, uint32_t address);
+                    const Granule &granule, uint32_t address, bool strong);
 
+  static constexpr uint32_t StrongRead = 1;
   Launch &launch;
   uint32_t limit;
   unsigned shift;
   unsigned warps;
   std::vector<uint8_t> data; ///< from address sharedBase
   std::vector<Granule> granules;
-  std::vector<uint32_t> reads; ///< time of each warp's last read, by granule
+  std::vector<uint32_t> reads; ///< by granule and warp: last time × 2 + strong
 };
 
 } // namespace ptx
