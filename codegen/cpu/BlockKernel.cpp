@@ -17,6 +17,7 @@ void BlockFold::allocate() {
   maxima = buffer({panels, nr});
   sums = buffer({panels, nr});
   alphas = buffer({panels, nr});
+  panelIntervals = buffer({4, panels}, e.b.getI64Type());
   laneLow = buffer({nr}, e.b.getI32Type());
   laneHigh = buffer({nr}, e.b.getI32Type());
   rowsBuffer = buffer({nr, std::max(padded(d), padded(dv))});
@@ -132,6 +133,16 @@ LogicalResult BlockFold::foldKeys(Walked &walked) {
   KeyInterval tile = walked.bounds->visited(first, last);
   KeyInterval whole = walked.bounds->full(first, last);
   LogicalResult result = success();
+  // Of panels, once a tile: a tile has many blocks of keys.
+  e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
+    Value firstRow = e.mul(panel, e.idx(nr));
+    Value lastRow = e.sub(e.min(e.add(firstRow, nr), rows), e.idx(1));
+    KeyInterval visited = walked.bounds->visited(firstRow, lastRow);
+    KeyInterval kept = walked.bounds->full(firstRow, lastRow);
+    for (auto [n, x] : llvm::enumerate(
+             Values{visited.first, visited.last, kept.first, kept.last}))
+      e.storeIndex(x, panelIntervals, {e.idx(n), panel});
+  });
   Value end = e.add(tile.last, 1);
   e.loop(tile.first, end, bc, [&](Value j0) {
     Value count = e.min(e.idx(bc), e.sub(end, j0));

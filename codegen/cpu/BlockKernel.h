@@ -32,6 +32,7 @@ private:
   Value livePanels;
   Value ot, p, maxima, sums, alphas; // panels of lanes
   std::unique_ptr<BlockProducts> products;
+  Value panelIntervals;    // of panels: first and last key visited, kept by all
   Value laneLow, laneHigh; // bounds of the panel's queries
   Value rowsBuffer;        // [nr][row] staging
   Value keepMask;          // [key][query] bytes, of tested pairs

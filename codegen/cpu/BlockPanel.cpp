@@ -16,9 +16,10 @@ static constexpr int64_t kFar = int64_t(1) << 30;
 LogicalResult BlockFold::foldPanel(Walked &walked, Value index, Value j0,
                                    Value count, Value finite) {
   Panel panel{*walked.keys, index, e.mul(index, e.idx(nr)), j0, {}, {}, {}, {}};
-  Value last = e.sub(e.min(e.add(panel.first, nr), rows), e.idx(1));
-  KeyInterval visited = walked.bounds->visited(panel.first, last);
-  KeyInterval whole = walked.bounds->full(panel.first, last);
+  auto bound = [&](int64_t n) {
+    return e.loadIndex(panelIntervals, {e.idx(n), index});
+  };
+  KeyInterval visited{bound(0), bound(1)}, whole{bound(2), bound(3)};
   Value first = e.max(visited.first, j0);
   Value end = e.min(e.add(visited.last, 1), e.add(j0, count));
   Value low = e.sub(first, j0);

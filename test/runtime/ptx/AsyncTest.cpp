@@ -22,24 +22,25 @@ const std::string setUp = ".shared .align 128 .b8 s[2048]; mov.u32 %r9, s;\n"
                           "mad.lo.u32 %r10, %thread, 16, %r9;\n"
                           "mad.wide.u32 %q0, %thread, 16, %in;\n"
                           "mad.wide.u32 %q1, %thread, 16, %out;\n";
-const std::string copyOut =
-    "ld.shared.v4.u32 {%r1, %r2, %r3, %r4}, [%r10];\n"
-    "st.global.v4.u32 [%q1], {%r1, %r2, %r3, %r4};\n";
+const std::string copyOut = "ld.shared.v4.u32 {%r1, %r2, %r3, %r4}, [%r10];\n"
+                            "st.global.v4.u32 [%q1], {%r1, %r2, %r3, %r4};\n";
 
 TEST(PtxAsync, CopyLandsAtItsWait) {
-  Outcome run = runBody(setUp + "cp.async.cg.shared.global [%r10], [%q0], 16;\n"
+  Outcome run = runBody(setUp +
+                            "cp.async.cg.shared.global [%r10], [%q0], 16;\n"
                             "cp.async.commit_group; cp.async.wait_group 0;\n" +
-                        copyOut,
-                    numbers(128), 512);
+                            copyOut,
+                        numbers(128), 512);
   ASSERT_TRUE(run.result.clean()) << run.result.error.message;
   EXPECT_EQ(run.as<uint32_t>(), numbers(128));
 }
 
 TEST(PtxAsync, WithoutTheWaitThereIsNaN) {
-  Outcome run = runBody(setUp + "cp.async.ca.shared.global.L2::128B [%r10], [%q0], "
+  Outcome run = runBody(setUp +
+                            "cp.async.ca.shared.global.L2::128B [%r10], [%q0], "
                             "16;\ncp.async.commit_group;\n" +
-                        copyOut,
-                    numbers(128), 512);
+                            copyOut,
+                        numbers(128), 512);
   ASSERT_TRUE(run.found(Kind::InFlight));
   EXPECT_EQ(run.result.findings[0].line, 17u);
   EXPECT_EQ(run.result.findings[0].otherLine, 15u);
@@ -57,27 +58,30 @@ TEST(PtxAsync, GroupsLandInOrder) {
   Outcome run = runBody(two + copyOut, numbers(256), 512);
   ASSERT_TRUE(run.result.clean());
   EXPECT_EQ(run.as<uint32_t>(), numbers(128));
-  run = runBody(two + "add.u32 %r10, %r10, 512;\n" + copyOut, numbers(256), 512);
+  run =
+      runBody(two + "add.u32 %r10, %r10, 512;\n" + copyOut, numbers(256), 512);
   EXPECT_TRUE(run.found(Kind::InFlight));
 }
 
 TEST(PtxAsync, UncommittedCopiesNeedWaitAll) {
-  const std::string one = setUp + "cp.async.cg.shared.global [%r10], [%q0], 16;\n";
-  EXPECT_TRUE(runBody(one + "cp.async.wait_group 0;\n" + copyOut, numbers(128),
-                      512)
-                  .found(Kind::InFlight));
+  const std::string one =
+      setUp + "cp.async.cg.shared.global [%r10], [%q0], 16;\n";
   EXPECT_TRUE(
-      runBody(one + "cp.async.wait_all;\n" + copyOut, numbers(128), 512)
-          .result.clean());
+      runBody(one + "cp.async.wait_group 0;\n" + copyOut, numbers(128), 512)
+          .found(Kind::InFlight));
+  EXPECT_TRUE(runBody(one + "cp.async.wait_all;\n" + copyOut, numbers(128), 512)
+                  .result.clean());
 }
 
 TEST(PtxAsync, ShortSourcesAreFilledWithZeros) {
-  Outcome run = runBody(setUp + "mov.u32 %r5, 8; setp.gt.u32 %p1, %thread, 15;\n"
-                            "@%p1 mov.u32 %r5, 0;\n"
-                            "cp.async.cg.shared.global [%r10], [%q0], 16, %r5;\n"
-                            "cp.async.wait_all;\n" +
-                        copyOut,
-                    numbers(64), 512); // lanes above 15 must not read
+  Outcome run =
+      runBody(setUp +
+                  "mov.u32 %r5, 8; setp.gt.u32 %p1, %thread, 15;\n"
+                  "@%p1 mov.u32 %r5, 0;\n"
+                  "cp.async.cg.shared.global [%r10], [%q0], 16, %r5;\n"
+                  "cp.async.wait_all;\n" +
+                  copyOut,
+              numbers(64), 512); // lanes above 15 must not read
   ASSERT_TRUE(run.result.clean()) << run.result.error.message;
   std::vector<uint32_t> d = run.as<uint32_t>();
   for (unsigned i = 0; i < 128; ++i)
@@ -89,10 +93,12 @@ TEST(PtxAsync, AnotherWarpNeedsABarrierToo) {
   options.threads = 64;
   auto code = [](const std::string &barrier) {
     // Each thread reads what the thread 32 further on copied.
-    return setUp + "cp.async.cg.shared.global [%r10], [%q0], 16;\n"
-                   "cp.async.commit_group; cp.async.wait_group 0;\n" +
+    return setUp +
+           "cp.async.cg.shared.global [%r10], [%q0], 16;\n"
+           "cp.async.commit_group; cp.async.wait_group 0;\n" +
            barrier +
-           "xor.b32 %r11, %thread, 32; mad.lo.u32 %r10, %r11, 16, %r9;\n" + copyOut;
+           "xor.b32 %r11, %thread, 32; mad.lo.u32 %r10, %r11, 16, %r9;\n" +
+           copyOut;
   };
   Outcome run = runBody(code("bar.sync 0;\n"), numbers(256), 1024, options);
   ASSERT_TRUE(run.result.clean());
@@ -124,9 +130,8 @@ TEST(PtxAsync, MbarrierPhases) {
             "@%p3 bra loop; st.global.u32 [%q1], %r2;",
         {0}, 1024, options);
     ASSERT_TRUE(run.result.clean())
-        << run.result.error.message << (run.result.findings.empty()
-                                            ? ""
-                                            : run.result.findings[0].message);
+        << run.result.error.message
+        << (run.result.findings.empty() ? "" : run.result.findings[0].message);
     EXPECT_EQ(run.as<uint32_t>()[4 * 40], 15u);
   }
 }
@@ -144,8 +149,9 @@ TEST(PtxAsync, BulkLoadCompletesBytes) {
     RunOptions options;
     options.seed = seed;
     Outcome run = runBody(
-        bulkLoad + "wait: mbarrier.try_wait.parity.shared::cta.b64 %p2, [%r20], "
-                   "0;\n@!%p2 bra wait;\n" +
+        bulkLoad +
+            "wait: mbarrier.try_wait.parity.shared::cta.b64 %p2, [%r20], "
+            "0;\n@!%p2 bra wait;\n" +
             copyOut,
         numbers(128), 512, options);
     ASSERT_TRUE(run.result.clean()) << run.result.error.message;
@@ -154,17 +160,18 @@ TEST(PtxAsync, BulkLoadCompletesBytes) {
 }
 
 TEST(PtxAsync, BulkLoadWithoutTheWait) {
-  EXPECT_TRUE(runBody(bulkLoad + copyOut, numbers(128), 512)
-                  .found(Kind::InFlight));
+  EXPECT_TRUE(
+      runBody(bulkLoad + copyOut, numbers(128), 512).found(Kind::InFlight));
 }
 
 TEST(PtxAsync, WrongParityIsADeadlockOrTooEarly) {
   // The other parity counts as complete at once, so the data are not there.
-  Outcome run = runBody(
-      bulkLoad + "wait: mbarrier.try_wait.parity.shared::cta.b64 %p2, [%r20], "
-                 "1;\n@!%p2 bra wait;\n" +
-          copyOut,
-      numbers(128), 512);
+  Outcome run =
+      runBody(bulkLoad +
+                  "wait: mbarrier.try_wait.parity.shared::cta.b64 %p2, [%r20], "
+                  "1;\n@!%p2 bra wait;\n" +
+                  copyOut,
+              numbers(128), 512);
   EXPECT_FALSE(run.result.clean());
 }
 
@@ -180,14 +187,17 @@ TEST(PtxAsync, MissingBytesAreADeadlock) {
 
 TEST(PtxAsync, BulkStoreReadsUntilItIsWaitedFor) {
   auto code = [](const std::string &fence, const std::string &wait) {
-    return setUp + "add.u32 %r1, %thread, 50; st.shared.v4.u32 [%r10], {%r1, %r1, "
-                   "%r1, %r1};\n" +
+    return setUp +
+           "add.u32 %r1, %thread, 50; st.shared.v4.u32 [%r10], {%r1, %r1, "
+           "%r1, %r1};\n" +
            fence +
            "bar.sync 0; setp.eq.u32 %p1, %thread, 0;\n"
-           "@%p1 cp.async.bulk.global.shared::cta.bulk_group [%out], [%r9], 512;\n"
+           "@%p1 cp.async.bulk.global.shared::cta.bulk_group [%out], [%r9], "
+           "512;\n"
            "@%p1 cp.async.bulk.commit_group;\n" +
-           wait + "bar.sync 0; st.shared.u32 [%r10], 0;\n"
-                  "@%p1 cp.async.bulk.wait_group 0;\n";
+           wait +
+           "bar.sync 0; st.shared.u32 [%r10], 0;\n"
+           "@%p1 cp.async.bulk.wait_group 0;\n";
   };
   std::string fence = "fence.proxy.async.shared::cta;\n";
   std::string wait = "@%p1 cp.async.bulk.wait_group.read 0;\n";
@@ -199,32 +209,30 @@ TEST(PtxAsync, BulkStoreReadsUntilItIsWaitedFor) {
 }
 
 TEST(PtxAsync, CopiesArriveAtAnMbarrier) {
-  Outcome run = runBody(
-      barrierSetUp +
-          "@%p1 mbarrier.init.shared::cta.b64 [%r20], 32; bar.sync 0;\n"
-          "cp.async.cg.shared.global [%r10], [%q0], 16;\n"
-          "cp.async.mbarrier.arrive.noinc.shared.b64 [%r20];\n"
-          "wait: mbarrier.try_wait.parity.shared.b64 %p2, [%r20], 0;\n"
-          "@!%p2 bra wait;\n" +
-          copyOut,
-      numbers(128), 512);
+  Outcome run =
+      runBody(barrierSetUp +
+                  "@%p1 mbarrier.init.shared::cta.b64 [%r20], 32; bar.sync 0;\n"
+                  "cp.async.cg.shared.global [%r10], [%q0], 16;\n"
+                  "cp.async.mbarrier.arrive.noinc.shared.b64 [%r20];\n"
+                  "wait: mbarrier.try_wait.parity.shared.b64 %p2, [%r20], 0;\n"
+                  "@!%p2 bra wait;\n" +
+                  copyOut,
+              numbers(128), 512);
   ASSERT_TRUE(run.result.clean()) << run.result.error.message;
   EXPECT_EQ(run.as<uint32_t>(), numbers(128));
 }
 
 TEST(PtxAsync, MbarrierMisuse) {
-  Outcome run = runBody(barrierSetUp + "mbarrier.arrive.shared.b64 _, [%r20];", {0},
-                    512);
+  Outcome run =
+      runBody(barrierSetUp + "mbarrier.arrive.shared.b64 _, [%r20];", {0}, 512);
   EXPECT_NE(run.result.error.message.find("there is no mbarrier"),
             std::string::npos);
-  run = runBody(barrierSetUp +
-                    "@%p1 mbarrier.init.shared.b64 [%r20], 4;\n"
-                    "@%p1 mbarrier.init.shared.b64 [%r20], 4;",
+  run = runBody(barrierSetUp + "@%p1 mbarrier.init.shared.b64 [%r20], 4;\n"
+                               "@%p1 mbarrier.init.shared.b64 [%r20], 4;",
                 {0}, 512);
   EXPECT_TRUE(run.found(Kind::Protocol));
-  run = runBody(barrierSetUp +
-                    "@%p1 mbarrier.init.shared.b64 [%r20], 4;\n"
-                    "@%p1 mbarrier.arrive.shared.b64 _, [%r20], 5;",
+  run = runBody(barrierSetUp + "@%p1 mbarrier.init.shared.b64 [%r20], 4;\n"
+                               "@%p1 mbarrier.arrive.shared.b64 _, [%r20], 5;",
                 {0}, 512);
   EXPECT_NE(run.result.error.message.find("5 arrivals"), std::string::npos);
 }

@@ -22,9 +22,8 @@ std::vector<uint64_t> floats() {
   std::vector<uint64_t> list = {0, 0x80000000, 0x7f800000, 0xff800000,
                                 0x7fc00000};
   for (int i = 0; i < 300; ++i)
-    list.push_back(
-        bitCast<uint32_t>((i % 2 ? -1.0f : 1.0f) *
-                          std::ldexp(1 + i * 0.0033f, i % 60 - 30)));
+    list.push_back(bitCast<uint32_t>((i % 2 ? -1.0f : 1.0f) *
+                                     std::ldexp(1 + i * 0.0033f, i % 60 - 30)));
   for (float x : {0.5f, 1.5f, 2.5f, -0.5f, -2.5f, 65504.0f, 65519.9f, 65520.0f,
                   2147483648.0f, 4294967296.0f, 3e38f, 448.0f, 460.0f, 464.1f})
     list.push_back(bitCast<uint32_t>(x));
@@ -40,10 +39,10 @@ double valueOf(uint64_t bits, int exponents, int mantissas, bool infinite) {
     return fraction ? NAN : HUGE_VAL;
   if (!infinite && (bits & 0x7f) == 0x7f)
     return NAN;
-  double magnitude =
-      exponent ? std::ldexp(double(fraction + (1u << mantissas)),
-                            exponent - bias - mantissas)
-               : std::ldexp(double(fraction), 1 - bias - mantissas);
+  double magnitude = exponent
+                         ? std::ldexp(double(fraction + (1u << mantissas)),
+                                      exponent - bias - mantissas)
+                         : std::ldexp(double(fraction), 1 - bias - mantissas);
   return magnitude;
 }
 
@@ -62,9 +61,9 @@ uint64_t encode(double value, int exponents, int mantissas, bool infinite,
          valueOf(low + 1, exponents, mantissas, infinite) <= magnitude)
     ++low;
   double at = valueOf(low, exponents, mantissas, infinite);
-  double next = low < top ? valueOf(low + 1, exponents, mantissas, infinite)
-                          : 2 * at - valueOf(low - 1, exponents, mantissas,
-                                             infinite);
+  double next = low < top
+                    ? valueOf(low + 1, exponents, mantissas, infinite)
+                    : 2 * at - valueOf(low - 1, exponents, mantissas, infinite);
   bool tie = magnitude - at == next - magnitude;
   bool up = mode == Mode::Nearest
                 ? next - magnitude < magnitude - at || (tie && (low & 1))
@@ -85,16 +84,14 @@ TEST(PtxConvert, FloatsToIntegers) {
         evaluate("cvt." + how + "." + to + ".f32 %d, %a;", 32, bits, a);
     for (size_t i = 0; i < a.size(); ++i) {
       double x = round(toFloat(a[i]));
-      long double clamped = std::isnan(x) ? 0.0L
-                                          : std::clamp<long double>(
-                                                x, low, high);
-      uint64_t expected = clamped < 0
-                              ? static_cast<uint64_t>(
-                                    static_cast<int64_t>(clamped))
-                              : static_cast<uint64_t>(clamped);
+      long double clamped =
+          std::isnan(x) ? 0.0L : std::clamp<long double>(x, low, high);
+      uint64_t expected =
+          clamped < 0 ? static_cast<uint64_t>(static_cast<int64_t>(clamped))
+                      : static_cast<uint64_t>(clamped);
       uint64_t keep = bits == 64 ? ~uint64_t(0) : (uint64_t(1) << bits) - 1;
-      ASSERT_EQ(d[i], expected & keep) << to << " " << how << " "
-                                       << toFloat(a[i]);
+      ASSERT_EQ(d[i], expected & keep)
+          << to << " " << how << " " << toFloat(a[i]);
     }
   };
   auto trunc = [](double x) { return std::trunc(x); };
@@ -198,8 +195,8 @@ TEST(PtxConvert, Pairs) {
         float x = toFloat(high ? a[i] : b[i]);
         uint64_t got = d[i] >> (high ? c.width : 0) & keep;
         if (std::isnan(x)) {
-          EXPECT_TRUE(std::isnan(
-              valueOf(got & (keep >> 1), c.exponents, c.mantissas, c.infinite)));
+          EXPECT_TRUE(std::isnan(valueOf(got & (keep >> 1), c.exponents,
+                                         c.mantissas, c.infinite)));
           continue;
         }
         ASSERT_EQ(got, encode(x, c.exponents, c.mantissas, c.infinite,

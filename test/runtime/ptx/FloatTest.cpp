@@ -64,8 +64,8 @@ void checkFloat(const std::string &code, const Function &expected) {
       (*list)[i] = ((*list)[i] & 0x807fffff) | (uint64_t(120 + i % 16) << 23);
   std::vector<uint64_t> d = evaluate(code, 32, 32, a, b, c);
   for (size_t i = 0; i < a.size(); ++i)
-    ASSERT_PRED2(sameFloat, d[i], expected(toFloat(a[i]), toFloat(b[i]),
-                                           toFloat(c[i])))
+    ASSERT_PRED2(sameFloat, d[i],
+                 expected(toFloat(a[i]), toFloat(b[i]), toFloat(c[i])))
         << code << " " << toFloat(a[i]) << " " << toFloat(b[i]) << " "
         << toFloat(c[i]);
 }
@@ -75,7 +75,8 @@ float flushed(float x) {
 }
 
 TEST(PtxFloat, Single) {
-  checkFloat("add.f32 %d, %a, %b;", [](float a, float b, float) { return a + b; });
+  checkFloat("add.f32 %d, %a, %b;",
+             [](float a, float b, float) { return a + b; });
   checkFloat("sub.rn.f32 %d, %a, %b;",
              [](float a, float b, float) { return a - b; });
   checkFloat("mul.ftz.f32 %d, %a, %b;", [](float a, float b, float) {
@@ -85,7 +86,8 @@ TEST(PtxFloat, Single) {
              [](float a, float b, float c) { return std::fma(a, b, c); });
   checkFloat("div.rn.f32 %d, %a, %b;",
              [](float a, float b, float) { return a / b; });
-  checkFloat("abs.f32 %d, %a;", [](float a, float, float) { return std::fabs(a); });
+  checkFloat("abs.f32 %d, %a;",
+             [](float a, float, float) { return std::fabs(a); });
   checkFloat("sqrt.rn.f32 %d, %a;",
              [](float a, float, float) { return std::sqrt(a); });
   checkFloat("rcp.rn.f32 %d, %a;", [](float a, float, float) { return 1 / a; });
@@ -223,8 +225,8 @@ TEST(PtxFloat, PairsOfHalves) {
 }
 
 TEST(PtxFloat, Properties) {
-  std::vector<uint64_t> a = {0, 1, 0x7f800000, 0xff800000, 0x7fc00000,
-                             0x3f800000};
+  std::vector<uint64_t> a = {0,          1,          0x7f800000,
+                             0xff800000, 0x7fc00000, 0x3f800000};
   auto test = [&](const std::string &what) {
     return evaluate("testp." + what + ".f32 %p1, %a; selp.b32 %d, 1, 0, %p1;",
                     32, 32, a);

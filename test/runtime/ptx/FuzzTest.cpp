@@ -15,9 +15,11 @@ namespace {
 const char *const bodies[] = {
     "ld.global.v4.f32 {%f1, %f2, %f3, %f4}, [%in+16];\n"
     "fma.rn.f32 %f5, %f1, 0f3F800000, %f2; setp.lt.f32 %p1, %f5, %f3;\n"
-    "@%p1 bra L; cvt.rn.f16x2.f32 %r1, %f1, %f2;\nL: st.global.b32 [%out], %r1;\n",
+    "@%p1 bra L; cvt.rn.f16x2.f32 %r1, %f1, %f2;\nL: st.global.b32 [%out], "
+    "%r1;\n",
     ".shared .align 128 .b8 s[1024]; mov.u32 %r1, s;\n"
-    "mad.lo.u32 %r2, %lane, 16, %r1; cp.async.cg.shared.global [%r2], [%in], 16;\n"
+    "mad.lo.u32 %r2, %lane, 16, %r1; cp.async.cg.shared.global [%r2], [%in], "
+    "16;\n"
     "cp.async.commit_group; cp.async.wait_group 0; bar.sync 0;\n"
     "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%r3,%r4,%r5,%r6}, [%r2];\n"
     "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f1,%f2,%f3,%f4}, "
@@ -31,7 +33,8 @@ const char *const bodies[] = {
     "{ .reg .pred c; w: mbarrier.try_wait.parity.shared.b64 c, [%r1], 0;\n"
     "@!c bra w; }\nwgmma.fence.sync.aligned; elect.sync %r9|%p2, -1;\n",
     "{ .param .b32 p; st.param.b32 [p], 3; call f, (p); }\n"
-    "shfl.sync.idx.b32 %r3|%p4, %thread, 5, 31, -1; atom.global.add.u32 %r4, [%out], "
+    "shfl.sync.idx.b32 %r3|%p4, %thread, 5, 31, -1; atom.global.add.u32 %r4, "
+    "[%out], "
     "1;\nprmt.b32 %r5, %r3, %r4, 0x5410; bfe.u32 %r6, %r5, 3, 9;\n",
 };
 
@@ -73,9 +76,9 @@ TEST(PtxFuzz, MutatedModules) {
   unsigned loaded = 0, refused = 0;
   std::mt19937 random(12345);
   for (unsigned round = 0; round < 4000; ++round) {
-    std::string text = module(
-        bodies[round % 4], 90,
-        ".func f(.param .b32 x) { .reg .b32 %r<3>; ld.param.b32 %r1, [x]; ret; }\n");
+    std::string text = module(bodies[round % 4], 90,
+                              ".func f(.param .b32 x) { .reg .b32 %r<3>; "
+                              "ld.param.b32 %r1, [x]; ret; }\n");
     if (round >= 4)
       text = mutate(text, random);
     ptx::Executor executor;

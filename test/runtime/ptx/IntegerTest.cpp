@@ -16,7 +16,8 @@ using Function = std::function<uint64_t(uint64_t, uint64_t, uint64_t)>;
 /// Evaluates 480 triples, some of them with the extreme patterns.
 void check(const std::string &code, unsigned bitsIn, unsigned bitsOut,
            const Function &expected, bool smallC = false) {
-  std::vector<uint64_t> a = patterns(bitsIn, 480, 1), b = patterns(bitsIn, 480, 2),
+  std::vector<uint64_t> a = patterns(bitsIn, 480, 1),
+                        b = patterns(bitsIn, 480, 2),
                         c = patterns(bitsIn, 480, 3);
   for (unsigned i = 0; i < 49; ++i) {
     a[i] = a[i / 7];
@@ -37,7 +38,8 @@ int64_t sext(uint64_t x, unsigned bits) {
 
 TEST(PtxInteger, Arithmetic) {
   for (unsigned bits : {16u, 32u, 64u}) {
-    std::string u = ".u" + std::to_string(bits), s = ".s" + std::to_string(bits);
+    std::string u = ".u" + std::to_string(bits),
+                s = ".s" + std::to_string(bits);
     auto S = [=](uint64_t x) { return sext(x, bits); };
     check("add" + u + " %d, %a, %b;", bits, bits,
           [](auto a, auto b, auto) { return a + b; });
@@ -46,11 +48,12 @@ TEST(PtxInteger, Arithmetic) {
     check("mul.lo" + s + " %d, %a, %b;", bits, bits,
           [](auto a, auto b, auto) { return a * b; });
     check("mul.hi" + u + " %d, %a, %b;", bits, bits, [=](auto a, auto b, auto) {
-      return static_cast<uint64_t>(
-          (static_cast<unsigned __int128>(a) * b) >> bits);
+      return static_cast<uint64_t>((static_cast<unsigned __int128>(a) * b) >>
+                                   bits);
     });
     check("mul.hi" + s + " %d, %a, %b;", bits, bits, [=](auto a, auto b, auto) {
-      return static_cast<uint64_t>((static_cast<__int128>(S(a)) * S(b)) >> bits);
+      return static_cast<uint64_t>((static_cast<__int128>(S(a)) * S(b)) >>
+                                   bits);
     });
     check("mad.lo" + u + " %d, %a, %b, %c;", bits, bits,
           [](auto a, auto b, auto c) { return a * b + c; });
@@ -113,12 +116,10 @@ TEST(PtxInteger, CarriesAndSaturation) {
                                  : x < INT32_MIN ? INT32_MIN
                                                  : x);
   };
-  check("add.sat.s32 %d, %a, %b;", 32, 32, [=](auto a, auto b, auto) {
-    return clamp(sext(a, 32) + sext(b, 32));
-  });
-  check("sub.sat.s32 %d, %a, %b;", 32, 32, [=](auto a, auto b, auto) {
-    return clamp(sext(a, 32) - sext(b, 32));
-  });
+  check("add.sat.s32 %d, %a, %b;", 32, 32,
+        [=](auto a, auto b, auto) { return clamp(sext(a, 32) + sext(b, 32)); });
+  check("sub.sat.s32 %d, %a, %b;", 32, 32,
+        [=](auto a, auto b, auto) { return clamp(sext(a, 32) - sext(b, 32)); });
 }
 
 TEST(PtxInteger, Shifts) {
@@ -127,26 +128,29 @@ TEST(PtxInteger, Shifts) {
     std::string amount = bits == 16   ? "cvt.u32.u16 %r9, %c; "
                          : bits == 32 ? "mov.b32 %r9, %c; "
                                       : "cvt.u32.u64 %r9, %c; ";
-    check(amount + "shl.b" + n + " %d, %a, %r9;", bits, bits,
-          [=](auto a, auto, auto c) { return c >= bits ? 0 : a << c; }, true);
-    check(amount + "shr.u" + n + " %d, %a, %r9;", bits, bits,
-          [=](auto a, auto, auto c) { return c >= bits ? 0 : a >> c; }, true);
-    check(amount + "shr.s" + n + " %d, %a, %r9;", bits, bits,
-          [=](auto a, auto, auto c) {
-            return static_cast<uint64_t>(sext(a, bits) >>
-                                         std::min<uint64_t>(c, bits - 1));
-          },
-          true);
-  }
-  auto funnel = [](uint64_t a, uint64_t b) { return b << 32 | a; };
-  check("shf.l.wrap.b32 %d, %a, %b, %c;", 32, 32, [=](auto a, auto b, auto c) {
-    return funnel(a, b) << (c & 31) >> 32;
-  });
-  check("shf.r.clamp.b32 %d, %a, %b, %c;", 32, 32,
-        [=](auto a, auto b, auto c) {
-          return funnel(a, b) >> std::min<uint64_t>(c, 32);
+    check(
+        amount + "shl.b" + n + " %d, %a, %r9;", bits, bits,
+        [=](auto a, auto, auto c) { return c >= bits ? 0 : a << c; }, true);
+    check(
+        amount + "shr.u" + n + " %d, %a, %r9;", bits, bits,
+        [=](auto a, auto, auto c) { return c >= bits ? 0 : a >> c; }, true);
+    check(
+        amount + "shr.s" + n + " %d, %a, %r9;", bits, bits,
+        [=](auto a, auto, auto c) {
+          return static_cast<uint64_t>(sext(a, bits) >>
+                                       std::min<uint64_t>(c, bits - 1));
         },
         true);
+  }
+  auto funnel = [](uint64_t a, uint64_t b) { return b << 32 | a; };
+  check("shf.l.wrap.b32 %d, %a, %b, %c;", 32, 32,
+        [=](auto a, auto b, auto c) { return funnel(a, b) << (c & 31) >> 32; });
+  check(
+      "shf.r.clamp.b32 %d, %a, %b, %c;", 32, 32,
+      [=](auto a, auto b, auto c) {
+        return funnel(a, b) >> std::min<uint64_t>(c, 32);
+      },
+      true);
 }
 
 TEST(PtxInteger, BitFields) {
@@ -242,8 +246,9 @@ TEST(PtxInteger, LogicAndPermutation) {
 }
 
 TEST(PtxInteger, ComparisonsAndSelection) {
-  check("setp.lt.s32 %p1, %a, %b; selp.b32 %d, %c, %a, %p1;", 32, 32,
-        [](auto a, auto b, auto c) { return sext(a, 32) < sext(b, 32) ? c : a; });
+  check(
+      "setp.lt.s32 %p1, %a, %b; selp.b32 %d, %c, %a, %p1;", 32, 32,
+      [](auto a, auto b, auto c) { return sext(a, 32) < sext(b, 32) ? c : a; });
   check("setp.hs.u32 %p1|%p2, %a, %b; selp.b32 %d, 1, 0, %p1;\n"
         "selp.b32 %r1, 2, 0, %p2; or.b32 %d, %d, %r1;",
         32, 32, [](auto a, auto b, auto) { return a >= b ? 1 : 2; });

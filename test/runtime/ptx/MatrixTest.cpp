@@ -24,7 +24,8 @@ TEST(PtxMatrix, LdmatrixAndItsTransposition) {
         "add.u32 %r4, %r3, 0x20002; add.u32 %r5, %r4, 0x20002;\n"
         "add.u32 %r6, %r5, 0x20002;\n"
         "st.shared.v4.b32 [%r9], {%r3, %r4, %r5, %r6}; bar.warp.sync -1;\n"
-        "ldmatrix.sync.aligned.m8n8.x4" + trans +
+        "ldmatrix.sync.aligned.m8n8.x4" +
+            trans +
             ".shared.b16 {%r10, %r11, %r12, %r13}, [%r9];\n"
             "mad.wide.u32 %q1, %thread, 16, %out;\n"
             "st.global.v4.b32 [%q1], {%r10, %r11, %r12, %r13};",
@@ -50,10 +51,12 @@ TEST(PtxMatrix, StmatrixIsTheInverse) {
         "mad.lo.u32 %r9, %lane, 16, %r9; mul.lo.u32 %r1, %lane, 65537;\n"
         "add.u32 %r2, %r1, 0x00400040; add.u32 %r3, %r2, 0x00410041;\n"
         "add.u32 %r4, %r3, 0x00420042;\n"
-        "stmatrix.sync.aligned.m8n8.x4" + trans +
+        "stmatrix.sync.aligned.m8n8.x4" +
+            trans +
             ".shared.b16 [%r9], {%r1, %r2, %r3, %r4};\n"
             "bar.warp.sync -1;\n"
-            "ldmatrix.sync.aligned.m8n8.x4" + trans +
+            "ldmatrix.sync.aligned.m8n8.x4" +
+            trans +
             ".shared.b16 {%r10, %r11, %r12, %r13}, [%r9];\n"
             "mad.wide.u32 %q1, %thread, 16, %out;\n"
             "st.global.v4.b32 [%q1], {%r10, %r11, %r12, %r13};",
@@ -193,10 +196,11 @@ TEST(PtxMatrix, MmaOfEveryType) {
 }
 
 TEST(PtxMatrix, AllLanesAreNeeded) {
-  Outcome run = runBody("setp.lt.u32 %p1, %lane, 31;\n@%p1 bra go;\nret;\n"
-                    "go: mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
-                    "{%r1,%r2,%r3,%r4}, {%r5,%r6}, {%r7}, {%r1,%r2,%r3,%r4};",
-                    {0}, 4);
+  Outcome run =
+      runBody("setp.lt.u32 %p1, %lane, 31;\n@%p1 bra go;\nret;\n"
+              "go: mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
+              "{%r1,%r2,%r3,%r4}, {%r5,%r6}, {%r7}, {%r1,%r2,%r3,%r4};",
+              {0}, 4);
   EXPECT_NE(run.result.error.message.find("needs all 32 threads"),
             std::string::npos)
       << run.result.error.message;
@@ -212,7 +216,8 @@ TEST(PtxMatrix, UnknownFormsAreRefused) {
   EXPECT_TRUE(refused("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
                       "{%r1,%r2,%r3}, {%r5,%r6,%r7,%r8}, {%r9,%r10}, "
                       "{%r1,%r2,%r3,%r4};"));
-  EXPECT_TRUE(refused("ldmatrix.sync.aligned.m8n8.x3.shared.b16 {%r1}, [%r2];"));
+  EXPECT_TRUE(
+      refused("ldmatrix.sync.aligned.m8n8.x3.shared.b16 {%r1}, [%r2];"));
 }
 
 } // namespace

@@ -18,13 +18,14 @@ std::vector<uint32_t> iota(size_t count) {
 }
 
 TEST(PtxMemory, VectorsOfEveryWidth) {
-  Outcome run = runBody("mad.wide.u32 %q0, %thread, 16, %in;\n"
-                    "mad.wide.u32 %q1, %thread, 16, %out;\n"
-                    "ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%r0, %r1, %r2, "
-                    "%r3}, [%q0];\n"
-                    "st.global.cs.v2.b32 [%q1], {%r3, %r2};\n"
-                    "mov.b64 %q2, {%r1, %r0}; st.global.b64 [%q1+8], %q2;",
-                    iota(128), 512);
+  Outcome run =
+      runBody("mad.wide.u32 %q0, %thread, 16, %in;\n"
+              "mad.wide.u32 %q1, %thread, 16, %out;\n"
+              "ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%r0, %r1, %r2, "
+              "%r3}, [%q0];\n"
+              "st.global.cs.v2.b32 [%q1], {%r3, %r2};\n"
+              "mov.b64 %q2, {%r1, %r0}; st.global.b64 [%q1+8], %q2;",
+              iota(128), 512);
   ASSERT_TRUE(run.result.clean());
   for (uint32_t i = 0; i < 32; ++i)
     for (uint32_t j = 0; j < 4; ++j)
@@ -32,12 +33,13 @@ TEST(PtxMemory, VectorsOfEveryWidth) {
 }
 
 TEST(PtxMemory, SmallTypesExtend) {
-  Outcome run = runBody("mad.wide.u32 %q1, %thread, 16, %out;\n"
-                    "ld.global.s8 %r0, [%in]; ld.global.u8 %r1, [%in+1];\n"
-                    "ld.global.s16 %r2, [%in+2]; ld.global.u16 %h0, [%in+2];\n"
-                    "cvt.u32.u16 %r3, %h0;\n"
-                    "st.global.v4.u32 [%q1], {%r0, %r1, %r2, %r3};",
-                    {0xfedcba98}, 512);
+  Outcome run =
+      runBody("mad.wide.u32 %q1, %thread, 16, %out;\n"
+              "ld.global.s8 %r0, [%in]; ld.global.u8 %r1, [%in+1];\n"
+              "ld.global.s16 %r2, [%in+2]; ld.global.u16 %h0, [%in+2];\n"
+              "cvt.u32.u16 %r3, %h0;\n"
+              "st.global.v4.u32 [%q1], {%r0, %r1, %r2, %r3};",
+              {0xfedcba98}, 512);
   ASSERT_TRUE(run.result.clean());
   std::vector<uint32_t> d = run.as<uint32_t>();
   EXPECT_EQ(d[0], 0xffffff98u);
@@ -56,7 +58,8 @@ TEST(PtxMemory, GenericAddresses) {
       "bar.sync 0; add.u32 %r9, %thread, 500; st.local.u32 [l+8], %r9;\n"
       "ld.u32 %r0, [%q0+4]; ld.u32 %r1, [%q2+8]; ld.u32 %r2, [%in];\n"
       "isspacep.shared %p2, %q0; isspacep.global %p3, %q0;\n"
-      "selp.u32 %r3, 1, 0, %p2; selp.u32 %r4, 2, 0, %p3; add.u32 %r3, %r3, %r4;\n"
+      "selp.u32 %r3, 1, 0, %p2; selp.u32 %r4, 2, 0, %p3; add.u32 %r3, %r3, "
+      "%r4;\n"
       "mad.wide.u32 %q1, %thread, 16, %out;\n"
       "st.v4.u32 [%q1], {%r0, %r1, %r2, %r3};",
       {42}, 512);
@@ -88,21 +91,21 @@ TEST(PtxMemory, Atomics) {
   RunOptions options;
   options.threads = 128;
   options.blocks = 3;
-  Outcome run = runModule(
-      module(".shared .align 4 .b32 s; setp.eq.u32 %p1, %thread, 0;\n"
-             "@%p1 st.shared.u32 [s], 0; bar.sync 0;\n"
-             "atom.shared.add.u32 %r0, [s], 1;\n"
-             "red.global.add.u32 [%out], 1;\n"
-             "red.global.max.s32 [%out+4], %thread;\n"
-             "atom.global.or.b32 %r1, [%out+8], 3;\n"
-             "red.global.add.f32 [%out+12], 0f3F000000;\n"
-             "atom.global.cas.b32 %r2, [%out+16], 0, 9;\n"
-             "atom.global.inc.u32 %r3, [%out+20], 6;\n"
-             "bar.sync 0; ld.shared.u32 %r4, [s];\n"
-             "@%p1 red.global.add.u32 [%out+24], %r4;\n"
-             "red.global.add.noftz.f16x2 [%out+28], 0x3c003800;\n",
-             90),
-      "", 1, 32, options);
+  Outcome run =
+      runModule(module(".shared .align 4 .b32 s; setp.eq.u32 %p1, %thread, 0;\n"
+                       "@%p1 st.shared.u32 [s], 0; bar.sync 0;\n"
+                       "atom.shared.add.u32 %r0, [s], 1;\n"
+                       "red.global.add.u32 [%out], 1;\n"
+                       "red.global.max.s32 [%out+4], %thread;\n"
+                       "atom.global.or.b32 %r1, [%out+8], 3;\n"
+                       "red.global.add.f32 [%out+12], 0f3F000000;\n"
+                       "atom.global.cas.b32 %r2, [%out+16], 0, 9;\n"
+                       "atom.global.inc.u32 %r3, [%out+20], 6;\n"
+                       "bar.sync 0; ld.shared.u32 %r4, [s];\n"
+                       "@%p1 red.global.add.u32 [%out+24], %r4;\n"
+                       "red.global.add.noftz.f16x2 [%out+28], 0x3c003800;\n",
+                       90),
+                "", 1, 32, options);
   // The result is NaN-filled, so that a first launch clears it.
   ptx::Executor executor;
   ptx::Diagnostic error;
@@ -115,16 +118,18 @@ TEST(PtxMemory, Atomics) {
 }
 
 TEST(PtxMemory, OutOfBoundsIsExplained) {
-  Outcome run = runBody("mad.wide.u32 %q0, %thread, 4, %in;\nld.global.u32 %r0, [%q0];",
-                    iota(20), 4);
+  Outcome run =
+      runBody("mad.wide.u32 %q0, %thread, 4, %in;\nld.global.u32 %r0, [%q0];",
+              iota(20), 4);
   EXPECT_FALSE(run.result.completed);
   EXPECT_EQ(run.result.error.line, 12u);
   EXPECT_NE(run.result.error.message.find("read of 4 bytes at global address"),
             std::string::npos);
-  EXPECT_NE(run.result.error.message.find(
-                "at byte 80 of an allocation of 80 bytes [block (0,0,0), thread "
-                "(20,0,0)]"),
-            std::string::npos)
+  EXPECT_NE(
+      run.result.error.message.find(
+          "at byte 80 of an allocation of 80 bytes [block (0,0,0), thread "
+          "(20,0,0)]"),
+      std::string::npos)
       << run.result.error.message;
 }
 
@@ -162,8 +167,9 @@ TEST(PtxMemory, BankConflictsAreCounted) {
     RunOptions options;
     options.shared = 4096 + 1024;
     Outcome run = runModule(
-        module("mul.lo.u32 %r1, %lane, " + scale + "; mov.u32 %r2, dyn;\n"
-               "add.u32 %r1, %r1, %r2;\nst.shared.u32 [%r1], %lane;",
+        module("mul.lo.u32 %r1, %lane, " + scale +
+                   "; mov.u32 %r2, dyn;\n"
+                   "add.u32 %r1, %r1, %r2;\nst.shared.u32 [%r1], %lane;",
                90, ".extern .shared .align 16 .b8 dyn[];\n"),
         "", 1, 4, options);
     EXPECT_TRUE(run.result.clean()) << run.result.error.message;

@@ -32,7 +32,8 @@ TEST(PtxParser, Headers) {
 }
 
 TEST(PtxParser, Instructions) {
-  expectBodyError("frobnicate.u32 %r1, %r2;", "unknown instruction 'frobnicate'");
+  expectBodyError("frobnicate.u32 %r1, %r2;",
+                  "unknown instruction 'frobnicate'");
   expectBodyError("add.u33 %r1, %r2, %r3;", "found .u33");
   expectBodyError("add.u32.frob %r1, %r2, %r3;", "unknown modifier .frob");
   expectBodyError("add.ftz.u32 %r1, %r2, %r3;", "float's modifier");
@@ -65,7 +66,8 @@ TEST(PtxParser, Structure) {
   expectBodyError("{ mov.u32 %r1, 0;", "has no end", 14);
   expectBodyError("/* no end", "comment");
   expectBodyError(".reg .b32 %r;\n.reg .b32 %r;", "declared twice", 12);
-  expectBodyError("x: mov.u32 %r1, 0;\nx: mov.u32 %r1, 0;", "defined twice", 12);
+  expectBodyError("x: mov.u32 %r1, 0;\nx: mov.u32 %r1, 0;", "defined twice",
+                  12);
   expectBodyError("mov.u32 %r1, 0xfffffffffffffffff;", "64 bits");
   expectBodyError("mov.f32 %f1, 0f3f80;", "8 hexadecimal digits");
   expectBodyError("mov.u32 %r1, 12x;", "malformed number");
@@ -74,7 +76,8 @@ TEST(PtxParser, Structure) {
   expectBodyError("mov.b64 %q1, " + std::string(100, '{') + "%r1;",
                   "nested too deeply");
   expectBodyError(".shared .b8 huge[99999999999];", "too large");
-  expectBodyError(".local .b8 l[1000000]; ld.local.u8 %h1, [l];", "local memory");
+  expectBodyError(".local .b8 l[1000000]; ld.local.u8 %h1, [l];",
+                  "local memory");
   expectBodyError(".shared .b8 x[0];", "no size");
   expectError(module("ret;") + "\n.visible .entry k() { ret; }", 15,
               "defined twice");
@@ -82,22 +85,23 @@ TEST(PtxParser, Structure) {
 
 TEST(PtxParser, RangesOfRegistersCostNothing) {
   Outcome run = runBody(".reg .b32 %big<4000000000>;\n"
-                    "mov.u32 %big3999999999, 5;",
-                    {0}, 4);
+                        "mov.u32 %big3999999999, 5;",
+                        {0}, 4);
   EXPECT_TRUE(run.result.clean());
 }
 
 TEST(PtxParser, TargetsAreChecked) {
-  ptx::Diagnostic error = loadError(
-      module("elect.sync %r1|%p1, -1;", 80));
+  ptx::Diagnostic error = loadError(module("elect.sync %r1|%p1, -1;", 80));
   EXPECT_NE(error.message.find("sm_90"), std::string::npos);
 }
 
 TEST(PtxParser, DebugTextIsSkipped) {
-  std::string text = module(".loc 1 5 3 // x.py:5:3\nmov.u32 %r1, 0;\n"
-                            ".loc 1 6 3, function_name $L__info, inlined_at 1 2 3\n"
-                            ".pragma \"nounroll\";\n");
-  text += "\n.file 1 \"/tmp/x.py\"\n.section .debug_abbrev\n{\n.b8 1 // {\n.b8 0\n}\n"
+  std::string text =
+      module(".loc 1 5 3 // x.py:5:3\nmov.u32 %r1, 0;\n"
+             ".loc 1 6 3, function_name $L__info, inlined_at 1 2 3\n"
+             ".pragma \"nounroll\";\n");
+  text += "\n.file 1 \"/tmp/x.py\"\n.section .debug_abbrev\n{\n.b8 1 // {\n.b8 "
+          "0\n}\n"
           ".section .debug_macinfo { }\n";
   EXPECT_TRUE(runModule(text, "", 1, 4).result.clean());
 }

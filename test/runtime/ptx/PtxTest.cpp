@@ -25,8 +25,8 @@ std::string attnc::test::module(const std::string &body, unsigned target,
 }
 
 Outcome attnc::test::runModule(const std::string &text, const void *in,
-                           size_t inSize, size_t outSize,
-                           const RunOptions &options) {
+                               size_t inSize, size_t outSize,
+                               const RunOptions &options) {
   Outcome run;
   ptx::Executor executor;
   ptx::Diagnostic error;
@@ -35,7 +35,8 @@ Outcome attnc::test::runModule(const std::string &text, const void *in,
                   << text;
     return run;
   }
-  uint64_t source = executor.allocate(inSize), target = executor.allocate(outSize);
+  uint64_t source = executor.allocate(inSize),
+           target = executor.allocate(outSize);
   executor.write(source, in, inSize);
   ptx::LaunchOptions launch;
   launch.grid.x = options.blocks;
@@ -52,8 +53,8 @@ Outcome attnc::test::runModule(const std::string &text, const void *in,
 }
 
 Outcome attnc::test::runBody(const std::string &body,
-                         const std::vector<uint32_t> &in, size_t outSize,
-                         const RunOptions &options) {
+                             const std::vector<uint32_t> &in, size_t outSize,
+                             const RunOptions &options) {
   return runModule(module(body), in.data(), in.size() * 4, outSize, options);
 }
 
@@ -71,12 +72,19 @@ std::vector<uint64_t> attnc::test::evaluate(const std::string &code,
                                             const std::vector<uint64_t> &c) {
   auto bits = [](unsigned n) { return "b" + std::to_string(n); };
   std::string body = ".reg ." + bits(bitsIn) + " %a, %b, %c; .reg ." +
-                     bits(bitsOut) + " %d;\n"
+                     bits(bitsOut) +
+                     " %d;\n"
                      "mad.wide.u32 %q0, %thread, 24, %in;\n"
                      "mad.wide.u32 %q1, %thread, 8, %out;\n"
-                     "ld.global." + bits(bitsIn) + " %a, [%q0];\n"
-                     "ld.global." + bits(bitsIn) + " %b, [%q0+8];\n"
-                     "ld.global." + bits(bitsIn) + " %c, [%q0+16];\n"
+                     "ld.global." +
+                     bits(bitsIn) +
+                     " %a, [%q0];\n"
+                     "ld.global." +
+                     bits(bitsIn) +
+                     " %b, [%q0+8];\n"
+                     "ld.global." +
+                     bits(bitsIn) +
+                     " %c, [%q0+16];\n"
                      "mov.b64 %q2, 0; st.global.b64 [%q1], %q2;\n" +
                      code + "\nst.global." + bits(bitsOut) + " [%q1], %d;\n";
   std::vector<uint64_t> in;
@@ -85,8 +93,8 @@ std::vector<uint64_t> attnc::test::evaluate(const std::string &code,
       in.push_back(list->empty() ? 0 : (*list)[i]);
   RunOptions options;
   options.threads = static_cast<unsigned>(a.size());
-  Outcome run = runModule(module(body), in.data(), in.size() * 8, a.size() * 8,
-                      options);
+  Outcome run =
+      runModule(module(body), in.data(), in.size() * 8, a.size() * 8, options);
   EXPECT_TRUE(run.result.completed) << run.result.error.message << "\n" << code;
   return run.as<uint64_t>();
 }
@@ -95,8 +103,8 @@ std::vector<uint64_t> attnc::test::patterns(unsigned bits, unsigned count,
                                             unsigned seed) {
   std::mt19937_64 random(seed);
   uint64_t keep = bits == 64 ? ~uint64_t(0) : (uint64_t(1) << bits) - 1;
-  std::vector<uint64_t> values = {0, 1, 2, keep, keep - 1, keep >> 1,
-                                  (keep >> 1) + 1};
+  std::vector<uint64_t> values = {
+      0, 1, 2, keep, keep - 1, keep >> 1, (keep >> 1) + 1};
   while (values.size() < count) {
     uint64_t value = random();
     if (random() % 2)

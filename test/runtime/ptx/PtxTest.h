@@ -17,8 +17,8 @@ namespace attnc {
 namespace test {
 
 /// A module with one entry `k` around the body. Its parameters are `in` and
-/// `out`, already in %in and %out; %thread, %lane and registers of each type are
-/// declared: %p0…, %h0…, %r0…, %q0… (64 bits), %f0…, %g0… (f64).
+/// `out`, already in %in and %out; %thread, %lane and registers of each type
+/// are declared: %p0…, %h0…, %r0…, %q0… (64 bits), %f0…, %g0… (f64).
 std::string module(const std::string &body, unsigned target = 90,
                    const std::string &globals = "",
                    const std::string &attributes = "");
@@ -54,9 +54,9 @@ struct RunOptions {
 
 /// Runs a whole module; fails the test where it does not load.
 Outcome runModule(const std::string &text, const void *in, size_t inSize,
-              size_t outSize, const RunOptions &options = {});
+                  size_t outSize, const RunOptions &options = {});
 Outcome runBody(const std::string &body, const std::vector<uint32_t> &in,
-            size_t outSize, const RunOptions &options = {});
+                size_t outSize, const RunOptions &options = {});
 
 /// The diagnostic of a module that must not load.
 ptx::Diagnostic loadError(const std::string &text);

@@ -25,9 +25,10 @@ Outcome race(const std::string &body, uint64_t seed = 0) {
 
 TEST(PtxRace, WriteThenRead) {
   for (uint64_t seed = 0; seed < 10; ++seed) {
-    Outcome run = race("st.shared.u32 [%r10], %thread;\nld.shared.u32 %r2, [%r11];\n"
-                   "st.global.u32 [%q1], %r2;",
-                   seed);
+    Outcome run =
+        race("st.shared.u32 [%r10], %thread;\nld.shared.u32 %r2, [%r11];\n"
+             "st.global.u32 [%q1], %r2;",
+             seed);
     EXPECT_TRUE(run.found(Kind::Race)) << seed;
     run = race("st.shared.u32 [%r10], %thread; bar.sync 0;\n"
                "ld.shared.u32 %r2, [%r11]; st.global.u32 [%q1], %r2;",
@@ -59,14 +60,15 @@ TEST(PtxRace, TwoWritersAndMessage) {
 
 TEST(PtxRace, NeighbouringBytesDoNotRace) {
   Outcome run = race("shr.u32 %r4, %thread, 5; mad.lo.u32 %r5, %lane, 4, %r9;\n"
-                 "add.u32 %r5, %r5, %r4; cvt.u16.u32 %h0, %thread;\n"
-                 "st.shared.u8 [%r5], %h0;");
+                     "add.u32 %r5, %r5, %r4; cvt.u16.u32 %h0, %thread;\n"
+                     "st.shared.u8 [%r5], %h0;");
   EXPECT_TRUE(run.result.clean()) << run.firstMessage();
 }
 
 TEST(PtxRace, AtomicsDoNotRaceButPlainReadsDo) {
-  std::string atomic = "setp.eq.u32 %p1, %thread, 0; @%p1 st.shared.u32 [%r9], 0;\n"
-                       "bar.sync 0; atom.shared.add.u32 %r2, [%r9], 1;\n";
+  std::string atomic =
+      "setp.eq.u32 %p1, %thread, 0; @%p1 st.shared.u32 [%r9], 0;\n"
+      "bar.sync 0; atom.shared.add.u32 %r2, [%r9], 1;\n";
   EXPECT_TRUE(race(atomic).result.clean());
   EXPECT_TRUE(race(atomic + "ld.shared.u32 %r3, [%r9];").found(Kind::Race));
 }
@@ -76,23 +78,30 @@ TEST(PtxRace, ReleaseAndAcquireOrder) {
     return "setp.eq.u32 %p1, %thread, 0; @%p1 st.shared.u32 [%r9+512], 0;\n"
            "bar.sync 0; setp.ge.u32 %p2, %thread, 32; @%p2 bra consumer;\n"
            "st.shared.u32 [%r10], 5; bar.warp.sync -1;\n"
-           "@%p1 " + store + " [%r9+512], 1; bra done;\n"
-           "consumer: " + load + " %r2, [%r9+512]; setp.eq.u32 %p3, %r2, 0;\n"
+           "@%p1 " +
+           store +
+           " [%r9+512], 1; bra done;\n"
+           "consumer: " +
+           load +
+           " %r2, [%r9+512]; setp.eq.u32 %p3, %r2, 0;\n"
            "@%p3 bra consumer; ld.shared.u32 %r3, [%r11];\n"
            "st.global.u32 [%q1], %r3;\ndone:\n";
   };
-  Outcome run = race(code("st.release.cta.shared.u32", "ld.acquire.cta.shared.u32"));
+  Outcome run =
+      race(code("st.release.cta.shared.u32", "ld.acquire.cta.shared.u32"));
   ASSERT_TRUE(run.result.clean()) << run.firstMessage();
   EXPECT_EQ(run.as<uint32_t>()[40], 5u);
-  EXPECT_TRUE(race(code("st.relaxed.cta.shared.u32", "ld.relaxed.cta.shared.u32"))
-                  .found(Kind::Race));
+  EXPECT_TRUE(
+      race(code("st.relaxed.cta.shared.u32", "ld.relaxed.cta.shared.u32"))
+          .found(Kind::Race));
 }
 
 TEST(PtxRace, UninitializedReadsOnDemand) {
   RunOptions options;
-  Outcome run = runBody(".shared .align 4 .b32 x; ld.shared.u32 %r1, [x];\n"
-                    "mad.wide.u32 %q1, %thread, 4, %out; st.global.u32 [%q1], %r1;",
-                    {0}, 128, options);
+  Outcome run =
+      runBody(".shared .align 4 .b32 x; ld.shared.u32 %r1, [x];\n"
+              "mad.wide.u32 %q1, %thread, 4, %out; st.global.u32 [%q1], %r1;",
+              {0}, 128, options);
   EXPECT_TRUE(run.result.clean());
   EXPECT_EQ(run.as<uint32_t>()[0], 0x7fff7fffu);
   options.uninitialized = true;

@@ -26,7 +26,9 @@ std::string loadKernel(const std::string &x, const std::string &y) {
          "mov.u32 %r2, bar; mov.u32 %r3, %tid.x; setp.eq.u32 %p1, %r3, 0;\n"
          "@%p1 mbarrier.init.shared::cta.b64 [%r2], 1; bar.sync 0;\n"
          "@%p1 mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r2], 1024;\n"
-         "mov.u32 %r4, " + x + "; mov.u32 %r5, " + y + ";\n"
+         "mov.u32 %r4, " +
+         x + "; mov.u32 %r5, " + y +
+         ";\n"
          "@%p1 cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::"
          "complete_tx::bytes [%r1], [%q0, {%r4, %r5}], [%r2];\n"
          "w: mbarrier.try_wait.parity.shared::cta.b64 %p2, [%r2], 0;\n"
@@ -58,8 +60,8 @@ std::vector<uint16_t> load(int x, int y, ptx::TensorMapSpec::Swizzle swizzle,
                            bool fillNaN = false) {
   ptx::Executor executor;
   ptx::Diagnostic error;
-  EXPECT_TRUE(executor.load(loadKernel(std::to_string(x), std::to_string(y)),
-                            error))
+  EXPECT_TRUE(
+      executor.load(loadKernel(std::to_string(x), std::to_string(y)), error))
       << error.line << ": " << error.message;
   std::vector<uint16_t> in = tensor(), out(512);
   ptx::TensorMapSpec s = spec(executor.map(in.data(), in.size() * 2));
@@ -71,11 +73,11 @@ std::vector<uint16_t> load(int x, int y, ptx::TensorMapSpec::Swizzle swizzle,
   uint64_t target = executor.map(out.data(), out.size() * 2);
   ptx::LaunchOptions options;
   options.block.x = 32;
-  ptx::LaunchResult result = executor.launch(
-      "k",
-      {std::vector<uint8_t>(map.bytes.begin(), map.bytes.end()),
-       ptx::argument(target)},
-      options);
+  ptx::LaunchResult result =
+      executor.launch("k",
+                      {std::vector<uint8_t>(map.bytes.begin(), map.bytes.end()),
+                       ptx::argument(target)},
+                      options);
   EXPECT_TRUE(result.clean()) << result.error.message;
   return out;
 }
@@ -89,8 +91,7 @@ TEST(PtxTensorMap, BoxesAtTheEdges) {
   for (auto [x, y] : {std::pair(0, 0), std::pair(8, 5), std::pair(40, 15),
                       std::pair(-3, -2), std::pair(100, 0)})
     for (bool fillNaN : {false, true}) {
-      std::vector<uint16_t> d =
-          load(x, y, ptx::TensorMapSpec::None, fillNaN);
+      std::vector<uint16_t> d = load(x, y, ptx::TensorMapSpec::None, fillNaN);
       for (int row = 0; row < 8; ++row)
         for (int column = 0; column < 64; ++column)
           ASSERT_EQ(d[row * 64 + column],
@@ -140,29 +141,39 @@ TEST(PtxTensorMap, KernelsMakeTheirOwn) {
   std::string text = module(
       ".shared .align 1024 .b8 s[1024]; .shared .align 128 .b8 m[128];\n"
       "mov.u32 %r1, s; mov.u32 %r2, m; setp.eq.u32 %p1, %thread, 0;\n"
-      "mad.lo.u32 %r3, %lane, 4, %r2; st.shared.b32 [%r3], 0; bar.warp.sync -1;\n"
+      "mad.lo.u32 %r3, %lane, 4, %r2; st.shared.b32 [%r3], 0; bar.warp.sync "
+      "-1;\n"
       "cvt.u64.u32 %q2, %r2;\n"
       "@!%p1 bra skip;\n"
-      "tensormap.replace.tile.global_address.shared::cta.b1024.b64 [%q2], %out;\n"
+      "tensormap.replace.tile.global_address.shared::cta.b1024.b64 [%q2], "
+      "%out;\n"
       "tensormap.replace.tile.rank.shared::cta.b1024.b32 [%q2], 0x1;\n"
       "mov.u32 %r5, 32; mov.u32 %r6, 4; mov.u32 %r7, 24; mov.u32 %r8, 1;\n"
       "tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%q2], 0x0, %r5;\n"
       "tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%q2], 0x1, %r6;\n"
-      "tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%q2], 0x0, %r7;\n"
-      "tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%q2], 0x1, %r6;\n"
+      "tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%q2], 0x0, "
+      "%r7;\n"
+      "tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%q2], 0x1, "
+      "%r6;\n"
       "mov.u64 %q3, 64;\n"
-      "tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%q2], 0x0, %q3;\n"
-      "tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%q2], 0x0, %r8;\n"
-      "tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%q2], 0x1, %r8;\n"
+      "tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%q2], 0x0, "
+      "%q3;\n"
+      "tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%q2], 0x0, "
+      "%r8;\n"
+      "tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%q2], 0x1, "
+      "%r8;\n"
       "tensormap.replace.tile.elemtype.shared::cta.b1024.b32 [%q2], 0x6;\n"
       "tensormap.replace.tile.swizzle_mode.shared::cta.b1024.b32 [%q2], 0x2;\n"
       "skip: bar.warp.sync -1;\n"
-      "tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.gpu."
+      "tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release."
+      "gpu."
       "sync.aligned [%in], [%q2], 0x80;\n"
       "fence.proxy.tensormap::generic.acquire.gpu [%in], 0x80;\n"
       // Shared memory: rows of 64 bytes, piece c at c ^ (row / 2).
-      "shr.u32 %r10, %lane, 2; and.b32 %r11, %lane, 3; setp.lt.u32 %p2, %lane, 16;\n"
-      "shr.u32 %r12, %r10, 1; and.b32 %r12, %r12, 3; xor.b32 %r12, %r12, %r11;\n"
+      "shr.u32 %r10, %lane, 2; and.b32 %r11, %lane, 3; setp.lt.u32 %p2, %lane, "
+      "16;\n"
+      "shr.u32 %r12, %r10, 1; and.b32 %r12, %r12, 3; xor.b32 %r12, %r12, "
+      "%r11;\n"
       "shl.b32 %r12, %r12, 4; mad.lo.u32 %r12, %r10, 64, %r12;\n"
       "add.u32 %r12, %r12, %r1; mad.lo.u32 %r13, %lane, 65537, 0;\n"
       "@%p2 st.shared.v4.b32 [%r12], {%r13, %r13, %r13, %r13};\n"
@@ -191,8 +202,7 @@ TEST(PtxTensorMap, UnfinishedMapsAreExplained) {
   ptx::LaunchOptions options;
   options.block.x = 32;
   ptx::LaunchResult result = executor.launch(
-      "k",
-      {std::vector<uint8_t>(128), ptx::argument(executor.allocate(1024))},
+      "k", {std::vector<uint8_t>(128), ptx::argument(executor.allocate(1024))},
       options);
   EXPECT_NE(result.error.message.find("this tensor map cannot be used: "
                                       "dimension 0 has no size"),

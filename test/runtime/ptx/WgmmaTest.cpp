@@ -90,15 +90,17 @@ struct Parts {
 std::string kernel(const Layout &a, const Layout &b, bool fromRegisters,
                    const Parts &parts) {
   std::string body =
-      "mov.u32 %r1, dyn; add.u32 %r2, %r1, " + std::to_string(areaB) + ";\n"
+      "mov.u32 %r1, dyn; add.u32 %r2, %r1, " + std::to_string(areaB) +
+      ";\n"
       "shl.b32 %r3, %thread, 4; add.u32 %r4, %r1, %r3; cvt.u64.u32 %q0, %r3;\n"
       "add.s64 %q0, %in, %q0; mov.u32 %r5, 0;\n"
       "copy: ld.global.v4.b32 {%r10,%r11,%r12,%r13}, [%q0];\n"
       "st.shared.v4.b32 [%r4], {%r10,%r11,%r12,%r13};\n"
       "add.u32 %r4, %r4, 2048; add.s64 %q0, %q0, 2048; add.u32 %r5, %r5, 1;\n"
-      "setp.lt.u32 %p1, %r5, " + std::to_string(area / 2048) +
-      ";\n@%p1 bra copy;\n" + parts.proxyFence + "bar.sync 0;\n" +
-      descriptor(a, "%q1", "%r1") + descriptor(b, "%q2", "%r2");
+      "setp.lt.u32 %p1, %r5, " +
+      std::to_string(area / 2048) + ";\n@%p1 bra copy;\n" + parts.proxyFence +
+      "bar.sync 0;\n" + descriptor(a, "%q1", "%r1") +
+      descriptor(b, "%q2", "%r2");
   std::string left = "%q1";
   if (fromRegisters) {
     // Fragments lie behind the image, 16 bytes a thread.
@@ -107,7 +109,9 @@ std::string kernel(const Layout &a, const Layout &b, bool fromRegisters,
             std::to_string(area) + "];\n";
     left = "{%r30,%r31,%r32,%r33}";
   }
-  std::string flags = std::string(fromRegisters ? "" : a.transposed ? ", 1" : ", 0") +
+  std::string flags = std::string(fromRegisters  ? ""
+                                  : a.transposed ? ", 1"
+                                                 : ", 0") +
                       (b.transposed ? ", 1" : ", 0");
   auto wgmma = [&](const char *scale) {
     return "wgmma.mma_async.sync.aligned.m64n16k16.f32.f16.f16 "
@@ -124,7 +128,7 @@ std::string kernel(const Layout &a, const Layout &b, bool fromRegisters,
 }
 
 Outcome multiply(const Layout &a, const Layout &b, bool fromRegisters,
-             const Parts &parts = {}) {
+                 const Parts &parts = {}) {
   std::vector<uint16_t> image(area / 2 + 128 * 8);
   for (unsigned i = 0; i < k; ++i) {
     for (unsigned m = 0; m < 64; ++m)
@@ -157,8 +161,8 @@ void expectProduct(const Outcome &run, const std::string &what) {
       int sum = 0;
       for (unsigned l = 0; l < k; ++l)
         sum += valueA(m, l) * valueB(l, j);
-      ASSERT_EQ(d[thread * 8 + i], float(2 * sum)) << what << " " << m << ","
-                                                   << j;
+      ASSERT_EQ(d[thread * 8 + i], float(2 * sum))
+          << what << " " << m << "," << j;
     }
 }
 
@@ -185,22 +189,22 @@ TEST(PtxWgmma, WithoutTheWaitThereIsNaN) {
 TEST(PtxWgmma, MissingFences) {
   Parts parts;
   parts.fence = "";
-  EXPECT_TRUE(multiply(layouts[0], layouts[0], false, parts)
-                  .found(Kind::Protocol));
+  EXPECT_TRUE(
+      multiply(layouts[0], layouts[0], false, parts).found(Kind::Protocol));
   parts = Parts();
   parts.proxyFence = "";
-  EXPECT_TRUE(multiply(layouts[0], layouts[0], false, parts)
-                  .found(Kind::MissingFence));
+  EXPECT_TRUE(
+      multiply(layouts[0], layouts[0], false, parts).found(Kind::MissingFence));
 }
 
 TEST(PtxWgmma, OperandsInFlightMustStay) {
   Parts parts;
   parts.afterCommit = "st.shared.b32 [%r2], 0;\n";
-  EXPECT_TRUE(multiply(layouts[0], layouts[0], false, parts)
-                  .found(Kind::InFlight));
+  EXPECT_TRUE(
+      multiply(layouts[0], layouts[0], false, parts).found(Kind::InFlight));
   parts.afterCommit = "mov.f32 %f3, 0f00000000;\n";
-  EXPECT_TRUE(multiply(layouts[0], layouts[0], false, parts)
-                  .found(Kind::Protocol));
+  EXPECT_TRUE(
+      multiply(layouts[0], layouts[0], false, parts).found(Kind::Protocol));
 }
 
 } // namespace
