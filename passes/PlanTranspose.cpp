@@ -137,23 +137,40 @@ private:
            isa<AffineDimExpr>(value.getMap().getResult(0));
   }
 
-  /// A component between Begin and End - 1 of the query's document keeps keys
-  /// of one document with the query.
+  /// What a bound adds to Begin or End of the query's document.
+  std::optional<int64_t> offsetFrom(AffineExpr bound, ValueKind kind,
+                                    AffineExpr &end) const {
+    std::optional<LinearForm> form =
+        bound.isFunctionOfDim(0) ? std::nullopt : LinearForm::fromExpr(bound);
+    if (!form || form->getNumSymbols() == 0)
+      return std::nullopt;
+    LinearForm symbol = LinearForm::symbol(form->getNumSymbols() - 1);
+    end = symbol.toExpr(context);
+    const ValueAttr *value = valueOf(end);
+    LinearForm rest = *form - symbol;
+    if (!value || !isOfDocument(*value, kind) || !rest.isConstant())
+      return std::nullopt;
+    return rest.getConstant();
+  }
+
+  /// A component at or behind Begin and before End of the query's document
+  /// keeps keys of one document with the query.
   void findDocument() {
-    for (AffineExpr low : component.getLower().getResults()) {
-      const ValueAttr *begin = valueOf(low);
-      if (!begin || !isOfDocument(*begin, ValueKind::Begin))
-        continue;
+    AffineExpr begin, end;
+    for (AffineExpr low : component.getLower().getResults())
       for (AffineExpr high : component.getUpper().getResults()) {
-        const ValueAttr *end = valueOf(high + 1);
-        if (end && isOfDocument(*end, ValueKind::End) &&
-            end->getOperand() == begin->getOperand()) {
-          document = begin->getOperand();
-          documentBounds = {low, high};
-          return;
-        }
+        std::optional<int64_t> behind =
+            offsetFrom(low, ValueKind::Begin, begin);
+        std::optional<int64_t> before = offsetFrom(high, ValueKind::End, end);
+        if (!behind || !before || *behind < 0 || *before >= 0)
+          continue;
+        int64_t operand = valueOf(begin)->getOperand();
+        if (operand != valueOf(end)->getOperand())
+          continue;
+        document = operand;
+        documentBounds = {begin, end - 1};
+        return;
       }
-    }
   }
 
   bool isDocumentBound(AffineExpr bound, bool isUpper) const {
@@ -411,20 +428,18 @@ private:
     SmallVector<AffineExpr, 2> rowLower{symbol(QBegin)},
         rowUpper{symbol(QEnd) - 1};
     SmallVector<AffineExpr, 2> guard;
-    AffineExpr j = getAffineDimExpr(0, context);
-    for (AffineExpr condition : piece.guard) {
-      // j - c >= 0 bounds the key's row.
-      if (AffineExpr low = j - condition; isOfLaunch(low))
-        add(rowLower, low);
-      else if (AffineExpr high = j + condition; isOfLaunch(high))
-        add(rowUpper, high);
+    for (AffineExpr condition : piece.guard)
+      if (auto [bound, isUpper] = ofKeyRow(condition); bound)
+        add(isUpper ? rowUpper : rowLower, bound);
       else
         add(guard, condition);
-    }
     unsigned symbols =
         FirstParameter + plan.getParameters().size() + values.size();
     auto map = [&](unsigned dims, ArrayRef<AffineExpr> results) {
-      return AffineMap::get(dims, symbols, results, context);
+      SmallVector<AffineExpr> simple;
+      for (AffineExpr expr : results)
+        simple.push_back(simplifyAffineExpr(expr, dims, symbols));
+      return AffineMap::get(dims, symbols, simple, context);
     };
     DenseI64ArrayAttr tests;
     if (!draft.tests.empty())
@@ -435,12 +450,20 @@ private:
                               tests, 0);
   }
 
-  /// Whether an expression takes neither the key nor values, nor divides.
-  bool isOfLaunch(AffineExpr expr) {
+  /// The bound of the key's row that a condition is, j - c >= 0 or c - j >= 0
+  /// where c takes no values; null for others.
+  std::pair<AffineExpr, bool> ofKeyRow(AffineExpr condition) {
     unsigned firstValue = FirstParameter + plan.getParameters().size();
+    unsigned key = firstValue + values.size();
     std::optional<LinearForm> form =
-        expr.isFunctionOfDim(0) ? std::nullopt : LinearForm::fromExpr(expr);
-    return form && form->getNumSymbols() <= firstValue;
+        LinearForm::fromExpr(condition.replaceDims(symbol(key)));
+    if (!form)
+      return {};
+    int64_t factor = form->getCoefficient(key);
+    LinearForm rest = *form - LinearForm::symbol(key, factor);
+    if (rest.getNumSymbols() > firstValue || (factor != 1 && factor != -1))
+      return {};
+    return {(factor == 1 ? -rest : rest).toExpr(context), factor == -1};
   }
 };
 } // namespace

@@ -331,8 +331,10 @@ private:
       Value part = tensor::ExtractSliceOp::create(b, loc, source, from,
                                                   fromSizes, fromStrides);
       SmallVector<OpFoldResult> to(offsets), toSizes(sizes);
-      Value at = arith::AddIOp::create(b, loc, row, skipped);
-      to[dim] = arith::MinSIOp::create(b, loc, at, n).getResult();
+      if (u > 0) { // the first begins where the tile does
+        Value at = arith::AddIOp::create(b, loc, row, skipped);
+        to[dim] = arith::MinSIOp::create(b, loc, at, n).getResult();
+      }
       toSizes[dim] = count;
       insertSlice(part, out, to, toSizes, strides);
     }

@@ -274,6 +274,7 @@ LogicalResult FoldLowering::foldBlocks(Walked &walked) {
   Value blocks =
       e.sub(e.add(down(e.add(symbols[KBegin], keys)), 1), firstBlock);
   LogicalResult result = success();
+  SeenSet seen = seenSet(); // its buffer is made outside all loops
   // Rows of one block of queries share a list.
   e.loop(down(row), e.add(down(lastRow), 1), 1, [&](Value group) {
     Value begin = e.mul(group, size);
@@ -286,7 +287,6 @@ LogicalResult FoldLowering::foldBlocks(Walked &walked) {
       result = failure();
       return;
     }
-    SeenSet seen = seenSet();
     seen.eachWindow(blocks, [&] {
       e.loop(e.idx(0), own.count(), 1, [&](Value t) {
         FailureOr<KeyList::Element> element = own.element(t);

@@ -347,12 +347,13 @@ private:
     };
     for (OpFoldResult x : insert.getMixedOffsets())
       offsets.push_back(mapped(x));
-    for (OpFoldResult x : insert.getMixedSizes())
-      sizes.push_back(mapped(x));
+    int64_t dim = offsets.size() - (tile.getRank() == 3 ? 2 : 1);
+    for (auto [d, x] : llvm::enumerate(insert.getMixedSizes()))
+      sizes.push_back(allRows && static_cast<int64_t>(d) == dim ? x
+                                                                : mapped(x));
     for (OpFoldResult x : insert.getMixedStrides())
       strides.push_back(mapped(x));
     if (allRows) {
-      int64_t dim = offsets.size() - (tile.getRank() == 3 ? 2 : 1);
       Value n = memref::DimOp::create(b, loc, memref, dim);
       sizes[dim] = e->sub(n, asValue(offsets[dim]));
       strides[dim] = b.getIndexAttr(1);

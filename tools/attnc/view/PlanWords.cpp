@@ -85,6 +85,12 @@ private:
     return left + " + " + factor(right);
   }
 
+  std::string divided(AffineBinaryOpExpr expr) {
+    std::string text = sum(expr.getLHS());
+    bool isSum = expr.getLHS().getKind() == AffineExprKind::Add;
+    return isSum ? "(" + text + ")" : text;
+  }
+
   std::string factor(AffineExpr expr) {
     if (auto constant = dyn_cast<AffineConstantExpr>(expr))
       return std::to_string(constant.getValue());
@@ -104,9 +110,9 @@ private:
     case AffineExprKind::Mod:
       return left + " mod " + right;
     case AffineExprKind::FloorDiv:
-      return "floor(" + sum(binary.getLHS()) + " / " + right + ")";
+      return "floor(" + divided(binary) + " / " + right + ")";
     case AffineExprKind::CeilDiv:
-      return "ceil(" + sum(binary.getLHS()) + " / " + right + ")";
+      return "ceil(" + divided(binary) + " / " + right + ")";
     default:
       return "(" + sum(expr) + ")";
     }
