@@ -73,6 +73,8 @@ FailureOr<Stage> Compiler::detectStage(ModuleOp module) {
   module.walk([&](Operation *op) {
     if (isa<attn::FoldOp, attn::RowsOp>(op))
       atLeast(Stage::Stage4);
+    else if (isa<attn::AppendOp>(op))
+      atLeast(Stage::Spec);
     else if (auto attention = dyn_cast<attn::AttentionOp>(op))
       atLeast(attention.getSchedule() ? Stage::Stage3 : Stage::Spec);
   });

@@ -35,6 +35,11 @@ public:
   explicit Fuser(func::FuncOp func) : func(func), b(func.getContext()) {}
 
   LogicalResult run() {
+    SmallVector<RowsOp> appended;
+    func.walk([&](RowsOp rows) { appended.push_back(rows); });
+    for (RowsOp rows : appended)
+      if (failed(fuseInto(rows.getBody())))
+        return failure();
     SmallVector<FoldOp> folds;
     func.walk([&](FoldOp fold) { folds.push_back(fold); });
     for (FoldOp fold : folds)
@@ -412,9 +417,9 @@ struct FusePass : public attnc::impl::FusePassBase<FusePass> {
 
   void runOnOperation() override {
     func::FuncOp func = getOperation();
-    bool hasFold = false;
-    func.walk([&](FoldOp) { hasFold = true; });
-    if (hasFold && failed(Fuser(func).run()))
+    bool hasLaunch = false;
+    func.walk([&](scf::ForallOp) { hasLaunch = true; });
+    if (hasLaunch && failed(Fuser(func).run()))
       signalPassFailure();
   }
 };

@@ -145,6 +145,8 @@ public:
       LogicalResult result = success();
       if (auto attention = dyn_cast<AttentionOp>(op))
         result = visit(attention);
+      else if (auto append = dyn_cast<AppendOp>(op))
+        result = visit(append);
       else if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
         result = visit(linalgOp);
       return failed(result) ? WalkResult::interrupt() : WalkResult::advance();
@@ -240,11 +242,26 @@ private:
       return failure();
     for (Value perBatch :
          {op.getLengths(), op.getQLengths(), op.getQStart(), op.getKStart()})
-      if (perBatch && failed(visitPerBatch(op, perBatch)))
+      if (perBatch && failed(visitPerBatch(op, perBatch, q)))
         return failure();
     if (op.getBias() && failed(visitRightAligned(op, op.getBias())))
       return failure();
     return visitSetOperands(op);
+  }
+
+  LogicalResult visit(AppendOp op) {
+    Value rows = op.getRows(), cache = op.getCache();
+    int64_t rank = op.getRowsType().getRank();
+    for (int64_t d = op.getPages() ? 1 : 0; d < rank - 2; ++d)
+      if (failed(same(op, cache, d, rows, d, false,
+                      "(A1) rows and cache need the same dim " + Twine(d))))
+        return failure();
+    for (Value perBatch : {op.getLengths(), op.getRowLengths()})
+      if (perBatch && failed(visitPerBatch(op, perBatch, rows)))
+        return failure();
+    if (!op.getPages())
+      return success();
+    return visitPages(op, op.getPages(), op.getPageIndptr(), rows, cache, "A3");
   }
 
   /// A page table for the batches of `rows` and the pages of `cache`.
@@ -278,11 +295,12 @@ private:
         message);
   }
 
-  LogicalResult visitPerBatch(AttentionOp op, Value operand) {
+  LogicalResult visitPerBatch(Operation *op, Value operand, Value rows) {
     if (isPerBatchUniform(operand.getType()))
       return success();
-    for (int64_t d = 0, e = op.getBatchRank(); d < e; ++d)
-      if (failed(same(op, operand, d, op.getQuery(), d, false,
+    int64_t batchRank = cast<RankedTensorType>(rows.getType()).getRank() - 3;
+    for (int64_t d = 0; d < batchRank; ++d)
+      if (failed(same(op, operand, d, rows, d, false,
                       "(C8) a per-batch operand needs the batch dims of q")))
         return failure();
     return success();
@@ -325,7 +343,7 @@ private:
       Value operand = op.getSetOperands()[p.value];
       auto type = dyn_cast<RankedTensorType>(operand.getType());
       bool perDocument = inDocument && type && type.getRank() == 1;
-      if (!perDocument && failed(visitPerBatch(op, operand)))
+      if (!perDocument && failed(visitPerBatch(op, operand, op.getQuery())))
         return failure();
     }
     for (unsigned n = 0; n < set.getOperands().size(); ++n)

@@ -16,6 +16,7 @@
 #include "passes/LaunchGroups.h"
 #include "passes/OrderChecks.h"
 #include "passes/Passes.h"
+#include "passes/TileAppend.h"
 
 namespace attnc {
 #define GEN_PASS_DEF_TILEPASS
@@ -378,11 +379,15 @@ struct TilePass : public attnc::impl::TilePassBase<TilePass> {
                      "attn-plan-pairs and attn-schedule first");
         return signalPassFailure();
       }
-    if (ops.empty())
+    bool hasAppends = !func.getOps<AppendOp>().empty();
+    if (ops.empty() && !hasAppends)
       return;
     // What the operations' verifiers demand of dynamic sizes is checked at
     // launch; after this pass the operations are gone.
     if (failed(attnc::recordLaunchConstraints(func)))
+      return signalPassFailure();
+    // Attention reads the cache that the rows were appended to.
+    if (failed(attnc::tileAppends(func)))
       return signalPassFailure();
     SmallVector<Value> counts;
     for (AttentionOp op : ops)

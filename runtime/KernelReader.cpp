@@ -145,7 +145,8 @@ void DescriptionReader::readArgs() {
       return;
     if (arg.name.empty() || !names.insert(arg.name).second)
       fail("an argument without a name of its own");
-    if (arg.role != ATTNC_ROLE_INPUT && arg.role != ATTNC_ROLE_OUTPUT)
+    if (arg.role != ATTNC_ROLE_INPUT && arg.role != ATTNC_ROLE_OUTPUT &&
+        arg.role != ATTNC_ROLE_INOUT)
       fail("unknown role", arg.name);
     if (attnc_dtype_size(arg.dtype) == 0)
       fail("unknown element type", arg.name);

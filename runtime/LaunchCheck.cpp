@@ -174,7 +174,7 @@ attnc_result computeExtent(const ArgModel &arg, const int64_t *sizes,
 /// transpositions of dense ones.
 bool elementsAreDistinct(size_t rank, const int64_t *sizes,
                          const int64_t *strides) {
-  uint32_t order[ATTNC_MAX_RANK];
+  uint32_t order[ATTNC_MAX_RANK + 1];
   size_t count = 0;
   for (uint32_t d = 0; d < rank; ++d) {
     if (sizes[d] == 0)
@@ -226,21 +226,57 @@ bool overlap(const void *a, uint64_t aBytes, const void *b, uint64_t bBytes) {
          bStart < aStart + aBytes;
 }
 
+bool isWritten(const ArgModel &arg) { return arg.role != ATTNC_ROLE_INPUT; }
+
+const char *roleName(const ArgModel &arg) {
+  return arg.role == ATTNC_ROLE_INPUT    ? "input"
+         : arg.role == ATTNC_ROLE_OUTPUT ? "output"
+                                         : "updated argument";
+}
+
+/// Whether two tensors that overlap lie in each other's gaps, as K and V of one
+/// allocation do: together they are one tensor with a dimension of size 2 more.
+/// Sufficient, for tensors of one layout.
+bool interleave(const KernelModel &model, const LaunchContext &context,
+                size_t a, size_t b) {
+  const ArgModel &x = model.args[a], &y = model.args[b];
+  size_t rank = x.dims.size(), bytes = attnc_dtype_size(x.dtype);
+  if (rank != y.dims.size() || bytes != attnc_dtype_size(y.dtype))
+    return false;
+  int64_t sizes[ATTNC_MAX_RANK + 1], strides[ATTNC_MAX_RANK + 1];
+  for (size_t d = 0; d < rank; ++d) {
+    sizes[d] =
+        std::max(context.sizes[x.firstDim + d], context.sizes[y.firstDim + d]);
+    strides[d] = context.strides[x.firstDim + d];
+    if (sizes[d] > 1 && strides[d] != context.strides[y.firstDim + d])
+      return false;
+  }
+  uintptr_t from = reinterpret_cast<uintptr_t>(context.data[a]),
+            to = reinterpret_cast<uintptr_t>(context.data[b]);
+  uintptr_t distance = from < to ? to - from : from - to;
+  if (distance % bytes != 0)
+    return false;
+  sizes[rank] = 2;
+  strides[rank] = int64_t(distance / bytes);
+  return elementsAreDistinct(rank + 1, sizes, strides);
+}
+
 attnc_result checkAliases(const KernelModel &model,
                           const LaunchContext &context, Error &error) {
   for (size_t out = 0; out < model.args.size(); ++out) {
-    if (model.args[out].role != ATTNC_ROLE_OUTPUT)
+    if (!isWritten(model.args[out]))
       continue;
     for (size_t other = 0; other < model.args.size(); ++other) {
-      bool seen = other <= out && model.args[other].role == ATTNC_ROLE_OUTPUT;
-      if (seen || !overlap(context.data[out], context.extents[out],
-                           context.data[other], context.extents[other]))
+      bool seen = other <= out && isWritten(model.args[other]);
+      if (seen ||
+          !overlap(context.data[out], context.extents[out], context.data[other],
+                   context.extents[other]) ||
+          interleave(model, context, out, other))
         continue;
       return error.fail(
-          ATTNC_ERROR_ALIAS, "output '%s' and %s '%s' overlap in memory",
-          model.args[out].name.c_str(),
-          model.args[other].role == ATTNC_ROLE_OUTPUT ? "output" : "input",
-          model.args[other].name.c_str());
+          ATTNC_ERROR_ALIAS, "%s '%s' and %s '%s' overlap in memory",
+          roleName(model.args[out]), model.args[out].name.c_str(),
+          roleName(model.args[other]), model.args[other].name.c_str());
     }
   }
   return ATTNC_OK;
@@ -277,11 +313,10 @@ attnc_result checkTensor(const ArgModel &arg, const attnc_tensor &tensor,
     return result;
   if (attnc_result result = computeExtent(arg, sizes, strides, extent, error))
     return result;
-  if (arg.role == ATTNC_ROLE_OUTPUT &&
-      !elementsAreDistinct(arg.dims.size(), sizes, strides))
+  if (isWritten(arg) && !elementsAreDistinct(arg.dims.size(), sizes, strides))
     return error.fail(ATTNC_ERROR_STRIDE,
-                      "output '%s': its strides let elements share memory",
-                      arg.name.c_str());
+                      "%s '%s': its strides let elements share memory",
+                      roleName(arg), arg.name.c_str());
   context.data[index] = static_cast<uint8_t *>(tensor.data);
   return withData ? checkData(arg, tensor.data, extent, error) : ATTNC_OK;
 }

@@ -5,6 +5,8 @@ Tools are found on the PATH, this build's first, then LLVM's and MLIR's: tests
 write `attnc`, `attnc-opt`, `FileCheck`, `not`, `split-file`. Besides these:
 
   %python      a Python that has NumPy
+  %triton      a Python that has Triton and NumPy (ATTNC_TRITON_PYTHON, or one
+               of the others); tests that need it REQUIRE triton
   %src_root    the checkout            %build_root  the build directory
   %cc, %cxx    the compilers of the build, with its sanitizer flags
   REQUIRES:    x86_64, avx2, avx512, avx512_bf16, avx512_fp16, f16c, numpy,
@@ -72,11 +74,31 @@ candidates = ["/usr/bin/python3",
 python = next((p for p in candidates if has_numpy(p)), None)
 if python:
     config.available_features.add("numpy")
+
+
+def has_triton(python):
+    """Whether this interpreter can compile Triton's kernels."""
+    try:
+        return subprocess.run([python, "-c", "import numpy, triton"],
+                              capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+triton = next((p for p in [os.environ.get("ATTNC_TRITON_PYTHON"), *candidates]
+               if p and has_triton(p)), None)
+if triton:
+    config.available_features.add("triton")
+else:
+    lit_config.note("no Triton: its kernels do not judge the PTX executor; "
+                    "`pip install triton numpy` into a venv and name its python "
+                    "in ATTNC_TRITON_PYTHON")
 sanitize = {"address": " -fsanitize=address,undefined",
             "thread": " -fsanitize=thread"}
 flags = sanitize.get(config.attnc_sanitize, "")
 config.substitutions += [
     ("%python", python or sys.executable),
+    ("%triton", triton or sys.executable),
     ("%src_root", config.attnc_source_dir),
     ("%build_root", config.attnc_binary_dir),
     ("%cxx", config.attnc_cxx + flags),

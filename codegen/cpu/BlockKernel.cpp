@@ -13,8 +13,10 @@ using mlir::arith::CmpIPredicate;
 void BlockFold::allocate() {
   ot = buffer({panels, padded(dv), nr});
   // A key block begins anywhere, and register tiles round its end up.
-  p = buffer({bc + mr, nr});
+  int64_t rounded = bc + edgeKeys;
+  p = buffer({rounded, nr});
   maxima = buffer({panels, nr});
+  references = isScored() ? buffer({panels, nr}) : maxima;
   sums = buffer({panels, nr});
   alphas = buffer({panels, nr});
   panelIntervals = buffer({4, panels}, e.b.getI64Type());
@@ -26,15 +28,31 @@ void BlockFold::allocate() {
   kRows = directRows(op.getLoadK(), rowType);
   vRows = directRows(op.getLoadV(), rowType);
   if (!kRows)
-    kBlock = buffer({bc + mr, d}, rowType);
+    kBlock = buffer({rounded, d}, rowType);
   if (!vRows)
-    vBlock = buffer({bc + mr, dv}, rowType);
+    vBlock = buffer({rounded, dv}, rowType);
   if (!op.getTests().empty())
-    keepMask = buffer({bc + mr, nr}, e.b.getI8Type());
+    keepMask = buffer({rounded, nr}, e.b.getI8Type());
   if (op.getPairs())
-    pairCounts = buffer({panels}, e.b.getI64Type());
-  BlockOperands operands{e,  vt, mr,     nv, d,  dv, queryScale(),
-                         ot, p,  alphas, {}, {}, {}};
+    pairCounts = buffer({panels, nv}, e.b.getI64Type());
+  auto readsOf = [&](Region &region) {
+    std::unique_ptr<TileReads> reads;
+    // Squares are of rows at one distance, which those of runs are not.
+    if (!region.empty() && tile.run == 1)
+      reads = std::make_unique<TileReads>(
+          e, lanes, c().outer, region.front(),
+          [this](ArrayRef<int64_t> shape, Type element) {
+            return buffer(shape, element);
+          });
+    if (reads && reads->empty())
+      reads.reset();
+    return reads;
+  };
+  scoreReads = readsOf(op.getScore());
+  testReads = readsOf(op.getTests());
+  groupKeys = buffer({nv, 2}, e.b.getI64Type());
+  edges = buffer({2 * nv, 2}, e.b.getI64Type());
+  BlockOperands operands{e, vt, nr, d, dv, queryScale(), ot, p, alphas};
   operands.keyRow = [this](KeyWalk &keys, Value j0, Value j) {
     return keyRow(keys, j0, j);
   };
@@ -44,6 +62,25 @@ void BlockFold::allocate() {
   operands.buffer = [this](ArrayRef<int64_t> shape, Type element) {
     return buffer(shape, element);
   };
+  operands.keyRows = [this](KeyWalk &keys, Value j0, Value j, int64_t count) {
+    return keyRows(keys, j0, j, count);
+  };
+  operands.keyBlock = bc;
+  if (getenv("ATT_PF") && kRows && vRows) {
+    int loc = atoi(getenv("ATT_PF"));
+    operands.prefetchKey = [this, loc](KeyWalk &keys, Value j0, Value j,
+                                       Value x) {
+      auto [memref, row] = keyRow(keys, j0, j);
+      memref::PrefetchOp::create(e.b, e.loc, memref, ValueRange{row, x}, false,
+                                 loc, true);
+    };
+    operands.prefetchValue = [this, loc](KeyWalk &keys, Value j0, Value j,
+                                         Value x) {
+      auto [memref, row] = valueRow(keys, j0, j);
+      memref::PrefetchOp::create(e.b, e.loc, memref, ValueRange{row, x}, false,
+                                 loc, true);
+    };
+  }
   products = dotBf16 ? makeDotBf16Products(std::move(operands))
                      : makeFmaProducts(std::move(operands));
   products->allocate(panels, bc);
@@ -71,8 +108,8 @@ LogicalResult BlockFold::loadQueries() {
     if (failed(op.getState().empty() ? clearState(panel)
                                      : restoreState(panel, first)))
       result = failure();
-    if (pairCounts)
-      e.storeIndex(e.idx(0), pairCounts, panel);
+    for (int64_t k = 0; pairCounts && k < nv; ++k)
+      e.storeIndex(e.idx(0), pairCounts, {panel, e.idx(k)});
   });
   return result;
 }
@@ -94,6 +131,8 @@ LogicalResult BlockFold::clearState(Value panel) {
   Value zero = e.constant(vt, 0.0), none = e.constant(vt, -INFINITY);
   for (int64_t k = 0; k < nv; ++k) {
     e.store(none, maxima, {panel, lane(k)});
+    if (isScored())
+      e.store(none, references, {panel, lane(k)});
     e.store(zero, sums, {panel, lane(k)});
   }
   e.loop(e.idx(0), e.idx(dv), 1, [&](Value x) {
@@ -114,7 +153,10 @@ LogicalResult BlockFold::restoreState(Value panel, Value first) {
       result = failure();
       return;
     }
-    e.store(state->first, maxima, {panel, r});
+    e.store(state->first, references, {panel, r});
+    if (isScored())
+      e.store(e.mulf(state->first, e.constant(ct, 1.0 / scoreFactor())), maxima,
+              {panel, r});
     e.store(state->second, sums, {panel, r});
   });
   transposeRows(dv, [&](Value x, Value r, ArrayRef<Value> columns) {
@@ -129,9 +171,7 @@ LogicalResult BlockFold::restoreState(Value panel, Value first) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult BlockFold::foldKeys(Walked &walked) {
-  Value first = e.idx(0), last = e.sub(rows, e.idx(1));
-  KeyInterval tile = walked.bounds->visited(first, last);
-  KeyInterval whole = walked.bounds->full(first, last);
+  KeyInterval tile = walked.bounds->visited(e.idx(0), e.sub(rows, e.idx(1)));
   LogicalResult result = success();
   // Of panels, once a tile: a tile has many blocks of keys.
   e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
@@ -149,13 +189,8 @@ LogicalResult BlockFold::foldKeys(Walked &walked) {
     if (failed(loadKeyBlock(*walked.keys, j0, count)))
       result = failure();
     products->loadValues(*walked.keys, j0, count);
-    Value isWhole = contains(whole, j0, e.add(j0, count));
-    // Where pairs are tested, panels look at the values they need.
-    Value finite;
-    if (walked.tests.empty())
-      finite = valuesFinite(*walked.keys, j0, e.idx(0), count, isWhole);
     e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
-      if (failed(foldPanel(walked, panel, j0, count, finite)))
+      if (failed(foldPanel(walked, panel, j0, count)))
         result = failure();
     });
   });
@@ -168,48 +203,41 @@ Value BlockFold::contains(KeyInterval interval, Value first, Value end) {
                 e.cmp(CmpIPredicate::sge, interval.last, e.sub(end, e.idx(1))));
 }
 
-/// Whether all values of keys first .. end - 1 of the block are finite. Where
-/// some query masks a key, its weight 0 times a non-finite value would be
-/// NaN. `isWhole` says that nothing is masked, and nothing needs a look.
-Value BlockFold::valuesFinite(KeyWalk &keys, Value j0, Value first, Value end,
-                              Value isWhole) {
-  auto check = [&]() -> Value {
-    int64_t main = dv / lanes * lanes;
-    Value zero = e.constant(vt, 0.0), zeroScalar = e.constant(ct, 0.0);
-    Values sum = e.loop(
-        first, end, 1, {zero, zeroScalar},
-        [&](Value j, ValueRange acc) -> Values {
-          Value memref, r;
-          std::tie(memref, r) = valueRow(keys, j0, j);
-          Value vector = acc[0], scalar = acc[1];
-          // x * 0 is 0 for finite x and NaN otherwise.
-          if (main)
-            vector = e.loop(e.idx(0), e.idx(main), lanes, vector,
-                            [&](Value x, ValueRange inner) -> Values {
-                              Value v = loadValue(vt, memref, {r, x});
-                              return {e.fma(v, zero, inner[0])};
-                            })
-                         .front();
-          for (int64_t x = main; x < dv; ++x)
-            scalar = e.addf(scalar, e.mulf(loadValue(ct, memref, {r, e.idx(x)}),
-                                           zeroScalar));
-          return {vector, scalar};
-        });
-    Value total =
-        vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD,
-                                    sum[0], arith::FastMathFlags::reassoc);
-    total = e.addf(total, sum[1]);
-    return arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, total,
-                                 zeroScalar);
-  };
-  auto branch = scf::IfOp::create(e.b, e.loc, e.b.getI1Type(), isWhole, true);
-  OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToStart(branch.thenBlock());
-  Value yes = arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(true));
-  scf::YieldOp::create(e.b, e.loc, yes);
-  e.b.setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(e.b, e.loc, check());
-  return branch.getResult(0);
+/// Whether all values of the panel's keys are finite, but for keys `first` ..
+/// `end` - 1. Where some query masks a key, its weight 0 times a non-finite
+/// value would be NaN.
+Value BlockFold::valuesFinite(const Panel &panel, Value first, Value end) {
+  int64_t main = dv / lanes * lanes;
+  Value zero = e.constant(vt, 0.0), zeroScalar = e.constant(ct, 0.0);
+  Value before = e.sub(first, panel.low);
+  Value count = e.add(before, e.sub(panel.valuesEnd, end));
+  Values sum = e.loop(
+      e.idx(0), count, 1, {zero, zeroScalar},
+      [&](Value t, ValueRange acc) -> Values {
+        Value isBefore = e.cmp(CmpIPredicate::slt, t, before);
+        Value j = e.add(t, e.select(isBefore, panel.low, e.sub(end, before)));
+        Value memref, r;
+        std::tie(memref, r) = valueRow(panel.keys, panel.j0, j);
+        Value vector = acc[0], scalar = acc[1];
+        // x * 0 is 0 for finite x and NaN otherwise.
+        if (main)
+          vector = e.loop(e.idx(0), e.idx(main), lanes, vector,
+                          [&](Value x, ValueRange inner) -> Values {
+                            Value v = loadValue(vt, memref, {r, x});
+                            return {e.fma(v, zero, inner[0])};
+                          })
+                       .front();
+        for (int64_t x = main; x < dv; ++x)
+          scalar = e.addf(
+              scalar, e.mulf(loadValue(ct, memref, {r, e.idx(x)}), zeroScalar));
+        return {vector, scalar};
+      });
+  Value total =
+      vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD,
+                                  sum[0], arith::FastMathFlags::reassoc);
+  total = e.addf(total, sum[1]);
+  return arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, total,
+                               zeroScalar);
 }
 
 /// Elements of V, in the compute type.
@@ -245,10 +273,10 @@ LogicalResult BlockFold::finish() {
       if (failed(storeRow(at(rowsBuffer, r, dv), e.idx(0), t)))
         result = failure();
       if (op.getPartial())
-        storeState(e.load(ct, maxima, {panel, r}), e.load(ct, sums, {panel, r}),
-                   e.idx(0), t);
+        storeState(e.load(ct, references, {panel, r}),
+                   e.load(ct, sums, {panel, r}), e.idx(0), t);
       if (pairCounts)
-        storePairs(e.loadIndex(pairCounts, panel), e.idx(0), t);
+        storePairs(e.loadIndex(pairCounts, {panel, vectorOf(r)}), e.idx(0), t);
     });
     if (c().lseOut)
       storeLse(panel, first, count);
@@ -260,7 +288,7 @@ void BlockFold::storeLse(Value panel, Value first, Value count) {
   Value staged =
       lseStaging ? lseStaging : lseStaging = buffer({nr}, e.b.getF32Type());
   e.loop(e.idx(0), e.idx(nr), lanes, [&](Value group) {
-    e.store(logSumExp(e.load(vt, maxima, {panel, group}),
+    e.store(logSumExp(e.load(vt, references, {panel, group}),
                       e.load(vt, sums, {panel, group})),
             staged, group);
   });

@@ -14,37 +14,64 @@ using mlir::arith::CmpIPredicate;
 static constexpr int64_t kFar = int64_t(1) << 30;
 
 LogicalResult BlockFold::foldPanel(Walked &walked, Value index, Value j0,
-                                   Value count, Value finite) {
-  Panel panel{*walked.keys, index, e.mul(index, e.idx(nr)), j0, {}, {}, {}, {}};
+                                   Value count) {
+  Value firstRow = e.mul(index, e.idx(nr));
   auto bound = [&](int64_t n) {
     return e.loadIndex(panelIntervals, {e.idx(n), index});
   };
   KeyInterval visited{bound(0), bound(1)}, whole{bound(2), bound(3)};
   Value first = e.max(visited.first, j0);
   Value end = e.min(e.add(visited.last, 1), e.add(j0, count));
-  Value low = e.sub(first, j0);
-  panel.high = e.sub(end, j0);
+  Value low = e.sub(first, j0), high = e.sub(end, j0);
   // Keys that are multiplied together are visited together.
   int64_t together = products->keysTogether();
-  panel.low = e.alignDown(low, together);
-  panel.valuesEnd = together == 1
-                        ? panel.high
-                        : e.min(e.alignTo(panel.high, together), count);
+  Value valuesEnd =
+      together == 1 ? high : e.min(e.alignTo(high, together), count);
   LogicalResult result = success();
-  e.when(e.cmp(CmpIPredicate::slt, panel.low, panel.high), [&] {
-    Value tiles = e.ceilDiv(e.sub(panel.high, panel.low), mr);
-    panel.end = e.add(panel.low, e.mul(tiles, e.idx(mr)));
+  e.when(e.cmp(CmpIPredicate::slt, low, high), [&] {
+    Value from = e.alignDown(low, together);
+    Value roundedEnd = e.add(from, e.alignTo(e.sub(high, from), mr));
+    Panel panel{*walked.keys, index, firstRow, j0,         {mr, nv},
+                e.idx(0),     from,  high,     roundedEnd, valuesEnd};
+    if (walked.tests.empty()) {
+      result = foldBounded(walked, panel, whole);
+      return;
+    }
     Value isWhole = e.both(contains(whole, first, end),
-                           e.cmp(CmpIPredicate::eq, panel.end, panel.high));
-    if (together > 1)
-      isWhole = e.both(isWhole, e.cmp(CmpIPredicate::eq, panel.low, low));
-    result = walked.tests.empty() ? foldVisited(walked, panel, isWhole, finite)
-                                  : foldTested(walked, panel, isWhole);
+                           e.both(e.cmp(CmpIPredicate::eq, roundedEnd, high),
+                                  e.cmp(CmpIPredicate::eq, from, low)));
+    result = foldTested(walked, panel, isWhole);
   });
   return result;
 }
 
-/// Tests the panel's pairs and folds those that are kept, if there are any.
+void BlockFold::countPairs(const Panel &panel, Value group, Value count) {
+  if (!pairCounts)
+    return;
+  Value at[] = {panel.index, vectorOf(group)};
+  e.storeIndex(e.add(e.loadIndex(pairCounts, at), count), pairCounts, at);
+}
+
+/// Every group of lanes visits all keys of the panel.
+void BlockFold::setGroups(const Panel &panel) {
+  for (int64_t k = 0; k < nv; ++k) {
+    e.storeIndex(panel.low, groupKeys, {e.idx(k), e.idx(0)});
+    e.storeIndex(panel.end, groupKeys, {e.idx(k), e.idx(1)});
+    countPairs(panel, lane(k), e.sub(panel.high, panel.low));
+  }
+}
+
+void BlockFold::keepReferences(const Panel &panel) {
+  for (int64_t k = 0; k < nv; ++k)
+    e.store(e.load(vt, references, {panel.index, lane(k)}), alphas,
+            {panel.index, lane(k)});
+}
+
+//===----------------------------------------------------------------------===//
+// Tested pairs
+//===----------------------------------------------------------------------===//
+
+/// Folds those of the panel's pairs that are kept, if there are any.
 LogicalResult BlockFold::foldTested(Walked &walked, const Panel &panel,
                                     Value isWhole) {
   FailureOr<std::pair<Value, Value>> kept = testPairs(walked, panel);
@@ -54,9 +81,19 @@ LogicalResult BlockFold::foldTested(Walked &walked, const Panel &panel,
   isWhole = e.both(isWhole, all);
   LogicalResult result = success();
   e.when(any, [&] {
-    Value finite =
-        valuesFinite(panel.keys, panel.j0, panel.low, panel.valuesEnd, isWhole);
-    result = foldVisited(walked, panel, isWhole, finite);
+    setGroups(panel);
+    keepReferences(panel);
+    scores(panel, /*masked=*/false);
+    if (isScored())
+      result = adjust(panel, /*tested=*/true);
+    else
+      e.when(isWhole, [] {}, [&] { result = adjust(panel, /*tested=*/true); });
+    weights(panel);
+    Value finite = e.orElse(
+        isWhole, [&] { return valuesFinite(panel, panel.low, panel.low); });
+    e.when(
+        finite, [&] { products->accumulate(panel); },
+        [&] { accumulateKept(panel); });
   });
   return result;
 }
@@ -66,35 +103,35 @@ LogicalResult BlockFold::foldTested(Walked &walked, const Panel &panel,
 FailureOr<std::pair<Value, Value>> BlockFold::testPairs(Walked &walked,
                                                         const Panel &panel) {
   laneBounds(*walked.bounds, panel);
-  VectorType bits = VectorType::get({lanes}, e.b.getI1Type());
+  VectorType bits = VectorType::get({lanes}, e.b.getI1Type()),
+             bytes = VectorType::get({lanes}, e.b.getI8Type());
   auto constant = [&](bool x) -> Value {
     return arith::ConstantOp::create(
         e.b, e.loc, DenseElementsAttr::get(bits, e.b.getBoolAttr(x)));
   };
   LogicalResult result = success();
-  Values kept = e.loop(
-      e.idx(0), e.idx(nr), lanes, {constant(false), constant(true)},
-      [&](Value group, ValueRange outer) -> Values {
-        FoldLowering::PairLanes pair = lanesOf(panel, group);
-        LaneInterval interval = laneInterval(group);
-        return e.loop(panel.low, panel.end, 1, outer,
-                      [&](Value j, ValueRange in) -> Values {
-                        setKey(panel, j, pair);
-                        FailureOr<Value> keep = emitTests(walked.tests, pair);
-                        if (failed(keep)) {
-                          result = failure();
-                          return Values(in);
-                        }
-                        Value all = e.both(*keep, isBetween(interval, j));
-                        e.store(arith::ExtUIOp::create(
-                                    e.b, e.loc,
-                                    VectorType::get({lanes}, e.b.getI8Type()),
-                                    all),
-                                keepMask, {j, group});
-                        return {arith::OrIOp::create(e.b, e.loc, in[0], all),
-                                e.both(in[1], all)};
-                      });
-      });
+  Values kept =
+      e.loop(e.idx(0), e.idx(nr), lanes, {constant(false), constant(true)},
+             [&](Value group, ValueRange outer) -> Values {
+               PairLanes pair = lanesOf(panel, group);
+               LaneInterval interval = laneInterval(group);
+               Values both(outer);
+               LogicalResult keys = eachKey(
+                   panel, pair, testReads.get(), {panel.low, panel.end}, both,
+                   [&](Value j, ValueRange in) -> FailureOr<Values> {
+                     FailureOr<Value> keep = emitTests(walked.tests, pair);
+                     if (failed(keep))
+                       return failure();
+                     Value all = e.both(*keep, isBetween(interval, j));
+                     e.store(arith::ExtUIOp::create(e.b, e.loc, bytes, all),
+                             keepMask, {j, group});
+                     return Values{arith::OrIOp::create(e.b, e.loc, in[0], all),
+                                   e.both(in[1], all)};
+                   });
+               if (failed(keys))
+                 result = failure();
+               return both;
+             });
   if (failed(result))
     return failure();
   auto reduce = [&](vector::CombiningKind kind, Value x) -> Value {
@@ -104,62 +141,106 @@ FailureOr<std::pair<Value, Value>> BlockFold::testPairs(Walked &walked,
                    reduce(vector::CombiningKind::AND, kept[1]));
 }
 
-LogicalResult BlockFold::foldVisited(Walked &walked, const Panel &panel,
-                                     Value isWhole, Value finite) {
-  if (pairCounts)
-    e.storeIndex(e.add(e.loadIndex(pairCounts, panel.index),
-                       e.sub(panel.high, panel.low)),
-                 pairCounts, panel.index);
-  Values before;
-  for (int64_t k = 0; k < nv; ++k)
-    before.push_back(e.load(vt, maxima, {panel.index, lane(k)}));
-  Values seen = scores(panel, before);
-  for (int64_t k = 0; k < nv; ++k)
-    e.store(seen[k], maxima, {panel.index, lane(k)});
-  LogicalResult result = success();
-  if (!op.getScore().empty())
-    result = adjust(walked, panel, before);
-  else
-    e.when(isWhole, [] {}, [&] { result = adjust(walked, panel, before); });
-  weights(panel, before);
-  Value fast = arith::OrIOp::create(e.b, e.loc, finite, isWhole);
-  e.when(
-      fast, [&] { products->accumulate(panel); },
-      [&] { accumulateKept(panel); });
-  return result;
+//===----------------------------------------------------------------------===//
+// Scores
+//===----------------------------------------------------------------------===//
+
+/// S^T into p, and maxima where no region changes scores. Without `masked`
+/// these count every score.
+void BlockFold::scores(const Panel &panel, bool masked) {
+  int64_t tileKeys = panel.tile.keys, vectors = panel.tile.vectors;
+  Values before, groups;
+  SmallVector<LaneInterval> intervals;
+  for (int64_t k = 0; k < vectors; ++k) {
+    groups.push_back(e.add(panel.lane, k * lanes));
+    before.push_back(e.load(vt, maxima, {panel.index, groups[k]}));
+    if (masked)
+      intervals.push_back(laneInterval(groups[k]));
+  }
+  Values seen = e.loop(panel.low, panel.end, tileKeys, before,
+                       [&](Value jt, ValueRange running) -> Values {
+                         Values acc = products->scoreTile(panel, jt);
+                         Values maxs(running);
+                         for (int64_t r = 0; r < tileKeys; ++r) {
+                           Value j = e.add(jt, r);
+                           for (int64_t k = 0; k < vectors; ++k) {
+                             Value score = acc[r * vectors + k];
+                             if (masked)
+                               score =
+                                   e.select(isBetween(intervals[k], j), score,
+                                            e.constant(vt, -INFINITY));
+                             e.store(score, p, {j, groups[k]});
+                             if (!isScored())
+                               maxs[k] = e.maxIgnoringNaN(score, maxs[k]);
+                           }
+                         }
+                         return maxs;
+                       });
+  for (int64_t k = 0; k < vectors; ++k)
+    e.store(seen[k], maxima, {panel.index, groups[k]});
 }
 
-/// S^T into p; the running maxima, right when nothing is masked.
-Values BlockFold::scores(const Panel &panel, Values before) {
-  return e.loop(panel.low, panel.end, mr, before,
-                [&](Value jt, ValueRange running) -> Values {
-                  Values acc = products->scoreTile(panel, jt);
-                  Values maxs(running);
-                  for (int64_t r = 0; r < mr; ++r)
-                    for (int64_t k = 0; k < nv; ++k) {
-                      e.store(acc[r * nv + k], p, {e.add(jt, r), lane(k)});
-                      maxs[k] = e.maxIgnoringNaN(acc[r * nv + k], maxs[k]);
-                    }
-                  return maxs;
-                });
-}
-
-/// The queries of a group of lanes. Lanes past the tile are what its last
-/// row is.
-FoldLowering::PairLanes BlockFold::lanesOf(const Panel &panel, Value group) {
-  FoldLowering::PairLanes pair;
+/// The queries of a group of lanes. Lanes past the tile are rows that do not
+/// exist: they compute what nobody reads.
+BlockFold::PairLanes BlockFold::lanesOf(const Panel &panel, Value group) {
+  PairLanes pair;
   pair.head = head;
-  Value t = e.add(e.splat(e.add(panel.first, group), lanes), e.iota(lanes));
-  t = e.min(t, e.splat(e.sub(rows, e.idx(1)), lanes));
+  Value t = e.add(panel.first, group);
+  if (tile.run == 1) {
+    pair.r = rowAt(t);
+    pair.i = e.add(pair.r, symbols[QBegin]);
+    pair.rowStep = tile.step;
+    return pair;
+  }
+  // Of runs, lanes lie at no one distance.
+  t = e.add(e.splat(t, lanes), e.iota(lanes));
   pair.r = e.add(tile.offsetOf(e, t), e.splat(row, lanes));
   pair.i = e.add(pair.r, e.splat(symbols[QBegin], lanes));
   return pair;
 }
 
-void BlockFold::setKey(const Panel &panel, Value j,
-                       FoldLowering::PairLanes &pair) {
+void BlockFold::setKey(const Panel &panel, Value j, PairLanes &pair) {
   pair.c = e.min(panel.keys.rowOf(panel.j0, j), e.sub(keys, e.idx(1)));
   pair.j = e.add(symbols[KBegin], pair.c);
+}
+
+/// A loop over keys first .. last - 1 of a group of lanes, with `pair` set for
+/// each.
+LogicalResult
+BlockFold::eachKey(const Panel &panel, PairLanes &pair, TileReads *reads,
+                   KeyInterval range, Values &state,
+                   function_ref<FailureOr<Values>(Value, ValueRange)> body) {
+  LogicalResult result = success();
+  auto loop = [&](Value first, Value end, ValueRange inits) {
+    return e.loop(first, end, 1, inits, [&](Value j, ValueRange in) -> Values {
+      setKey(panel, j, pair);
+      if (reads)
+        pair.readAt = e.sub(j, first);
+      FailureOr<Values> next = body(j, in);
+      if (succeeded(next))
+        return *next;
+      result = failure();
+      return Values(in);
+    });
+  };
+  if (!reads) {
+    state = loop(range.first, range.last, state);
+    return result;
+  }
+  pair.reads = reads;
+  auto keyAt = [&](Value j) {
+    setKey(panel, j, pair);
+    return PairIndices{pair.head, pair.i, pair.j, pair.r, pair.c};
+  };
+  state = e.loop(
+      range.first, range.last, lanes, state, [&](Value first, ValueRange in) {
+        if (failed(reads->fill(
+                keyAt(first), pair.rowStep, panel.keys.isContiguous(),
+                [&](Value t) { return keyAt(e.add(first, t)); })))
+          result = failure();
+        return loop(first, e.min(e.add(first, lanes), range.last), in);
+      });
+  return result;
 }
 
 BlockFold::LaneInterval BlockFold::laneInterval(Value group) {
@@ -174,40 +255,35 @@ Value BlockFold::isBetween(LaneInterval interval, Value j) {
 }
 
 /// Score region and mask over the panel's scores; maxima anew.
-LogicalResult BlockFold::adjust(Walked &walked, const Panel &panel,
-                                ArrayRef<Value> before) {
-  bool tested = !walked.tests.empty();
-  if (!tested)
-    laneBounds(*walked.bounds, panel);
-  for (int64_t k = 0; k < nv; ++k)
-    e.store(before[k], maxima, {panel.index, lane(k)});
+LogicalResult BlockFold::adjust(const Panel &panel, bool tested) {
   LogicalResult result = success();
+  Type bytes = VectorType::get({lanes}, e.b.getI8Type());
   e.loop(e.idx(0), e.idx(nr), lanes, [&](Value group) {
-    FoldLowering::PairLanes pair = lanesOf(panel, group);
+    PairLanes pair = lanesOf(panel, group);
     LaneInterval interval;
     if (!tested)
       interval = laneInterval(group);
-    Values last = e.loop(
-        panel.low, panel.end, 1,
-        Value(e.load(vt, maxima, {panel.index, group})),
-        [&](Value j, ValueRange running) -> Values {
-          setKey(panel, j, pair);
+    Value k = vectorOf(group);
+    KeyInterval range{e.loadIndex(groupKeys, {k, e.idx(0)}),
+                      e.loadIndex(groupKeys, {k, e.idx(1)})};
+    Value before = isScored() ? maxima : alphas;
+    Values max{e.load(vt, before, {panel.index, group})};
+    LogicalResult keys = eachKey(
+        panel, pair, scoreReads.get(), range, max,
+        [&](Value j, ValueRange running) -> FailureOr<Values> {
           pair.score = e.load(vt, p, {j, group});
-          Value keep =
-              tested
-                  ? e.nonZero(e.load(VectorType::get({lanes}, e.b.getI8Type()),
-                                     keepMask, {j, group}))
-                  : isBetween(interval, j);
-          FailureOr<Value> score = emitScore(pair);
-          if (failed(score)) {
-            result = failure();
-            return Values(running);
-          }
+          FailureOr<Value> score = emitScoreRegion(pair);
+          if (failed(score))
+            return failure();
+          Value keep = tested ? e.nonZero(e.load(bytes, keepMask, {j, group}))
+                              : isBetween(interval, j);
           Value masked = e.select(keep, *score, e.constant(vt, -INFINITY));
           e.store(masked, p, {j, group});
-          return {e.maxIgnoringNaN(masked, running[0])};
+          return Values{e.maxIgnoringNaN(masked, running[0])};
         });
-    e.store(last[0], maxima, {panel.index, group});
+    if (failed(keys))
+      result = failure();
+    e.store(max[0], maxima, {panel.index, group});
   });
   return result;
 }
@@ -226,11 +302,14 @@ void BlockFold::laneBounds(TileBounds &bounds, const Panel &panel) {
   });
 }
 
-/// p becomes 2^(score - max); alphas and sums follow.
-void BlockFold::weights(const Panel &panel, ArrayRef<Value> before) {
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+/// p becomes 2^(score - max), for the keys of each group; alphas and sums
+/// follow.
+void BlockFold::weights(const Panel &panel) {
   Value none = e.constant(vt, -INFINITY), zero = e.constant(vt, 0.0);
-  for (int64_t k = 0; k < nv; ++k)
-    e.store(before[k], alphas, {panel.index, lane(k)});
   int64_t step = mr % 4 == 0 ? 4 : mr % 2 == 0 ? 2 : 1;
   e.loop(e.idx(0), e.idx(nr), lanes, [&](Value group) {
     Value max = e.load(vt, maxima, {panel.index, group});
@@ -239,24 +318,39 @@ void BlockFold::weights(const Panel &panel, ArrayRef<Value> before) {
         arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, max, none);
     Value reference = e.select(empty, zero, max);
     Value old = e.load(vt, alphas, {panel.index, group});
+    // One rounding for a product of a score and the factor, and the same one of
+    // the reference wherever that comes in.
+    Value factor, negated;
+    if (isScored()) {
+      factor = e.constant(vt, scoreFactor());
+      reference = e.mulf(reference, factor);
+      negated = arith::NegFOp::create(e.b, e.loc, reference);
+      e.store(e.select(empty, none, reference), references,
+              {panel.index, group});
+    }
     Value alpha = emitExp2(e, e.subf(old, reference));
     e.store(alpha, alphas, {panel.index, group});
-    Values sum = e.loop(panel.low, panel.end, step, zero,
-                        [&](Value j, ValueRange running) -> Values {
-                          Values terms;
-                          for (int64_t u = 0; u < step; ++u) {
-                            Value s = e.load(vt, p, {e.add(j, u), group});
-                            terms.push_back(emitExp2(e, e.subf(s, reference)));
-                          }
-                          products->storeWeights(j, group, terms);
-                          while (terms.size() > 1) { // pairwise
-                            Values next;
-                            for (size_t i = 0; i < terms.size(); i += 2)
-                              next.push_back(e.addf(terms[i], terms[i + 1]));
-                            terms = next;
-                          }
-                          return {e.addf(running[0], terms[0])};
-                        });
+    Value k = vectorOf(group);
+    Value first = e.loadIndex(groupKeys, {k, e.idx(0)}),
+          end = e.loadIndex(groupKeys, {k, e.idx(1)});
+    Values sum = e.loop(
+        first, end, step, zero, [&](Value j, ValueRange running) -> Values {
+          Values terms;
+          for (int64_t u = 0; u < step; ++u) {
+            Value s = e.load(vt, p, {e.add(j, u), group});
+            Value power = isScored() ? e.fma(s, factor, negated)
+                                     : e.subf(s, reference);
+            terms.push_back(emitExp2(e, power, products->weightUse()));
+          }
+          products->storeWeights(j, group, terms);
+          while (terms.size() > 1) { // pairwise
+            Values next;
+            for (size_t i = 0; i < terms.size(); i += 2)
+              next.push_back(e.addf(terms[i], terms[i + 1]));
+            terms = next;
+          }
+          return {e.addf(running[0], terms[0])};
+        });
     Value l = e.load(vt, sums, {panel.index, group});
     e.store(e.fma(l, alpha, sum[0]), sums, {panel.index, group});
   });
@@ -267,7 +361,8 @@ void BlockFold::weights(const Panel &panel, ArrayRef<Value> before) {
 /// not finite.
 void BlockFold::accumulateKept(const Panel &panel) {
   Value zero = e.constant(vt, 0.0);
-  e.loop(e.idx(0), e.idx(nr), lanes, [&](Value group) {
+  Value end = e.add(panel.lane, panel.tile.vectors * lanes);
+  e.loop(panel.lane, end, lanes, [&](Value group) {
     Value alpha = e.load(vt, alphas, {panel.index, group});
     e.loop(e.idx(0), e.idx(dv), 1, [&](Value x) {
       Value o = e.mulf(e.load(vt, ot, {panel.index, x, group}), alpha);

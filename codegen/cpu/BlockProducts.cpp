@@ -9,6 +9,7 @@ using namespace attnc::cpu;
 
 /// d and key loops are unrolled by this many steps.
 static constexpr int64_t kUnroll = 4;
+static constexpr int64_t kLineBytes = 64;
 
 namespace {
 class FmaProducts : public BlockProducts {
@@ -17,7 +18,7 @@ public:
 
   void allocate(int64_t panels, int64_t) override {
     int64_t padded = llvm::alignTo(o.d, o.lanes());
-    qt = o.buffer({panels, padded, o.nr()}, o.ct());
+    qt = o.buffer({panels, padded, o.nr}, o.ct());
   }
   void storeQueries(Value panel, Value x, Value r,
                     ArrayRef<Value> columns) override {
@@ -38,29 +39,65 @@ public:
 private:
   Value qt; // [panel][column][query], times the scale
 
+  /// Edges have few keys, and their code is not to be long.
+  int64_t unrollOf(const BlockPanel &panel) const {
+    return panel.tile.vectors == 1 && !panel.wholeTiles ? kUnroll / 2 : kUnroll;
+  }
+  void prefetchRows(int64_t rows, int64_t columns, int64_t steps, Value step,
+                    function_ref<void(Value, Value)> fetch);
   void scoreStep(const BlockPanel &panel, ArrayRef<Value> keyRows, Value x,
                  Values &acc);
   void accumulateTile(const BlockPanel &panel, Value x, int64_t columns);
 };
 } // namespace
 
+/// Asks for step number `step`'s share of a matrix of `rows` rows, which
+/// `steps` steps ask for: `fetch(row, column)` for each of its lines.
+void FmaProducts::prefetchRows(int64_t rows, int64_t columns, int64_t steps,
+                               Value step,
+                               function_ref<void(Value, Value)> fetch) {
+  int64_t elements = kLineBytes * 8 / o.ct().getIntOrFloatBitWidth();
+  int64_t lines = llvm::divideCeil(columns, elements);
+  int64_t share = llvm::divideCeil(rows * lines, steps);
+  for (int64_t u = 0; u < share; ++u) {
+    Value line = e.add(e.mul(step, e.idx(share)), u);
+    Value row = e.b.createOrFold<arith::DivUIOp>(e.loc, line, e.idx(lines));
+    Value at = e.b.createOrFold<arith::RemUIOp>(e.loc, line, e.idx(lines));
+    fetch(row, e.mul(at, e.idx(elements)));
+  }
+}
+
 Values FmaProducts::scoreTile(const BlockPanel &panel, Value jt) {
+  int64_t mr = panel.tile.keys, nv = panel.tile.vectors;
   // Rows as views: their addresses are computed here, not in the loop.
   Values keyRows;
-  for (int64_t r = 0; r < o.mr; ++r) {
-    auto [memref, row] = o.keyRow(panel.keys, panel.j0, e.add(jt, r));
+  Value rows;
+  if (panel.wholeTiles)
+    rows = o.keyRows(panel.keys, panel.j0, jt, mr);
+  for (int64_t r = 0; r < mr; ++r) {
+    Value memref = rows, row = e.idx(r);
+    if (!rows)
+      std::tie(memref, row) = o.keyRow(panel.keys, panel.j0, e.add(jt, r));
     keyRows.push_back(e.row(memref, row, o.d));
   }
-  Values acc(o.mr * o.nv, e.constant(o.vt, 0.0));
-  int64_t main = o.d / kUnroll * kUnroll;
+  Values acc(mr * nv, e.constant(o.vt, 0.0));
+  int64_t unroll = unrollOf(panel), main = o.d / unroll * unroll;
   if (main)
-    acc = e.loop(e.idx(0), e.idx(main), kUnroll, acc,
-                 [&](Value x, ValueRange in) -> Values {
-                   Values out(in);
-                   for (int64_t u = 0; u < kUnroll; ++u)
-                     scoreStep(panel, keyRows, e.add(x, u), out);
-                   return out;
-                 });
+    acc = e.loop(
+        e.idx(0), e.idx(main), unroll, acc,
+        [&](Value x, ValueRange in) -> Values {
+          Values out(in);
+          for (int64_t u = 0; u < unroll; ++u)
+            scoreStep(panel, keyRows, e.add(x, u), out);
+          if (o.prefetchValue && panel.wholeTiles)
+            prefetchRows(
+                mr, o.dv, main / unroll,
+                e.b.createOrFold<arith::DivUIOp>(e.loc, x, e.idx(unroll)),
+                [&](Value row, Value column) {
+                  o.prefetchValue(panel.keys, panel.j0, e.add(jt, row), column);
+                });
+          return out;
+        });
   for (int64_t x = main; x < o.d; ++x)
     scoreStep(panel, keyRows, e.idx(x), acc);
   return acc;
@@ -68,60 +105,72 @@ Values FmaProducts::scoreTile(const BlockPanel &panel, Value jt) {
 
 void FmaProducts::scoreStep(const BlockPanel &panel, ArrayRef<Value> keyRows,
                             Value x, Values &acc) {
+  int64_t mr = panel.tile.keys, nv = panel.tile.vectors;
   Values q;
-  for (int64_t k = 0; k < o.nv; ++k)
-    q.push_back(e.load(o.vt, qt, {panel.index, x, o.lane(k)}));
-  for (int64_t r = 0; r < o.mr; ++r) {
+  for (int64_t k = 0; k < nv; ++k)
+    q.push_back(e.load(o.vt, qt, {panel.index, x, vector(panel, k)}));
+  for (int64_t r = 0; r < mr; ++r) {
     Value key = e.splat(e.load(o.ct(), keyRows[r], x), o.lanes());
-    for (int64_t k = 0; k < o.nv; ++k)
-      acc[r * o.nv + k] = e.fma(key, q[k], acc[r * o.nv + k]);
+    for (int64_t k = 0; k < nv; ++k)
+      acc[r * nv + k] = e.fma(key, q[k], acc[r * nv + k]);
   }
 }
 
-/// By register tiles of mr value columns.
+/// By register tiles of value columns.
 void FmaProducts::accumulate(const BlockPanel &panel) {
-  int64_t main = o.dv / o.mr * o.mr;
-  e.loop(e.idx(0), e.idx(main), o.mr,
-         [&](Value x) { accumulateTile(panel, x, o.mr); });
+  int64_t mr = panel.tile.keys;
+  int64_t main = o.dv / mr * mr;
+  e.loop(e.idx(0), e.idx(main), mr,
+         [&](Value x) { accumulateTile(panel, x, mr); });
   if (o.dv != main)
     accumulateTile(panel, e.idx(main), o.dv - main);
 }
 
 void FmaProducts::accumulateTile(const BlockPanel &panel, Value x,
                                  int64_t columns) {
+  int64_t nv = panel.tile.vectors;
   Values alpha;
-  for (int64_t k = 0; k < o.nv; ++k)
-    alpha.push_back(e.load(o.vt, o.alphas, {panel.index, o.lane(k)}));
-  Value steps = e.sub(panel.high, panel.low);
-  Value main =
-      e.add(panel.low, e.sub(steps, e.b.createOrFold<arith::RemUIOp>(
-                                        e.loc, steps, e.idx(kUnroll))));
+  for (int64_t k = 0; k < nv; ++k)
+    alpha.push_back(e.load(o.vt, o.alphas, {panel.index, vector(panel, k)}));
+  int64_t unroll = unrollOf(panel);
+  Value main = panel.high;
+  if (!panel.wholeTiles)
+    main = e.add(panel.low, e.alignDown(e.sub(panel.high, panel.low), unroll));
   auto step = [&](Value j, int64_t unroll, ValueRange in) {
     Values acc(in);
+    if (o.prefetchKey && panel.wholeTiles)
+      prefetchRows(
+          unroll, o.d, llvm::divideCeil(o.dv, panel.tile.keys),
+          e.b.createOrFold<arith::DivUIOp>(e.loc, x, e.idx(panel.tile.keys)),
+          [&](Value row, Value column) {
+            o.prefetchKey(panel.keys, e.add(panel.j0, o.keyBlock),
+                          e.add(j, row), column);
+          });
     for (int64_t u = 0; u < unroll; ++u) {
       Value ju = e.add(j, u);
       Values weight;
-      for (int64_t k = 0; k < o.nv; ++k)
-        weight.push_back(e.load(o.vt, o.p, {ju, o.lane(k)}));
+      for (int64_t k = 0; k < nv; ++k)
+        weight.push_back(e.load(o.vt, o.p, {ju, vector(panel, k)}));
       auto [memref, r] = o.valueRow(panel.keys, panel.j0, ju);
       for (int64_t i = 0; i < columns; ++i) {
         Value v = e.splat(e.load(o.ct(), memref, {r, e.add(x, i)}), o.lanes());
-        for (int64_t k = 0; k < o.nv; ++k)
-          acc[i * o.nv + k] = e.fma(v, weight[k], acc[i * o.nv + k]);
+        for (int64_t k = 0; k < nv; ++k)
+          acc[i * nv + k] = e.fma(v, weight[k], acc[i * nv + k]);
       }
     }
     return acc;
   };
-  Values acc(columns * o.nv, e.constant(o.vt, 0.0));
-  acc = e.loop(panel.low, main, kUnroll, acc,
-               [&](Value j, ValueRange in) { return step(j, kUnroll, in); });
-  acc = e.loop(main, panel.high, 1, acc,
-               [&](Value j, ValueRange in) { return step(j, 1, in); });
+  Values acc(columns * nv, e.constant(o.vt, 0.0));
+  acc = e.loop(panel.low, main, unroll, acc,
+               [&](Value j, ValueRange in) { return step(j, unroll, in); });
+  if (!panel.wholeTiles)
+    acc = e.loop(main, panel.high, 1, acc,
+                 [&](Value j, ValueRange in) { return step(j, 1, in); });
   for (int64_t i = 0; i < columns; ++i)
-    for (int64_t k = 0; k < o.nv; ++k) {
-      Value at[] = {panel.index, e.add(x, i), o.lane(k)};
+    for (int64_t k = 0; k < nv; ++k) {
+      Value at[] = {panel.index, e.add(x, i), vector(panel, k)};
       Value old = e.load(o.vt, o.ot, at);
-      e.store(e.fma(old, alpha[k], acc[i * o.nv + k]), o.ot, at);
+      e.store(e.fma(old, alpha[k], acc[i * nv + k]), o.ot, at);
     }
 }
 

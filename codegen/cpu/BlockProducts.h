@@ -7,6 +7,7 @@
 #ifndef ATTNC_CODEGEN_CPU_BLOCKPRODUCTS_H
 #define ATTNC_CODEGEN_CPU_BLOCKPRODUCTS_H
 
+#include "codegen/cpu/Exp2.h"
 #include "codegen/cpu/KeyWalk.h"
 #include <functional>
 #include <memory>
@@ -14,14 +15,23 @@
 
 namespace attnc::cpu {
 
-/// One panel of queries and what it visits of one block of keys.
+/// Accumulators: keys (or value columns) x vectors of lanes.
+struct RegisterTile {
+  int64_t keys, vectors;
+};
+
+/// Some keys of a block, and some of a panel's queries: those of `tile.vectors`
+/// vectors from lane `lane` on.
 struct BlockPanel {
   KeyWalk &keys;
   Value index, first; // its first row in the tile
   Value j0;           // number of the block's first key
-  Value low, high;    // keys of the block that the panel visits
-  Value end;          // high rounded up to whole register tiles
-  Value valuesEnd;    // end of the keys whose values are multiplied
+  RegisterTile tile;
+  Value lane;
+  Value low, high;         // keys of the block that are visited
+  Value end;               // high rounded up to whole register tiles
+  Value valuesEnd;         // end of the keys whose values are multiplied
+  bool wholeTiles = false; // high - low is a multiple of tile.keys, and of 8
 };
 
 /// Sizes, scratch and operands of one fold, as the products see them.
@@ -29,24 +39,33 @@ struct BlockOperands {
   /// A memref and its row, of key number j0 + j.
   using RowOf =
       std::function<std::pair<Value, Value>(KeyWalk &keys, Value j0, Value j)>;
+  /// A [count][d] view of the rows of key number j0 + j and those after it, all
+  /// of which exist; null where rows do not lie at one distance.
+  using RowsOf =
+      std::function<Value(KeyWalk &keys, Value j0, Value j, int64_t count)>;
+  /// Asks for the line of column x of key number j0 + j.
+  using Prefetch =
+      std::function<void(KeyWalk &keys, Value j0, Value j, Value x)>;
   using Buffer =
       std::function<Value(llvm::ArrayRef<int64_t> shape, mlir::Type element)>;
 
   Emitter &e;
   mlir::VectorType vt; // a vector of lanes of the compute type
-  int64_t mr, nv;      // register tile: keys (or columns) x vectors
+  int64_t nr;          // queries of a panel
   int64_t d, dv;
   double scale; // of scores
   Value ot;     // [panel][value column][query]
   Value p;      // [key][query]: scores, then weights
   Value alphas; // [panel][query]
-  RowOf keyRow, valueRow;
-  Buffer buffer; // new scratch
+  RowOf keyRow = {}, valueRow = {};
+  RowsOf keyRows = {};
+  Buffer buffer = {}; // new scratch
+  int64_t keyBlock = 0;
+  Prefetch prefetchKey = {},
+           prefetchValue = {}; // null: rows are not read in place
 
-  int64_t nr() const { return nv * lanes(); }
   int64_t lanes() const { return vt.getNumElements(); }
   mlir::Type ct() const { return vt.getElementType(); }
-  Value lane(int64_t k) const { return e.idx(k * lanes()); }
 };
 
 class BlockProducts {
@@ -57,6 +76,8 @@ public:
 
   /// Keys of a block are multiplied in groups of this many, from its first on.
   virtual int64_t keysTogether() const { return 1; }
+  /// What becomes of the weights.
+  virtual Exp2Use weightUse() const { return Exp2Use::AsIs; }
   /// Scratch for `panels` panels of queries and blocks of `keyBlock` keys.
   virtual void allocate(int64_t panels, int64_t keyBlock) = 0;
   /// Takes columns x, x + 1, ... of `lanes` queries r, r + 1, ... of a panel.
@@ -64,7 +85,7 @@ public:
                             llvm::ArrayRef<Value> columns) = 0;
   /// Takes the values of keys j0 .. j0 + count - 1, before any panel does.
   virtual void loadValues(KeyWalk &, Value /*j0*/, Value /*count*/) {}
-  /// Scores of keys jt .. jt + mr - 1, mr x nv vectors.
+  /// Scores of the keys of a register tile, jt ...
   virtual Values scoreTile(const BlockPanel &panel, Value jt) = 0;
   /// Puts the weights of keys j, j + 1, ... of the queries group ... where
   /// their scores were.
@@ -72,12 +93,16 @@ public:
                             llvm::ArrayRef<Value> weights) = 0;
   /// The weights of key j, as `accumulate` multiplies them.
   virtual Value loadWeights(Value j, Value group) = 0;
-  /// O^T = alpha O^T + V^T P^T.
+  /// O^T = alpha O^T + V^T P^T, by register tiles of value columns.
   virtual void accumulate(const BlockPanel &panel) = 0;
 
 protected:
   BlockOperands o;
   Emitter &e;
+
+  Value vector(const BlockPanel &panel, int64_t k) const {
+    return e.add(panel.lane, k * o.lanes());
+  }
 };
 
 /// Fused multiply-adds in the compute type; K and V are read as scalars.

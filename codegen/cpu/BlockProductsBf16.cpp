@@ -26,9 +26,10 @@ public:
         elements(VectorType::get({2 * o.lanes()}, e.b.getBF16Type())) {}
 
   int64_t keysTogether() const override { return 2; }
+  Exp2Use weightUse() const override { return Exp2Use::RoundedToBf16; }
   void allocate(int64_t panels, int64_t keyBlock) override {
     int64_t padded = llvm::alignTo(o.d, o.lanes());
-    qt = o.buffer({panels, padded / 2, o.nr()}, i32);
+    qt = o.buffer({panels, padded / 2, o.nr}, i32);
     valuePairs = o.buffer({keyBlock / 2, o.dv}, i32);
   }
   void storeQueries(Value panel, Value x, Value r,
@@ -97,10 +98,11 @@ void DotBf16Products::storeQueries(Value panel, Value x, Value r,
 //===----------------------------------------------------------------------===//
 
 Values DotBf16Products::scoreTile(const BlockPanel &panel, Value jt) {
+  int64_t mr = panel.tile.keys, nv = panel.tile.vectors;
   SmallVector<std::pair<Value, Value>> keyRows;
-  for (int64_t r = 0; r < o.mr; ++r)
+  for (int64_t r = 0; r < mr; ++r)
     keyRows.push_back(o.keyRow(panel.keys, panel.j0, e.add(jt, r)));
-  Values acc(o.mr * o.nv, e.constant(o.vt, 0.0));
+  Values acc(mr * nv, e.constant(o.vt, 0.0));
   int64_t steps = o.d / 2, main = steps / kUnroll * kUnroll;
   if (main)
     acc = e.loop(e.idx(0), e.idx(main), kUnroll, acc,
@@ -123,19 +125,20 @@ Values DotBf16Products::scoreTile(const BlockPanel &panel, Value jt) {
 void DotBf16Products::scoreStep(const BlockPanel &panel,
                                 ArrayRef<std::pair<Value, Value>> keyRows,
                                 Value x, Values &acc) {
+  int64_t mr = panel.tile.keys, nv = panel.tile.vectors;
   Values q;
-  for (int64_t k = 0; k < o.nv; ++k)
-    q.push_back(e.load(pairs, qt, {panel.index, x, o.lane(k)}));
+  for (int64_t k = 0; k < nv; ++k)
+    q.push_back(e.load(pairs, qt, {panel.index, x, vector(panel, k)}));
   Type two = e.vec(2, e.b.getBF16Type());
-  for (int64_t r = 0; r < o.mr; ++r) {
+  for (int64_t r = 0; r < mr; ++r) {
     auto [memref, keyRow] = keyRows[r];
     Value pair = e.load(two, memref, {keyRow, e.mul(x, e.idx(2))});
     pair =
         vector::BitCastOp::create(e.b, e.loc, VectorType::get({1}, i32), pair);
     pair = vector::ExtractOp::create(e.b, e.loc, pair, ArrayRef<int64_t>{0});
     Value key = e.splat(pair, o.lanes());
-    for (int64_t k = 0; k < o.nv; ++k)
-      acc[r * o.nv + k] = dot(acc[r * o.nv + k], key, q[k]);
+    for (int64_t k = 0; k < nv; ++k)
+      acc[r * nv + k] = dot(acc[r * nv + k], key, q[k]);
   }
 }
 
@@ -210,17 +213,19 @@ Value DotBf16Products::loadWeights(Value j, Value group) {
   return bits(arith::AndIOp::create(e.b, e.loc, weight, upper), o.vt);
 }
 
-/// By register tiles of mr value columns.
+/// By register tiles of value columns.
 void DotBf16Products::accumulate(const BlockPanel &panel) {
-  int64_t main = o.dv / o.mr * o.mr;
-  e.loop(e.idx(0), e.idx(main), o.mr,
-         [&](Value x) { accumulateTile(panel, x, o.mr); });
+  int64_t mr = panel.tile.keys;
+  int64_t main = o.dv / mr * mr;
+  e.loop(e.idx(0), e.idx(main), mr,
+         [&](Value x) { accumulateTile(panel, x, mr); });
   if (o.dv != main)
     accumulateTile(panel, e.idx(main), o.dv - main);
 }
 
 void DotBf16Products::accumulateTile(const BlockPanel &panel, Value x,
                                      int64_t columns) {
+  int64_t nv = panel.tile.vectors;
   Value low = half(panel.low), high = half(e.add(panel.high, 1));
   Value main = e.sub(high, e.b.createOrFold<arith::RemUIOp>(
                                e.loc, e.sub(high, low), e.idx(kUnroll)));
@@ -229,28 +234,29 @@ void DotBf16Products::accumulateTile(const BlockPanel &panel, Value x,
     for (int64_t u = 0; u < unroll; ++u) {
       Value at = e.add(pair, u);
       Values weight;
-      for (int64_t k = 0; k < o.nv; ++k)
-        weight.push_back(bits(e.load(o.vt, o.p, {at, o.lane(k)}), pairs));
+      for (int64_t k = 0; k < nv; ++k)
+        weight.push_back(
+            bits(e.load(o.vt, o.p, {at, vector(panel, k)}), pairs));
       for (int64_t i = 0; i < columns; ++i) {
         Value v =
             e.splat(e.load(i32, valuePairs, {at, e.add(x, i)}), o.lanes());
-        for (int64_t k = 0; k < o.nv; ++k)
-          acc[i * o.nv + k] = dot(acc[i * o.nv + k], v, weight[k]);
+        for (int64_t k = 0; k < nv; ++k)
+          acc[i * nv + k] = dot(acc[i * nv + k], v, weight[k]);
       }
     }
     return acc;
   };
-  Values acc(columns * o.nv, e.constant(o.vt, 0.0));
+  Values acc(columns * nv, e.constant(o.vt, 0.0));
   acc = e.loop(low, main, kUnroll, acc,
                [&](Value j, ValueRange in) { return step(j, kUnroll, in); });
   acc = e.loop(main, high, 1, acc,
                [&](Value j, ValueRange in) { return step(j, 1, in); });
-  for (int64_t k = 0; k < o.nv; ++k) {
-    Value alpha = e.load(o.vt, o.alphas, {panel.index, o.lane(k)});
+  for (int64_t k = 0; k < nv; ++k) {
+    Value alpha = e.load(o.vt, o.alphas, {panel.index, vector(panel, k)});
     for (int64_t i = 0; i < columns; ++i) {
-      Value at[] = {panel.index, e.add(x, i), o.lane(k)};
+      Value at[] = {panel.index, e.add(x, i), vector(panel, k)};
       Value old = e.load(o.vt, o.ot, at);
-      e.store(e.fma(old, alpha, acc[i * o.nv + k]), o.ot, at);
+      e.store(e.fma(old, alpha, acc[i * nv + k]), o.ot, at);
     }
   }
 }

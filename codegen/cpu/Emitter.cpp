@@ -53,7 +53,7 @@ Value Emitter::toI32(Value x) {
 }
 
 Value Emitter::nonZero(Value bytes) {
-  TypedAttr zero = b.getI8IntegerAttr(0);
+  TypedAttr zero = b.getIntegerAttr(getElementTypeOrSelf(bytes.getType()), 0);
   if (auto vector = dyn_cast<VectorType>(bytes.getType()))
     zero = DenseElementsAttr::get(vector, Attribute(zero));
   return cmp(arith::CmpIPredicate::ne, bytes,
@@ -133,13 +133,15 @@ Value Emitter::loadIndex(Value memref, ValueRange at, int64_t lanes) {
 void Emitter::storeIndex(Value value, Value memref, ValueRange at) {
   store(arith::IndexCastOp::create(b, loc, b.getI64Type(), value), memref, at);
 }
-Value Emitter::iota(int64_t lanes) {
-  if (lanes == 1)
-    return idx(0);
+Value Emitter::iota(int64_t lanes, Type element, int64_t step) {
+  unsigned width = element.isIndex() ? 64 : element.getIntOrFloatBitWidth();
   SmallVector<APInt> values;
   for (int64_t i = 0; i < lanes; ++i)
-    values.emplace_back(64, i);
-  auto type = VectorType::get({lanes}, b.getIndexType());
+    values.emplace_back(width, i * step, /*isSigned=*/true,
+                        /*implicitTrunc=*/true);
+  if (lanes == 1)
+    return arith::ConstantOp::create(b, loc, b.getIntegerAttr(element, 0));
+  auto type = VectorType::get({lanes}, element);
   return arith::ConstantOp::create(b, loc,
                                    DenseElementsAttr::get(type, values));
 }
@@ -184,6 +186,17 @@ void Emitter::when(Value condition, function_ref<void()> then,
     return;
   b.setInsertionPoint(op.elseBlock()->getTerminator());
   otherwise();
+}
+
+Value Emitter::orElse(Value condition, function_ref<Value()> otherwise) {
+  auto op = scf::IfOp::create(b, loc, b.getI1Type(), condition,
+                              /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.thenBlock());
+  scf::YieldOp::create(b, loc, condition);
+  b.setInsertionPointToStart(op.elseBlock());
+  scf::YieldOp::create(b, loc, otherwise());
+  return op.getResult(0);
 }
 
 Value Emitter::row(Value memref, ValueRange indices, int64_t length) {

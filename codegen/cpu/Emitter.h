@@ -49,7 +49,7 @@ public:
   Value cmp(mlir::arith::CmpIPredicate p, Value x, Value y);
   Value both(Value x, Value y);
   Value toI32(Value x);
-  /// Bools are bytes in memory; any byte but 0 is true.
+  /// Bools are bytes, or wider, in memory; anything but 0 is true.
   Value nonZero(Value bytes);
 
   // Floating point, on scalars and vectors alike.
@@ -70,7 +70,9 @@ public:
   Value splat(Value scalar, int64_t lanes);
   Value load(Type type, Value memref, ValueRange at);
   void store(Value value, Value memref, ValueRange at);
-  Value iota(int64_t lanes); // vector<lanes x index> 0, 1, ...
+  /// 0, step, 2 step, ... of an integer or index type.
+  Value iota(int64_t lanes, Type element, int64_t step);
+  Value iota(int64_t lanes) { return iota(lanes, b.getIndexType(), 1); }
   /// Indices are i64 in scratch; `lanes` of them follow each other.
   Value loadIndex(Value memref, ValueRange at, int64_t lanes = 1);
   void storeIndex(Value value, Value memref, ValueRange at);
@@ -82,6 +84,9 @@ public:
               llvm::function_ref<Values(Value, ValueRange)> body);
   void when(Value condition, llvm::function_ref<void()> then,
             llvm::function_ref<void()> otherwise = nullptr);
+
+  /// `condition`, or what `otherwise` computes where that does not hold.
+  Value orElse(Value condition, llvm::function_ref<Value()> otherwise);
 
   /// The innermost `length` elements at `indices` of the outer dimensions, as
   /// memref<length x t>.

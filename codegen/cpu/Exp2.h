@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// 2^x for x <= 0 (and small positive x), the only transcendental of a softmax.
+// 2^x for x <= 0 (and small positive x), the only transcendental of a softmax,
+// and what a soft cap needs.
 //
 // x = n + f with n = round(x), |f| <= 1/2 (adding and subtracting 1.5 * 2^23,
 // or 1.5 * 2^52, rounds). 2^f is a polynomial p with p(0) = 1, and n is added
@@ -15,9 +16,16 @@
 
 namespace attnc::cpu {
 
+/// What becomes of the result: it is used as it is, or rounded to bf16, whose
+/// half ulp is 20 times the error of a polynomial of degree 3.
+enum class Exp2Use { AsIs, RoundedToBf16 };
+
 /// 2^x of an f32 or f64 scalar or vector. f32: degree 5, within 2.2 ulp.
 /// f64: degree 13, within 1 ulp of the polynomial's exact value.
-Value emitExp2(Emitter &e, Value x);
+Value emitExp2(Emitter &e, Value x, Exp2Use use = Exp2Use::AsIs);
+
+/// tanh of an f32 vector, within 2.5 ulp.
+Value emitTanh(Emitter &e, Value x);
 
 } // namespace attnc::cpu
 

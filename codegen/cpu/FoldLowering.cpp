@@ -13,7 +13,9 @@ using mlir::arith::CmpIPredicate;
 FoldLowering::FoldLowering(FoldContext context)
     : e(context.e), op(context.op), schedule(op.getSchedule()),
       ct(op.getComputeType()), lanes(schedule.getLanes()), d(op.getHeadDim()),
-      dv(op.getValueDim()), context(context) {
+      dv(op.getValueDim()),
+      edgeKeys(llvm::alignTo(kEdgeKeys, schedule.getRegisterKeys())),
+      context(context) {
   OuterValues &outer = context.outer;
   head = outer.scalar(op.getHead());
   row = outer.scalar(op.getRow());
@@ -24,9 +26,8 @@ FoldLowering::FoldLowering(FoldContext context)
   for (Value symbol : op.getSymbols())
     symbols.push_back(outer.scalar(symbol));
   if (!op.getPage().empty())
-    pages = std::make_unique<KeyPages>(e, op, outer, [&] {
-      int64_t keysOfBlock = schedule.getKeyBlock() + schedule.getRegisterKeys();
-      return buffer({keysOfBlock}, e.b.getI64Type());
+    pages = std::make_unique<KeyPages>(e, op, outer, edgeKeys, [&] {
+      return buffer({schedule.getKeyBlock() + edgeKeys}, e.b.getI64Type());
     });
 }
 
@@ -142,7 +143,7 @@ LogicalResult FoldLowering::loadRow(Region &loader, ValueRange arguments,
   for (auto [argument, value] :
        llvm::zip(loader.front().getArguments(), arguments))
     program.bind(argument, value);
-  FailureOr<Value> result = program.emit(loader);
+  FailureOr<Value> result = program.emit(loader, destination);
   if (failed(result))
     return failure();
   program.copyRow(*result, destination, length);
@@ -247,7 +248,7 @@ FoldLowering::walkStrip(const attnc::GridColumns &columns) {
   low = e.select(wraps, e.idx(0), e.max(e.min(low, end), e.idx(0)));
   high = e.select(wraps, end, e.max(e.min(high, end), e.idx(0)));
   Value width = e.max(e.sub(e.add(high, 1), low), e.idx(1));
-  int64_t extra = schedule.getRegisterKeys() + lanes;
+  int64_t extra = edgeKeys + lanes;
   if (!stripTable)
     stripTable = buffer({schedule.getKeyBlock() + extra}, e.b.getI64Type());
   return std::make_unique<StripWalk>(
@@ -326,6 +327,20 @@ std::pair<Value, Value> FoldLowering::valueRow(KeyWalk &keys, Value block,
   return {vRows, pages ? pages->offsetOf(vRows, j) : keys.rowOf(block, j)};
 }
 
+Value FoldLowering::keyRows(KeyWalk &keys, Value block, Value j,
+                            int64_t count) {
+  Value memref = kBlock ? kBlock : kRows, first = j;
+  if (!kBlock) {
+    if (!keys.isContiguous() || pages)
+      return {};
+    first = keys.rowOf(block, j);
+  }
+  OpFoldResult zero = e.b.getIndexAttr(0), one = e.b.getIndexAttr(1);
+  OpFoldResult offsets[] = {first, zero}, strides[] = {one, one},
+               sizes[] = {e.b.getIndexAttr(count), e.b.getIndexAttr(d)};
+  return memref::SubViewOp::create(e.b, e.loc, memref, offsets, sizes, strides);
+}
+
 LogicalResult FoldLowering::loadKeyBlock(KeyWalk &keys, Value block,
                                          Value count) {
   LogicalResult result = success();
@@ -356,18 +371,34 @@ LogicalResult FoldLowering::loadKeyBlock(KeyWalk &keys, Value block,
 // Scores and tests
 //===----------------------------------------------------------------------===//
 
+void FoldLowering::bindPair(LaneEmitter &region, ValueRange arguments,
+                            const PairLanes &pair) {
+  region.bind(arguments[0], pair.head);
+  region.bindRamp(arguments[1], pair.i, pair.rowStep);
+  region.bind(arguments[2], pair.j);
+  region.bindRamp(arguments[3], pair.r, pair.rowStep);
+  region.bind(arguments[4], pair.c);
+  if (pair.reads)
+    pair.reads->bind(region, pair.readAt);
+}
+
 FailureOr<Value> FoldLowering::emitScore(const PairLanes &pair) {
+  FailureOr<Value> score = emitScoreRegion(pair);
+  if (failed(score) || op.getScore().empty())
+    return score;
+  return e.mulf(*score, e.constant(score->getType(), scoreFactor()));
+}
+
+FailureOr<Value> FoldLowering::emitScoreRegion(const PairLanes &pair) {
   if (op.getScore().empty())
     return pair.score;
   Block &block = op.getScore().front();
   LaneEmitter region(e, lanes, context.outer);
-  Value inputs[] = {pair.score, pair.head, pair.i, pair.j, pair.r, pair.c};
-  for (auto [argument, value] : llvm::zip(block.getArguments(), inputs))
-    region.bind(argument, value);
+  region.bind(block.getArgument(0), pair.score);
+  bindPair(region, block.getArguments().drop_front(), pair);
   if (failed(region.emit(block)))
     return failure();
-  Value score = region.lookupVector(block.getTerminator()->getOperand(0));
-  return e.mulf(score, e.constant(score.getType(), scoreFactor()));
+  return region.lookupVector(block.getTerminator()->getOperand(0));
 }
 
 FailureOr<Value> FoldLowering::emitTests(ArrayRef<int64_t> tests,
@@ -376,9 +407,7 @@ FailureOr<Value> FoldLowering::emitTests(ArrayRef<int64_t> tests,
     return Value();
   Block &block = op.getTests().front();
   LaneEmitter region(e, lanes, context.outer);
-  Value inputs[] = {pair.head, pair.i, pair.j, pair.r, pair.c};
-  for (auto [argument, value] : llvm::zip(block.getArguments(), inputs))
-    region.bind(argument, value);
+  bindPair(region, block.getArguments(), pair);
   Values wanted;
   for (int64_t test : tests)
     wanted.push_back(block.getTerminator()->getOperand(std::abs(test) - 1));

@@ -9,8 +9,10 @@
 #include "codegen/cpu/KeyPages.h"
 #include "codegen/cpu/RowProgram.h"
 #include "codegen/cpu/TileBounds.h"
+#include "codegen/cpu/TileReads.h"
 #include "dialect/Attn.h"
 #include "passes/PlanStrips.h"
+#include "llvm/Support/MathExtras.h"
 #include <memory>
 
 namespace attnc::cpu {
@@ -54,6 +56,10 @@ protected:
   int64_t d, dv; // head sizes
   Value head, row, rows, keys;
   TileRows tile;
+  /// Accumulators of a register tile one vector wide: as many as hide the
+  /// latency of a multiply-add.
+  static constexpr int64_t kEdgeKeys = 8;
+  int64_t edgeKeys; // what is read behind a key block is less than this
   Values symbols;
   Value kRows, vRows; // operands read in place, [m][d]; null: loaded
   std::unique_ptr<KeyPages> pages; // null: key rows follow each other
@@ -104,6 +110,9 @@ protected:
   /// Rows past the operand are read from its last one.
   std::pair<Value, Value> keyRow(KeyWalk &keys, Value block, Value j);
   std::pair<Value, Value> valueRow(KeyWalk &keys, Value block, Value j);
+  /// The same for `count` keys that exist, as a [count][d] view; null where
+  /// rows do not lie at one distance.
+  Value keyRows(KeyWalk &keys, Value block, Value j, int64_t count);
   /// Loads keys `block` .. `block` + count - 1 into kBlock and vBlock.
   llvm::LogicalResult loadKeyBlock(KeyWalk &keys, Value block, Value count);
 
@@ -112,8 +121,15 @@ protected:
   struct PairLanes {
     Value head, i, j, r, c; // scalars or vectors
     Value score;            // vector
+    int64_t rowStep = 0;    // i and r are of lane 0, and rise by this a lane
+    TileReads *reads = nullptr;
+    Value readAt; // number of the key in the square that was read
   };
+  void bindPair(LaneEmitter &region, ValueRange arguments,
+                const PairLanes &pair);
   mlir::FailureOr<Value> emitScore(const PairLanes &pair);
+  /// The score region's value, in the units in which it takes scores.
+  mlir::FailureOr<Value> emitScoreRegion(const PairLanes &pair);
   /// AND of signed atom numbers: an i1 or vector of i1 (`asVector`: always);
   /// null when there are none.
   mlir::FailureOr<Value> emitTests(llvm::ArrayRef<int64_t> tests,

@@ -16,6 +16,16 @@ Value KernelTensors::strip(Value value) {
   return value;
 }
 
+Value KernelTensors::memoryOf(Value value) {
+  value = strip(value);
+  auto forall = value.getDefiningOp<scf::ForallOp>();
+  if (!forall)
+    return value;
+  unsigned number = cast<OpResult>(value).getResultNumber();
+  Value destination = memoryOf(forall.getOutputs()[number]);
+  return isa<BlockArgument>(destination) ? destination : value;
+}
+
 FailureOr<KernelTensors> KernelTensors::create(func::FuncOp func) {
   KernelTensors result;
   result.func = func;
@@ -30,6 +40,11 @@ FailureOr<KernelTensors> KernelTensors::create(func::FuncOp func) {
              << arg.getType();
     result.entries[arg] = {Kind::Input, arg.getArgNumber()};
   }
+  result.isWritten.assign(func.getNumArguments(), false);
+  for (auto forall : func.front().getOps<scf::ForallOp>())
+    for (Value value : forall.getResults())
+      if (auto arg = dyn_cast<BlockArgument>(memoryOf(value)))
+        result.isWritten[arg.getArgNumber()] = true;
   Operation *ret = func.front().getTerminator();
   int64_t number = func.getNumArguments();
   for (OpOperand &operand : ret->getOpOperands()) {
@@ -39,10 +54,13 @@ FailureOr<KernelTensors> KernelTensors::create(func::FuncOp func) {
              << operand.getOperandNumber()
              << ", which no launch computes: a kernel returns results of "
                 "attention or of operations around it";
+    if (isa<BlockArgument>(memoryOf(value)))
+      continue;
     if (!result.entries.insert({value, {Kind::Output, number++}}).second)
       return ret->emitError("returns one value twice");
     result.outputs.push_back(value);
-    result.outputTypes.push_back(operand.get().getType());
+    result.outputInfos.push_back(
+        {operand.getOperandNumber(), operand.get().getType()});
   }
   for (Operation &op : func.front()) {
     auto forall = dyn_cast<scf::ForallOp>(op);
@@ -50,7 +68,8 @@ FailureOr<KernelTensors> KernelTensors::create(func::FuncOp func) {
       continue;
     for (Value value : forall.getResults())
       // An unused result, too, has to be written somewhere.
-      if (result.entries.insert({value, {Kind::Temporary, number}}).second) {
+      if (!isa<BlockArgument>(memoryOf(value)) &&
+          result.entries.insert({value, {Kind::Temporary, number}}).second) {
         ++number;
         result.temporaries.push_back(value);
       }
@@ -59,7 +78,7 @@ FailureOr<KernelTensors> KernelTensors::create(func::FuncOp func) {
 }
 
 std::optional<KernelTensors::Entry> KernelTensors::find(Value value) const {
-  auto it = entries.find(strip(value));
+  auto it = entries.find(memoryOf(value));
   if (it == entries.end())
     return std::nullopt;
   return it->second;
@@ -94,20 +113,22 @@ FailureOr<DictionaryAttr> KernelTensors::kernelAttr() {
          b.getNamedAttr("alignment", b.getI64IntegerAttr(alignment))}));
   };
   for (BlockArgument arg : func.getArguments())
-    addArg(nameOf(false, arg.getArgNumber()), "input", arg.getType());
+    addArg(nameOf(false, arg.getArgNumber()),
+           isWritten[arg.getArgNumber()] ? "inout" : "input", arg.getType());
   if (auto recorded = func->getAttrOfType<ArrayAttr>(kConstraintsAttr))
     llvm::append_range(constraints, recorded);
   for (auto [i, value] : llvm::enumerate(outputs)) {
-    std::string name = nameOf(true, i);
-    addArg(name, "output", outputTypes[i]);
-    auto type = cast<RankedTensorType>(outputTypes[i]);
+    std::string name = nameOf(true, outputInfos[i].result);
+    addArg(name, "output", outputInfos[i].type);
+    auto type = cast<RankedTensorType>(outputInfos[i].type);
     for (int64_t dim = 0; dim < type.getRank(); ++dim) {
       if (!type.isDynamicDim(dim))
         continue;
       FormulaAttr size = sizeFormula(value, dim);
       if (!size)
         return func.emitError("cannot derive dim ")
-               << dim << " of result " << i << " from the arguments' sizes";
+               << dim << " of result " << outputInfos[i].result
+               << " from the arguments' sizes";
       // out.dim - size = 0, with out.dim as the last symbol.
       SmallVector<int64_t> dims;
       if (size.getDims())

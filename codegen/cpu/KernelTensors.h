@@ -17,6 +17,7 @@ public:
   /// Numbers the tensors of `func`; diagnoses what no kernel can be.
   static mlir::FailureOr<KernelTensors> create(mlir::func::FuncOp func);
 
+  /// An input that a launch writes in place stays an input.
   enum class Kind { Input, Output, Temporary };
   struct Entry {
     Kind kind;
@@ -28,6 +29,9 @@ public:
   std::optional<Entry> find(mlir::Value value) const;
   /// The value before casts.
   static mlir::Value strip(mlir::Value value);
+  /// The value whose memory a tensor has: what a launch writes in place is the
+  /// argument that it writes to.
+  static mlir::Value memoryOf(mlir::Value value);
 
   /// The attribute `attn.kernel` of the stage-5 module.
   mlir::FailureOr<mlir::DictionaryAttr> kernelAttr();
@@ -36,7 +40,12 @@ private:
   mlir::func::FuncOp func;
   llvm::MapVector<mlir::Value, Entry> entries;
   llvm::SmallVector<mlir::Value> outputs, temporaries;
-  llvm::SmallVector<mlir::Type> outputTypes;
+  struct OutputInfo {
+    unsigned result; // of the function
+    mlir::Type type;
+  };
+  llvm::SmallVector<OutputInfo> outputInfos;
+  llvm::SmallVector<bool> isWritten; // inputs
 
   std::string nameOf(bool isOutput, unsigned number);
 };

@@ -10,9 +10,9 @@ using namespace attnc::cpu;
 using mlir::arith::CmpIPredicate;
 
 KeyPages::KeyPages(Emitter &e, FoldOp op, OuterValues &outer,
-                   std::function<Value()> offsets)
-    : e(e), op(op), outer(outer), makeTable(std::move(offsets)),
-      size(outer.scalar(op.getPageSize())),
+                   int64_t keysBehind, std::function<Value()> offsets)
+    : e(e), op(op), outer(outer), keysBehind(keysBehind),
+      makeTable(std::move(offsets)), size(outer.scalar(op.getPageSize())),
       count(outer.scalar(op.getPageCount())) {}
 
 /// What the table holds for pages t of the batch.
@@ -206,7 +206,7 @@ void KeyPages::locate(KeyWalk &keys, Value block, Value keyCount) {
   });
   for (Operand &operand : operands) {
     Value last = e.loadIndex(operand.table, e.sub(keyCount, e.idx(1)));
-    Value end = e.add(keyCount, op.getSchedule().getRegisterKeys());
+    Value end = e.add(keyCount, keysBehind);
     e.loop(keyCount, end, 1,
            [&](Value j) { e.storeIndex(last, operand.table, j); });
   }

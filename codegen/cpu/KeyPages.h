@@ -16,9 +16,9 @@ namespace attnc::cpu {
 class KeyPages {
 public:
   /// `op` has a page region. `offsets` makes a table of i64, one a key of a
-  /// block and of the register tile that rounds it up.
+  /// block and of the `keysBehind` up to which tiles round it.
   KeyPages(Emitter &e, mlir::attn::FoldOp op, OuterValues &outer,
-           std::function<Value()> offsets);
+           int64_t keysBehind, std::function<Value()> offsets);
 
   /// Calls `body` with each longest run of rows among first .. last whose pages
   /// exist. The others are reported.
@@ -33,8 +33,8 @@ public:
   /// The offset of key j of the block, for such a memref.
   Value offsetOf(Value rows, Value j);
 
-  /// Fills the tables for keys `block` .. `block` + count - 1; those behind, a
-  /// register tile's number of them, repeat the last.
+  /// Fills the tables for keys `block` .. `block` + count - 1; those behind
+  /// repeat the last.
   void locate(KeyWalk &keys, Value block, Value count);
   /// Calls body(j, page, row in it) for these keys.
   void eachKey(KeyWalk &keys, Value block, Value count,
@@ -44,6 +44,7 @@ private:
   Emitter &e;
   mlir::attn::FoldOp op;
   OuterValues &outer;
+  int64_t keysBehind;
   std::function<Value()> makeTable;
   Value size, count; // rows of a page, pages
 

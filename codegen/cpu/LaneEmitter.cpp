@@ -23,6 +23,13 @@ Value LaneEmitter::lookup(Value original) {
   auto it = values.find(original);
   if (it != values.end())
     return it->second;
+  if (auto ramp = ramps.find(original); ramp != ramps.end()) {
+    Value vector =
+        e.add(widen(ramp->second.base),
+              e.iota(lanes, ramp->second.base.getType(), ramp->second.step));
+    values[original] = vector;
+    return vector;
+  }
   // A constant from above the launch: made anew here.
   if (Operation *op = original.getDefiningOp();
       op && op->hasTrait<OpTrait::ConstantLike>()) {
@@ -31,6 +38,56 @@ Value LaneEmitter::lookup(Value original) {
     return clone;
   }
   return outer.scalar(original);
+}
+
+void LaneEmitter::bindRamp(Value original, Value base, int64_t step) {
+  if (step == 0)
+    values[original] = base;
+  else
+    ramps[original] = {base, step};
+}
+
+std::optional<LaneEmitter::Ramp> LaneEmitter::rampOf(Value original) {
+  if (auto ramp = ramps.find(original); ramp != ramps.end())
+    return ramp->second;
+  Value value = lookup(original);
+  if (isVarying(value))
+    return std::nullopt;
+  return Ramp{value, 0};
+}
+
+/// Sums and casts of ramps and scalars are ramps. Integers wrap, so this is
+/// exact.
+bool LaneEmitter::emitRamp(Operation &op) {
+  if (!isa<arith::AddIOp, arith::SubIOp, arith::IndexCastOp, arith::TruncIOp>(
+          op) ||
+      llvm::none_of(op.getOperands(),
+                    [&](Value operand) { return ramps.contains(operand); }))
+    return false;
+  Value result = op.getResult(0);
+  std::optional<Ramp> x = rampOf(op.getOperand(0));
+  if (!x)
+    return false;
+  if (op.getNumOperands() == 1) {
+    // Wider integers would have to know where narrower ones wrap.
+    auto width = [](Type type) {
+      return type.isIndex() ? 64u : type.getIntOrFloatBitWidth();
+    };
+    if (width(result.getType()) > width(op.getOperand(0).getType()))
+      return false;
+    OperationState state(op.getLoc(), op.getName(), x->base, result.getType(),
+                         op.getAttrs());
+    bindRamp(result, e.b.create(state)->getResult(0), x->step);
+    return true;
+  }
+  std::optional<Ramp> y = rampOf(op.getOperand(1));
+  if (!y)
+    return false;
+  if (isa<arith::AddIOp>(op))
+    bindRamp(result, e.add(x->base, y->base), x->step + y->step);
+  else
+    bindRamp(result, e.sub(x->base, y->base), x->step - y->step);
+  return true;
 }
 
 LogicalResult LaneEmitter::emit(Block &block) {
@@ -44,7 +101,7 @@ LogicalResult LaneEmitter::emit(Block &block, ValueRange wanted) {
   SmallPtrSet<Operation *, 16> needed;
   auto need = [&](Value value) {
     Operation *op = value.getDefiningOp();
-    if (op && op->getBlock() == &block)
+    if (op && op->getBlock() == &block && !values.contains(value))
       needed.insert(op);
   };
   llvm::for_each(wanted, need);
@@ -60,6 +117,8 @@ LogicalResult LaneEmitter::emit(Block &block, ValueRange wanted) {
 }
 
 LogicalResult LaneEmitter::emit(Operation &op) {
+  if (op.getNumResults() == 1 && values.contains(op.getResult(0)))
+    return success();
   if (isa<tensor::ExtractOp>(op))
     return emitExtract(op);
   if (isa<affine::AffineApplyOp>(op))
@@ -175,6 +234,8 @@ Value LaneEmitter::nonZeroDivisor(Operation &op, ArrayRef<Value> operands) {
 }
 
 LogicalResult LaneEmitter::emitElementwise(Operation &op) {
+  if (emitRamp(op))
+    return success();
   SmallVector<Value> operands;
   bool varying = false;
   for (Value operand : op.getOperands()) {
@@ -184,6 +245,11 @@ LogicalResult LaneEmitter::emitElementwise(Operation &op) {
   if (op.getNumRegions() != 0 || op.getNumResults() != 1 ||
       isa<ShapedType>(op.getResult(0).getType()))
     return op.emitError("is not compiled inside a region of attention yet");
+  if (isa<math::TanhOp>(op) && varying && operands[0] &&
+      op.getResult(0).getType().isF32()) {
+    values[op.getResult(0)] = emitTanh(e, operands[0]);
+    return success();
+  }
   if (op.getResult(0).getType().isF64() && !operands.empty())
     if (Value result = emitF64Math(e, op, operands[0])) {
       values[op.getResult(0)] = result;

@@ -32,10 +32,14 @@ public:
 
   /// Binds a region argument or outer value to a scalar or a vector.
   void bind(Value original, Value value) { values[original] = value; }
+  /// Binds it to a vector that rises by `step` a lane from `base`; step 0 is
+  /// the scalar.
+  void bindRamp(Value original, Value base, int64_t step);
   /// What `linalg.index` of a loop is.
   void bindLoopIndex(unsigned loop, Value value) { loopIndices[loop] = value; }
 
-  /// Emits the block without its terminator.
+  /// Emits the block without its terminator; operations whose result is bound
+  /// are left out.
   llvm::LogicalResult emit(mlir::Block &block);
   /// Emits what `wanted` need of the block.
   llvm::LogicalResult emit(mlir::Block &block, ValueRange wanted);
@@ -46,13 +50,21 @@ public:
   Value lookup(Value original);
   /// The same, as a vector of all lanes.
   Value lookupVector(Value original) { return widen(lookup(original)); }
+  /// Indices clamped to a tensor's sizes.
+  Values indicesInside(Value memref, ValueRange indices);
 
 private:
+  /// base + lane * step: scalar arithmetic while that is enough.
+  struct Ramp {
+    Value base;
+    int64_t step;
+  };
   Emitter &e;
   int64_t lanes;
   OuterValues &outer;
   llvm::DenseMap<Value, Value> values;
   llvm::DenseMap<unsigned, Value> loopIndices;
+  llvm::DenseMap<Value, Ramp> ramps;
 
   bool isVarying(Value v) { return mlir::isa<mlir::VectorType>(v.getType()); }
   Value widen(Value v) { return isVarying(v) ? v : e.splat(v, lanes); }
@@ -62,7 +74,8 @@ private:
   llvm::LogicalResult emitChecked(mlir::attn::CheckedOp op);
   llvm::LogicalResult emitPairOp(mlir::Operation &op);
   Value tensorOf(mlir::Operation &op, Value tensor);
-  Values indicesInside(Value memref, ValueRange indices);
+  std::optional<Ramp> rampOf(Value original);
+  bool emitRamp(mlir::Operation &op);
   Value nonZeroDivisor(mlir::Operation &op, llvm::ArrayRef<Value> operands);
   Value gather(Value memref, llvm::ArrayRef<Value> indices, Type element);
   Value loadElement(Value memref, llvm::ArrayRef<Value> indices, Type element);

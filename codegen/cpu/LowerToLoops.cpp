@@ -68,7 +68,7 @@ public:
   }
 
   Value tensor(Value original) override {
-    original = KernelTensors::strip(original);
+    original = KernelTensors::memoryOf(original);
     if (Value known = memrefs.lookup(original))
       return known;
     std::optional<KernelTensors::Entry> entry = kernelTensors.find(original);
@@ -175,7 +175,7 @@ private:
 
   /// Size `d` of a tensor computed by a launch: that of its destination.
   Value sizeOf(Value value, int64_t d) {
-    value = KernelTensors::strip(value);
+    value = KernelTensors::memoryOf(value);
     auto type = cast<RankedTensorType>(value.getType());
     if (!type.isDynamicDim(d))
       return e->idx(type.getDimSize(d));

@@ -30,8 +30,10 @@ Value RowProgram::scalarOf(OpFoldResult x) {
   return scalars.lookup(cast<Value>(x));
 }
 
-FailureOr<Value> RowProgram::emit(Region &region) {
+FailureOr<Value> RowProgram::emit(Region &region, Value into) {
   Block &block = region.front();
+  yielded = block.getTerminator()->getOperand(0);
+  destination = into;
   for (Operation &op : block.without_terminator())
     if (failed(emitOp(op)))
       return failure();
@@ -128,7 +130,13 @@ LogicalResult RowProgram::emitLinalg(linalg::LinalgOp op) {
   if (op->getNumResults() != 1 || !isRowType(op->getResult(0).getType()))
     return op.emitError("does not compute one row");
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
-  Value out = newRow(type.getNumElements(), type.getElementType());
+  Value out;
+  if (destination && op->getResult(0) == yielded &&
+      cast<MemRefType>(destination.getType()).getElementType() ==
+          type.getElementType())
+    out = destination;
+  else
+    out = newRow(type.getNumElements(), type.getElementType());
   rows[op->getResult(0)] = out;
   return emitLoop(op, longLoop, out);
 }
@@ -247,6 +255,8 @@ FailureOr<Value> RowProgram::emitBody(linalg::LinalgOp op, int longLoop,
 }
 
 void RowProgram::copyRow(Value from, Value to, int64_t length) {
+  if (from == to)
+    return;
   Type source = cast<MemRefType>(from.getType()).getElementType(),
        target = cast<MemRefType>(to.getType()).getElementType();
   int64_t main = length / env.lanes * env.lanes;

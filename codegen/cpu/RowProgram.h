@@ -34,7 +34,8 @@ public:
   Value scalar(Value original) override { return scalars.lookup(original); }
 
   /// Emits the region; the memref<Lxt> that holds the (first) row it yields.
-  mlir::FailureOr<Value> emit(mlir::Region &region);
+  /// That may be `destination`, where the row is computed with its elements.
+  mlir::FailureOr<Value> emit(mlir::Region &region, Value destination = {});
 
   /// Copies a row into another memref of rank 1, converting elements.
   void copyRow(Value from, Value to, int64_t length);
@@ -44,6 +45,7 @@ private:
   RowEnvironment env;
   LaneEmitter scalars;
   llvm::DenseMap<Value, Value> rows; // tensor of one row → memref<Lxt>
+  Value yielded, destination;        // the row that is wanted, and where
 
   // What the bodies of linalg operations see around them.
   Value tensor(Value original) override { return env.outer.tensor(original); }

@@ -23,13 +23,15 @@ constexpr int64_t kDynamicSize = -1;
 
 enum class ArgRole : uint32_t {
   Input = ATTNC_ROLE_INPUT,
-  Output = ATTNC_ROLE_OUTPUT
+  Output = ATTNC_ROLE_OUTPUT,
+  InOut = ATTNC_ROLE_INOUT
 };
 
 /// One tensor that the caller passes. The runtime checks rank, dtype, static
 /// sizes and alignment, and that the last dimension is contiguous. Other
 /// strides are free: non-negative for inputs (0 broadcasts), and such that no
-/// two elements of an output share memory.
+/// two elements of an output share memory. One that is read and written in
+/// place (InOut) is an output to these rules.
 struct ArgDesc {
   std::string name;
   ArgRole role = ArgRole::Input;

@@ -86,7 +86,8 @@ bool Verifier::arg(const ArgDesc &arg) {
   std::string what = "argument '" + arg.name + "'";
   if (!name(arg.name, what))
     return false;
-  if (arg.role != ArgRole::Input && arg.role != ArgRole::Output)
+  if (arg.role != ArgRole::Input && arg.role != ArgRole::Output &&
+      arg.role != ArgRole::InOut)
     return fail(what + " has an unknown role");
   if (attnc_dtype_size(arg.dtype) == 0)
     return fail(what + " has an unknown element type");

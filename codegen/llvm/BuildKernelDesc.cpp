@@ -107,7 +107,7 @@ FailureOr<Formula> attnc::toFormula(FormulaAttr attr) {
 static ArgDesc buildArg(const stage5::Arg &arg) {
   ArgDesc desc;
   desc.name = arg.name.str();
-  desc.role = arg.isOutput ? ArgRole::Output : ArgRole::Input;
+  desc.role = arg.role;
   desc.dtype = dtypeOf(arg.type.getElementType());
   for (int64_t size : arg.type.getShape())
     desc.dims.push_back(ShapedType::isDynamic(size) ? kDynamicSize : size);

@@ -29,13 +29,13 @@ static int64_t alignmentOf(const stage5::Kernel &kernel, uint64_t tensor) {
   return attnc_dtype_size(dtypeOf(arg.type.getElementType()));
 }
 
-/// The runtime refuses an output that overlaps another argument, and inputs are
-/// only read. So no pointer aliases another, unless the launch takes one tensor
-/// that may be written twice.
+/// The runtime refuses a written argument that shares elements with another,
+/// and inputs are only read. So no pointer aliases another, unless the launch
+/// takes one tensor that may be written twice.
 static bool isUnaliased(func::FuncOp func, const stage5::Kernel &kernel,
                         IntegerAttr tensor) {
   uint64_t number = tensor.getValue().getZExtValue();
-  if (number < kernel.args.size() && !kernel.args[number].isOutput)
+  if (number < kernel.args.size() && kernel.args[number].role == ArgRole::Input)
     return true;
   unsigned uses = 0;
   for (unsigned i = 0, e = func.getNumArguments(); i < e; ++i)

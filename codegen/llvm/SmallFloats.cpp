@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// f16 and bf16: LLVM calls helper functions for whatever the machine lacks, so
-// arithmetic is moved to f32 and conversions become integer operations.
+// f16, bf16 and the 8-bit floats: LLVM calls helper functions for whatever the
+// machine lacks, so arithmetic is moved to f32 and conversions become integer
+// operations.
 
 #include "codegen/llvm/FloatExpansion.h"
 
@@ -11,15 +12,20 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/TypeUtilities.h"
+#include <limits>
 
 using namespace mlir;
 using namespace attnc;
 
 namespace {
 
+bool isFloat8(Type type) {
+  return isa<Float8E4M3FNType, Float8E5M2Type>(getElementTypeOrSelf(type));
+}
+
 bool isSmallFloat(Type type) {
   Type element = getElementTypeOrSelf(type);
-  return element.isF16() || element.isBF16();
+  return element.isF16() || element.isBF16() || isFloat8(element);
 }
 
 Type withElement(Type type, Type element) {
@@ -72,19 +78,39 @@ struct WidenOperation : RewritePattern {
   }
 };
 
-/// f16 or bf16 to f64 by way of f32, which is exact.
+/// f16 or bf16 to f64, and 8 bits to anything, by way of f32, which is exact.
 struct ExtendInTwoSteps : OpRewritePattern<arith::ExtFOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(arith::ExtFOp op,
                                 PatternRewriter &rewriter) const override {
+    Type to = getElementTypeOrSelf(op.getType());
     if (!isSmallFloat(op.getIn().getType()) ||
-        !getElementTypeOrSelf(op.getType()).isF64())
+        !(to.isF64() || (isFloat8(op.getIn().getType()) && !to.isF32())))
       return failure();
     Value middle = arith::ExtFOp::create(
         rewriter, op.getLoc(), withElement(op.getType(), rewriter.getF32Type()),
         op.getIn());
-    rewriter.replaceOpWithNewOp<arith::ExtFOp>(op, op.getType(), middle);
+    if (to.isF64())
+      rewriter.replaceOpWithNewOp<arith::ExtFOp>(op, op.getType(), middle);
+    else
+      rewriter.replaceOpWithNewOp<arith::TruncFOp>(op, op.getType(), middle);
+    return success();
+  }
+};
+
+/// f16 or bf16 to 8 bits by way of f32, which is exact until it rounds.
+struct TruncateFromF32 : OpRewritePattern<arith::TruncFOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(arith::TruncFOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!isFloat8(op.getType()) || !isSmallFloat(op.getIn().getType()))
+      return failure();
+    Value middle = arith::ExtFOp::create(
+        rewriter, op.getLoc(), withElement(op.getType(), rewriter.getF32Type()),
+        op.getIn());
+    rewriter.replaceOpWithNewOp<arith::TruncFOp>(op, op.getType(), middle);
     return success();
   }
 };
@@ -159,40 +185,113 @@ struct ExtendHalf : OpRewritePattern<arith::ExtFOp> {
   }
 };
 
-/// f32 to f16, to the nearest even value.
-struct TruncateHalf : OpRewritePattern<arith::TruncFOp> {
+/// 8 bits to f32 by way of f16's bits. Those of E5M2 are the upper half of an
+/// f16; those of E4M3, moved to f16's exponent, are 2^-8 times the value, and
+/// what would be 480 is NaN.
+struct ExtendFloat8 : OpRewritePattern<arith::ExtFOp> {
   using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(arith::ExtFOp op,
+                                PatternRewriter &rewriter) const override {
+    Type from = op.getIn().getType();
+    if (!isFloat8(from) || !getElementTypeOrSelf(op.getType()).isF32())
+      return failure();
+    Location loc = op.getLoc();
+    auto constant = [&](Type element, TypedAttr attr) -> Value {
+      if (auto shaped = dyn_cast<ShapedType>(from))
+        attr = DenseElementsAttr::get(shaped.clone(element), Attribute(attr));
+      return arith::ConstantOp::create(rewriter, loc, attr);
+    };
+    Type i16 = rewriter.getI16Type(), f32 = rewriter.getF32Type();
+    auto word = [&](int16_t x) {
+      return constant(i16, rewriter.getI16IntegerAttr(x));
+    };
+    auto number = [&](float x) {
+      return constant(f32, rewriter.getF32FloatAttr(x));
+    };
+    bool isE5M2 = isa<Float8E5M2Type>(getElementTypeOrSelf(from));
+    Value x = arith::BitcastOp::create(
+        rewriter, loc, withElement(from, rewriter.getI8Type()), op.getIn());
+    x = arith::ExtSIOp::create(rewriter, loc, withElement(from, i16), x);
+    x = arith::ShLIOp::create(rewriter, loc, x, word(isE5M2 ? 8 : 7));
+    if (!isE5M2) // the sign, extended into the exponent
+      x = arith::AndIOp::create(rewriter, loc, x, word(int16_t(0xbf80)));
+    x = arith::BitcastOp::create(rewriter, loc,
+                                 withElement(from, rewriter.getF16Type()), x);
+    x = arith::ExtFOp::create(rewriter, loc, op.getType(), x);
+    if (!isE5M2) {
+      x = arith::MulFOp::create(rewriter, loc, x, number(256.0f));
+      Value isNaN = arith::CmpFOp::create(
+          rewriter, loc, arith::CmpFPredicate::OEQ,
+          math::AbsFOp::create(rewriter, loc, x), number(480.0f));
+      x = arith::SelectOp::create(
+          rewriter, loc, isNaN, number(std::numeric_limits<float>::quiet_NaN()),
+          x);
+    }
+    rewriter.replaceOp(op, x);
+    return success();
+  }
+};
+
+/// A float type of fewer bits than f32. What overflows becomes infinity or, in
+/// E4M3, which has none, NaN.
+struct Format {
+  unsigned fraction, bias;
+  uint32_t overflow; ///< magnitude, in f32's bits, of the least that overflows
+  uint32_t infinity, nan;
+};
+constexpr Format kHalf{10, 15, (127u + 16) << 23, 0x7c00, 0x7e00};
+constexpr Format kE5M2{2, 15, (127u + 16) << 23, 0x7c, 0x7e};
+/// 464 = 1.8125 x 2^8 still rounds to 448, the largest number.
+constexpr Format kE4M3{3, 7, ((127u + 8) << 23 | 0x680000) + 1, 0x7f, 0x7f};
+
+/// f32 to f16 (unless the machine does it) or to 8 bits, to the nearest even
+/// value.
+struct TruncateToSmall : OpRewritePattern<arith::TruncFOp> {
+  TruncateToSmall(MLIRContext *context, bool half)
+      : OpRewritePattern(context), half(half) {}
+  bool half;
 
   LogicalResult matchAndRewrite(arith::TruncFOp op,
                                 PatternRewriter &rewriter) const override {
+    Type to = getElementTypeOrSelf(op.getType());
     if (!getElementTypeOrSelf(op.getIn().getType()).isF32() ||
-        !getElementTypeOrSelf(op.getType()).isF16())
+        !(isFloat8(to) || (to.isF16() && half)))
       return failure();
+    const Format &format = to.isF16()                ? kHalf
+                           : isa<Float8E5M2Type>(to) ? kE5M2
+                                                     : kE4M3;
+    unsigned cut = 23 - format.fraction, width = to.getIntOrFloatBitWidth();
     Location loc = op.getLoc();
     Bits bits(rewriter, loc, op.getType());
     Value x = bits.toBits(op.getIn());
     Value magnitude = bits.mask(x, 0x7fffffff);
     // Normal results: change the exponent's bias, then round what is cut off;
     // a carry moves on to the next exponent, and from the last to infinity.
-    Value odd = bits.mask(bits.right(magnitude, 13), 1);
+    Value odd = bits.mask(bits.right(magnitude, cut), 1);
     Value rebased =
-        bits.add(magnitude, bits.constant((uint32_t(15 - 127) << 23) + 0xfff));
-    Value normal = bits.right(bits.add(rebased, odd), 13);
-    // Subnormal results: 0.5 has the last bit of an f16 subnormal as its own.
-    Value half = bits.constant(126u << 23);
+        bits.add(magnitude, bits.constant((uint32_t(format.bias - 127) << 23) +
+                                          (1u << (cut - 1)) - 1));
+    Value normal = bits.right(bits.add(rebased, odd), cut);
+    // Subnormal results: a power of two whose last bit is that of a subnormal
+    // (0.5 for f16).
+    Value unit =
+        bits.constant((127 + 24 - format.bias - format.fraction) << 23);
     Value sum = arith::AddFOp::create(rewriter, loc, bits.toFloat(magnitude),
-                                      bits.toFloat(half));
-    Value subnormal = bits.sub(bits.toBits(sum), half);
-    Value overflow = bits.select(bits.below(magnitude, 0x7f800001),
-                                 bits.constant(0x7c00), bits.constant(0x7e00));
-    Value result =
-        bits.select(bits.below(magnitude, 113u << 23), subnormal, normal);
+                                      bits.toFloat(unit));
+    Value subnormal = bits.sub(bits.toBits(sum), unit);
+    Value overflow =
+        bits.select(bits.below(magnitude, 0x7f800001),
+                    bits.constant(format.infinity), bits.constant(format.nan));
+    Value result = bits.select(bits.below(magnitude, (128 - format.bias) << 23),
+                               subnormal, normal);
     result =
-        bits.select(bits.below(magnitude, (127u + 16) << 23), result, overflow);
-    result = bits.join(result, bits.mask(bits.right(x, 16), 0x8000));
+        bits.select(bits.below(magnitude, format.overflow), result, overflow);
+    result = bits.join(result,
+                       bits.mask(bits.right(x, 32 - width), 1u << (width - 1)));
     Value narrow = arith::TruncIOp::create(
-        rewriter, loc, withElement(op.getType(), rewriter.getI16Type()),
-        result);
+        rewriter, loc,
+        withElement(op.getType(), rewriter.getIntegerType(width)), result);
     rewriter.replaceOpWithNewOp<arith::BitcastOp>(op, op.getType(), narrow);
     return success();
   }
@@ -202,10 +301,12 @@ struct TruncateHalf : OpRewritePattern<arith::TruncFOp> {
 
 void attnc::populateSmallFloatPatterns(RewritePatternSet &patterns,
                                        const Target &target) {
-  patterns.add<WidenOperation, ExtendInTwoSteps>(patterns.getContext());
+  patterns.add<WidenOperation, ExtendInTwoSteps, ExtendFloat8, TruncateFromF32>(
+      patterns.getContext());
+  patterns.add<TruncateToSmall>(patterns.getContext(), !target.hasF16c);
   // Integer conversions of bf16 round subnormals correctly; the instructions
   // flush them to zero.
   arith::populateExpandBFloat16Patterns(patterns);
   if (!target.hasF16c)
-    patterns.add<ExtendHalf, TruncateHalf>(patterns.getContext());
+    patterns.add<ExtendHalf>(patterns.getContext());
 }

@@ -9,6 +9,7 @@
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -28,6 +29,10 @@ attnc_dtype attnc::dtypeOf(Type type) {
     return ATTNC_DTYPE_F16;
   if (type.isBF16())
     return ATTNC_DTYPE_BF16;
+  if (isa<Float8E4M3FNType>(type))
+    return ATTNC_DTYPE_F8E4M3;
+  if (isa<Float8E5M2Type>(type))
+    return ATTNC_DTYPE_F8E5M2;
   if (type.isIndex())
     return ATTNC_DTYPE_I64;
   auto integer = dyn_cast<IntegerType>(type);
@@ -77,8 +82,15 @@ static LogicalResult readArg(ModuleOp module, unsigned number, Attribute attr,
   auto type = dict.getAs<TypeAttr>("type");
   if (!name || name.getValue().empty())
     return error() << "needs a name";
-  if (!role || (role != "input" && role != "output"))
-    return error() << "needs the role \"input\" or \"output\"";
+  std::optional<ArgRole> known;
+  if (role)
+    known = llvm::StringSwitch<std::optional<ArgRole>>(role.getValue())
+                .Case("input", ArgRole::Input)
+                .Case("output", ArgRole::Output)
+                .Case("inout", ArgRole::InOut)
+                .Default(std::nullopt);
+  if (!known)
+    return error() << "needs the role \"input\", \"output\" or \"inout\"";
   arg.type = type ? dyn_cast<RankedTensorType>(type.getValue()) : nullptr;
   if (!arg.type)
     return error() << "needs a ranked tensor type";
@@ -98,7 +110,7 @@ static LogicalResult readArg(ModuleOp module, unsigned number, Attribute attr,
     arg.alignment = value.getInt();
   }
   arg.name = name.getValue();
-  arg.isOutput = role == "output";
+  arg.role = *known;
   return success();
 }
 

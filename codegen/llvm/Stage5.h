@@ -5,7 +5,7 @@
 //
 //   module attributes {attn.kernel = {name = "attn",
 //       args = [{name = "q", role = "input", type = tensor<?x64xf32>,
-//                alignment = 4 : i64}, ...],
+//                alignment = 4 : i64}, ...],   // or "output", "inout"
 //       constraints = [{formula = #attn.formula<...>, message = "..."}],
 //       temps = [#attn.formula<...>]}} {
 //     func.func @tiles(%q: memref<?x64xf32, strided<[?, 1]>> {attn.tensor = 0 :
@@ -47,7 +47,7 @@ inline constexpr llvm::StringLiteral kEntryPrefix = "attnc_launch_";
 /// One entry of `args`.
 struct Arg {
   llvm::StringRef name;
-  bool isOutput = false;
+  ArgRole role = ArgRole::Input;
   mlir::RankedTensorType type;
   int64_t alignment = 0;
 };

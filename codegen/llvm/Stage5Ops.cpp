@@ -32,7 +32,7 @@ static constexpr int64_t kMaxStackBytes = 64 << 10;
 /// What is wrong with the type, empty if nothing.
 static StringRef typeProblem(Type type) {
   if (type.isIndex() || type.isF16() || type.isBF16() || type.isF32() ||
-      type.isF64())
+      type.isF64() || isa<Float8E4M3FNType, Float8E5M2Type>(type))
     return "";
   if (auto integer = dyn_cast<IntegerType>(type)) {
     if (!integer.isSignless())
@@ -53,8 +53,8 @@ static StringRef typeProblem(Type type) {
       return "memory spaces do not exist on this machine";
     return typeProblem(memref.getElementType());
   }
-  return "stage 5 has memrefs, vectors, index, integers and f16, bf16, f32, "
-         "f64";
+  return "stage 5 has memrefs, vectors, index, integers and f8E4M3FN, f8E5M2, "
+         "f16, bf16, f32, f64";
 }
 
 static LogicalResult verifyType(Operation *op, Type type) {
@@ -90,7 +90,8 @@ std::optional<StringRef> attnc::intrinsicFeature(StringRef intrinsic) {
     // AVX-512's names do not tell its many extensions apart: a list.
     static constexpr StringLiteral kAvx512[] = {
         "avx512.mask.getexp.", "avx512.mask.getmant.",  "avx512.mask.range.",
-        "avx512.mask.reduce.", "avx512.mask.rndscale.", "avx512.mask.scalef."};
+        "avx512.mask.reduce.", "avx512.mask.rndscale.", "avx512.mask.scalef.",
+        "avx512.rcp14."};
     for (StringRef name : kAvx512)
       if (intrinsic.starts_with(name))
         return StringRef("avx512f");

@@ -38,6 +38,13 @@ double attnc::roundToType(double value, Type type) {
     return roundToFormat(value, 10, -14, 65504.0);
   if (type.isBF16())
     return roundToFormat(value, 7, -126, 0x1.FEp127);
+  if (isa<Float8E5M2Type>(type))
+    return roundToFormat(value, 2, -14, 57344.0);
+  if (isa<Float8E4M3FNType>(type)) {
+    double rounded = roundToFormat(value, 3, -6, 448.0);
+    return std::isinf(rounded) ? std::numeric_limits<double>::quiet_NaN()
+                               : rounded;
+  }
   return value;
 }
 
@@ -99,7 +106,7 @@ HostTensor HostTensor::fromInts(Type elementType, ArrayRef<int64_t> shape,
 
 bool HostTensor::isSupported(Type type) {
   if (type.isF64() || type.isF32() || type.isF16() || type.isBF16() ||
-      type.isIndex())
+      isa<Float8E4M3FNType, Float8E5M2Type>(type) || type.isIndex())
     return true;
   return type.isSignlessInteger() && type.getIntOrFloatBitWidth() >= 1 &&
          type.getIntOrFloatBitWidth() <= 64;
@@ -175,8 +182,9 @@ static void store(char *p, T value) {
   std::memcpy(p, &value, sizeof(T));
 }
 
-static const llvm::fltSemantics &halfSemantics(Type type) {
-  return type.isF16() ? llvm::APFloat::IEEEhalf() : llvm::APFloat::BFloat();
+static uint64_t loadBits(Type type, const char *p) {
+  return HostTensor::getElementBytes(type) == 1 ? load<uint8_t>(p)
+                                                : load<uint16_t>(p);
 }
 
 static Scalar loadElement(Type type, const char *p) {
@@ -185,8 +193,9 @@ static Scalar loadElement(Type type, const char *p) {
   if (type.isF32())
     return floatScalar(load<float>(p));
   if (isa<FloatType>(type)) {
-    llvm::APFloat value(halfSemantics(type),
-                        llvm::APInt(16, load<uint16_t>(p)));
+    llvm::APFloat value(
+        cast<FloatType>(type).getFloatSemantics(),
+        llvm::APInt(type.getIntOrFloatBitWidth(), loadBits(type, p)));
     bool losesInfo;
     value.convert(llvm::APFloat::IEEEdouble(),
                   llvm::APFloat::rmNearestTiesToEven, &losesInfo);
@@ -212,11 +221,14 @@ static void storeElement(Type type, Scalar value, char *p) {
   if (type.isF32())
     return store<float>(p, static_cast<float>(value.f));
   if (isa<FloatType>(type)) {
-    llvm::APFloat half(value.f);
+    llvm::APFloat small(value.f);
     bool losesInfo;
-    half.convert(halfSemantics(type), llvm::APFloat::rmNearestTiesToEven,
-                 &losesInfo);
-    return store<uint16_t>(p, half.bitcastToAPInt().getZExtValue());
+    small.convert(cast<FloatType>(type).getFloatSemantics(),
+                  llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+    uint64_t bits = small.bitcastToAPInt().getZExtValue();
+    if (HostTensor::getElementBytes(type) == 1)
+      return store<uint8_t>(p, bits);
+    return store<uint16_t>(p, bits);
   }
   switch (HostTensor::getElementBytes(type)) {
   case 1:

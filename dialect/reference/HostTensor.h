@@ -33,7 +33,8 @@ inline Scalar intScalar(int64_t i) {
 }
 
 /// `value` rounded to nearest, ties to even, in the given float type (f64, f32,
-/// f16, bf16). Overflow gives infinity.
+/// f16, bf16, f8E4M3FN, f8E5M2). Overflow gives infinity, or NaN where there is
+/// none.
 double roundToType(double value, mlir::Type floatType);
 
 /// `value` wrapped to the width of an integer type: sign-extended, i1 as 0
@@ -58,8 +59,8 @@ public:
                              llvm::ArrayRef<int64_t> shape,
                              llvm::ArrayRef<int64_t> values);
 
-  /// f64, f32, f16, bf16; i64, i32, i16, i8 and other signless widths up to 64;
-  /// i1 and index.
+  /// f64, f32, f16, bf16, f8E4M3FN, f8E5M2; i64, i32, i16, i8 and other
+  /// signless widths up to 64; i1 and index.
   static bool isSupported(mlir::Type elementType);
   /// Bytes of an element in memory: i1 takes one byte, index eight. Widths
   /// that are no power of two of bytes have no form in memory: 0.

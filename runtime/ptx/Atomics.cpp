@@ -93,6 +93,8 @@ static uint64_t combine(const Inst &in, uint64_t old, uint64_t value,
 /// What the order of an atomic passes from warp to warp.
 static void synchronize(Warp &warp, uint32_t address, uint8_t mode) {
   VectorClock &clock = warp.block->released[address];
+  warp.fenceAcquire.join(clock);
+  clock.join(warp.fenceRelease);
   if (mode & OrderAcquire)
     warp.clock.join(clock);
   if (mode & OrderRelease) {

@@ -32,7 +32,7 @@ struct Mbarrier {
   int64_t bytes = 0;         ///< of transactions, expected less completed
   uint32_t phase = 0;        ///< completed ones
   unsigned agent = 0;        ///< its asynchronous unit in vector clocks
-  VectorClock clock, fenced; ///< of this phase's arrivals
+  VectorClock clock, fenced; ///< of the arrivals so far
   VectorClock doneClock, doneFenced; ///< of the last completed phase
 };
 

@@ -248,10 +248,14 @@ static void replaceField(TensorMapFields &map, const Inst &in, uint64_t value) {
   case 5:
     map.elementStrides[in.count] = word;
     return;
-  case 6:
-    // The numbers of tensormap.replace are those of the driver.
-    map.type = byte;
+  case 6: {
+    // tensormap.replace numbers the types in another way than the driver:
+    // f32.ftz, f64 and bf16 are 8, 9 and 10.
+    static const uint8_t driver[] = {TensorMapSpec::F32Ftz, TensorMapSpec::F64,
+                                     TensorMapSpec::BF16};
+    map.type = byte >= 8 && byte <= 10 ? driver[byte - 8] : byte;
     return;
+  }
   case 7:
     map.interleave = byte;
     return;

@@ -11,7 +11,8 @@
 using namespace attnc::ptx;
 
 constexpr uint32_t mostWords = uint32_t(64) << 20; // 256 MiB a warp
-constexpr size_t mostInstructions = size_t(4) << 20;
+constexpr size_t mostInstructions = size_t(1) << 20;
+constexpr uint64_t mostFrameSlots = uint64_t(64) << 20;
 constexpr uint32_t mostShared = 1 << 20;
 constexpr uint32_t mostLocal = 512 << 10; // what CUDA allows a thread
 constexpr size_t deepestCall = 64;
@@ -21,6 +22,7 @@ static const DecodeTable &decodeTable() {
     DecodeTable all;
     addIntegerDecoders(all);
     addFloatDecoders(all);
+    addBitDecoders(all);
     addMoveDecoders(all);
     addControlDecoders(all);
     addMemoryDecoders(all);
@@ -141,6 +143,18 @@ uint32_t Decoder::findLabel(const Operand &operand, const Statement &at) const {
                            "' can be seen from here");
 }
 
+const std::vector<std::string_view> *
+Decoder::findTargets(const Operand &operand, const Statement &at) const {
+  const Function &f = *frame->function;
+  for (uint32_t scope = at.scope;; scope = f.scopes[scope].parent) {
+    auto found = f.scopes[scope].targets.find(operand.name);
+    if (operand.kind == Operand::Name && found != f.scopes[scope].targets.end())
+      return &found->second;
+    if (scope == 0)
+      return nullptr;
+  }
+}
+
 void Decoder::addBranch(Inst inst, uint32_t statement) {
   frame->fixups.push_back(
       {static_cast<uint32_t>(program.code.size()), statement});
@@ -178,6 +192,9 @@ void Decoder::decodeBody(const Function &f, Frame &inner) {
   Frame *outer = frame;
   frame = &inner;
   inner.function = &f;
+  frameSlots += f.registers.size() + f.body.size();
+  if (frameSlots > mostFrameSlots)
+    throw Error(f.line, "too many calls of '" + f.name + "'");
   inner.slots.assign(f.registers.size(), -1);
   inner.starts.reserve(f.body.size() + 1);
   for (const Statement &statement : f.body) {
@@ -215,6 +232,10 @@ void Decoder::call(Reader &reader) {
   if (found == module.byName.end())
     reader.fail("unknown function '" + std::string(name->name) + "'");
   const Function &f = *found->second;
+  if (!f.hasBody && f.name == "__assertfail") {
+    reader.inst.run = runTrap;
+    return emit(reader.inst);
+  }
   if (f.isEntry || !f.hasBody)
     reader.fail("'" + f.name + "' cannot be called: it " +
                 (f.isEntry ? "is an entry" : "has no body"));

@@ -15,6 +15,29 @@ static void decodeBra(Reader &r) {
   r.decoder.addBranch(r.inst, label);
 }
 
+/// brx.idx: one comparison and branch for each target.
+static void decodeBrx(Reader &r) {
+  r.require("idx");
+  r.take("uni");
+  Slot index = r.source(Type::U32);
+  const Operand &name = r.operand();
+  const auto *targets = r.decoder.findTargets(name, r.statement);
+  if (!targets)
+    r.fail("a list of .branchtargets expected");
+  r.inst.run = runBranchEqual;
+  r.inst.a = index.at;
+  r.finishWithoutEmit();
+  for (std::string_view target : *targets) {
+    Operand label;
+    label.kind = Operand::Name;
+    label.name = target;
+    r.decoder.addBranch(r.inst, r.decoder.findLabel(label, r.statement));
+    ++r.inst.imm;
+  }
+  r.inst.run = runTrap; // an index beyond the list
+  r.decoder.emit(r.inst);
+}
+
 static void decodeRet(Reader &r) {
   r.take("uni");
   r.finishWithoutEmit();
@@ -110,7 +133,8 @@ static void decodeBarrier(Reader &r) {
 static void decodeMembar(Reader &r) {
   if (r.takeOneOf({"cta", "gl", "sys"}) < 0)
     r.fail("a level expected");
-  finishNothing(r);
+  r.inst.run = runFence;
+  r.finish();
 }
 
 static void decodeFence(Reader &r) {
@@ -150,7 +174,8 @@ static void decodeFence(Reader &r) {
   r.take("sync_restrict::shared::cluster");
   if (r.takeOneOf({"cta", "cluster", "gpu", "sys"}) < 0)
     r.fail("a scope expected");
-  finishNothing(r);
+  r.inst.run = runFence;
+  r.finish();
 }
 
 static void decodeShfl(Reader &r) {
@@ -280,6 +305,7 @@ static void decodeSetmaxnreg(Reader &r) {
 
 void attnc::ptx::addControlDecoders(DecodeTable &table) {
   table["bra"] = decodeBra;
+  table["brx"] = decodeBrx;
   table["ret"] = decodeRet;
   table["exit"] = decodeExit;
   table["trap"] = decodeTrap;

@@ -38,18 +38,35 @@ static bool takeScope(Reader &r) {
   return r.takeOneOf({"cta", "cluster", "gpu", "sys"}) >= 0;
 }
 
+/// How an access orders others, at what scope, and its state space. The manual
+/// has them in this order, assemblers and compilers in any.
+static void takeOrderAndSpace(Reader &r,
+                              std::initializer_list<const char *> orders,
+                              int &order) {
+  bool scoped = false, placed = false;
+  order = -1;
+  for (bool any = true; any;) {
+    any = false;
+    if (order < 0) {
+      order = r.takeOneOf(orders);
+      any = order >= 0;
+    }
+    if (!scoped && takeScope(r))
+      scoped = any = true;
+    if (!placed) {
+      std::string_view next = r.peek();
+      r.inst.space = takeSpace(r);
+      placed = r.peek() != next;
+      any = any || placed;
+    }
+  }
+}
+
 static uint8_t takeOrder(Reader &r, const char *strong, uint8_t flag) {
   r.take("mmio");
-  if (r.take("weak"))
-    return 0;
-  if (r.take("volatile"))
-    return OrderRelaxed;
-  bool relaxed = r.take("relaxed");
-  if (!relaxed && !r.take(strong))
-    return 0;
-  if (!takeScope(r))
-    r.fail("a scope expected");
-  return relaxed ? OrderRelaxed : flag;
+  int order;
+  takeOrderAndSpace(r, {"weak", "volatile", "relaxed", strong}, order);
+  return order <= 0 ? 0 : order == 3 ? flag : uint8_t(OrderRelaxed);
 }
 
 static unsigned takeVector(Reader &r) {
@@ -131,7 +148,6 @@ static bool isEntryParameter(Reader &r, const Operand &address) {
 
 static void decodeLd(Reader &r) {
   r.inst.mode = takeOrder(r, "acquire", OrderAcquire);
-  r.inst.space = takeSpace(r);
   bool policy;
   unsigned vector;
   hintsAndVector(r, policy, vector);
@@ -155,7 +171,6 @@ static void decodeLd(Reader &r) {
 
 static void decodeSt(Reader &r) {
   r.inst.mode = takeOrder(r, "release", OrderRelease);
-  r.inst.space = takeSpace(r);
   bool policy;
   unsigned vector;
   hintsAndVector(r, policy, vector);
@@ -178,14 +193,13 @@ static void decodeSt(Reader &r) {
 
 static void decodeAtomic(Reader &r) {
   bool result = r.statement.opcode == "atom";
-  int order = r.takeOneOf({"relaxed", "acquire", "release", "acq_rel"});
+  int order;
+  takeOrderAndSpace(r, {"relaxed", "acquire", "release", "acq_rel"}, order);
   static const uint8_t orders[] = {OrderRelaxed, OrderAcquire, OrderRelease,
                                    OrderAcquire | OrderRelease};
   // Relaxed is what the manual says; either way the access is no race.
   r.inst.mode = static_cast<uint8_t>(
       OrderAtomic | (order < 0 ? OrderRelaxed : orders[order]));
-  takeScope(r);
-  r.inst.space = takeSpace(r);
   if (r.inst.space != Space::Generic && r.inst.space != Space::Global &&
       r.inst.space != Space::Shared)
     r.fail("atomics are for global and shared memory");

@@ -50,6 +50,9 @@ public:
   void emit(const Inst &inst);
   /// The statement that a label names, seen from a scope.
   uint32_t findLabel(const Operand &operand, const Statement &at) const;
+  /// The labels of a list of .branchtargets, null if the name is none.
+  const std::vector<std::string_view> *findTargets(const Operand &operand,
+                                                   const Statement &at) const;
   void addBranch(Inst inst, uint32_t statement);
   void addReturn(Inst inst);
   void call(Reader &reader);
@@ -66,7 +69,7 @@ private:
   void layOutShared();
 
   Frame *frame = nullptr;
-  unsigned depth = 0;
+  uint64_t frameSlots = 0; ///< of all frames so far
   std::vector<const Function *> stack;
   std::map<std::pair<uint64_t, bool>, Slot> constants;
   std::map<std::pair<Special, bool>, Slot> specials;
@@ -133,6 +136,7 @@ using DecodeFunction = void (*)(Reader &);
 using DecodeTable = std::unordered_map<std::string_view, DecodeFunction>;
 void addIntegerDecoders(DecodeTable &table);
 void addFloatDecoders(DecodeTable &table);
+void addBitDecoders(DecodeTable &table);
 void addMoveDecoders(DecodeTable &table);
 void addControlDecoders(DecodeTable &table);
 void addMemoryDecoders(DecodeTable &table);

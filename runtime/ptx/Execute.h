@@ -24,6 +24,8 @@ ATTNC_PTX_HANDLER(runWarpSync);
 ATTNC_PTX_HANDLER(runBarrier);
 ATTNC_PTX_HANDLER(runClusterBarrier);
 ATTNC_PTX_HANDLER(runProxyFence);
+ATTNC_PTX_HANDLER(runFence);
+ATTNC_PTX_HANDLER(runBranchEqual);
 ATTNC_PTX_HANDLER(runNanosleep);
 ATTNC_PTX_HANDLER(runClock);
 // ExecuteWarp.cpp

@@ -12,6 +12,16 @@ void runBranch(Warp &warp, const Inst &in, uint32_t mask) {
   warp.branch(mask, in.target);
 }
 
+void runBranchEqual(Warp &warp, const Inst &in, uint32_t mask) {
+  uint32_t taken = 0;
+  forLanes(mask, [&](unsigned lane) {
+    if (warp.regs[in.a + lane] == static_cast<uint32_t>(in.imm))
+      taken |= uint32_t(1) << lane;
+  });
+  if (taken)
+    warp.branch(taken, in.target);
+}
+
 void runExit(Warp &warp, const Inst &, uint32_t mask) { warp.exit(mask); }
 
 void runTrap(Warp &warp, const Inst &in, uint32_t mask) {
@@ -58,6 +68,14 @@ void runClusterBarrier(Warp &warp, const Inst &in, uint32_t mask) {
 
 void runProxyFence(Warp &warp, const Inst &, uint32_t) {
   warp.fenced.join(warp.clock);
+}
+
+/// A fence makes the relaxed stores after it releases, and the relaxed loads
+/// before it acquires.
+void runFence(Warp &warp, const Inst &, uint32_t) {
+  warp.clock.join(warp.fenceAcquire);
+  warp.fenceRelease = warp.clock;
+  ++warp.clock.time[warp.id];
 }
 
 void runNanosleep(Warp &warp, const Inst &, uint32_t) {

@@ -98,15 +98,24 @@ struct SharedLanes {
   }
 };
 
-static void acquire(Warp &warp, uint32_t address) {
+/// A strong load sees what was released at its address; without .acquire only
+/// a fence makes use of it.
+static void strongLoad(Warp &warp, uint32_t address, uint8_t mode) {
   auto found = warp.block->released.find(address);
-  if (found != warp.block->released.end())
+  if (found == warp.block->released.end())
+    return;
+  warp.fenceAcquire.join(found->second);
+  if (mode & OrderAcquire)
     warp.clock.join(found->second);
 }
 
-static void release(Warp &warp, uint32_t address) {
-  warp.block->released[address].join(warp.clock);
-  ++warp.clock.time[warp.id];
+static void strongStore(Warp &warp, uint32_t address, uint8_t mode) {
+  VectorClock &clock = warp.block->released[address];
+  clock.join(warp.fenceRelease);
+  if (mode & OrderRelease) {
+    clock.join(warp.clock);
+    ++warp.clock.time[warp.id];
+  }
 }
 
 static uint64_t loadBits(const uint8_t *from, unsigned size) {
@@ -139,8 +148,8 @@ void runLoad(Warp &warp, const Inst &in, uint32_t mask) {
     if (place.space == Space::Shared) {
       uint32_t address = static_cast<uint32_t>(place.address);
       shared.add(lane, address);
-      if (in.mode & OrderAcquire)
-        acquire(warp, address);
+      if (in.mode)
+        strongLoad(warp, address, in.mode);
       warp.block->shared.read(warp, in.line, address, size * count,
                               in.mode != 0);
     }
@@ -183,8 +192,8 @@ void runStore(Warp &warp, const Inst &in, uint32_t mask) {
       shared.add(lane, address);
       warp.block->shared.write(warp, in.line, address, size * count,
                                in.mode != 0);
-      if (in.mode & OrderRelease)
-        release(warp, address);
+      if (in.mode)
+        strongStore(warp, address, in.mode);
     }
     for (unsigned i = 0; i < count; ++i) {
       uint64_t value = warp.value(slots[i], lane);

@@ -14,6 +14,7 @@
 using namespace attnc::ptx;
 
 constexpr size_t mostFindings = 1000;
+constexpr uint64_t mostBlockMemory = uint64_t(2) << 30;
 /// Instructions after which another block may run.
 constexpr uint64_t slice = 4 << 20;
 
@@ -55,11 +56,24 @@ Finding *Launch::note(Finding::Kind kind, unsigned line, unsigned other) {
   return &found->second;
 }
 
+/// Bytes that one block keeps, more or less.
+uint64_t Launch::blockMemory(unsigned threads) const {
+  uint64_t warps = (threads + 31) / 32;
+  uint64_t shared = program.staticShared + options.dynamicShared + 4096;
+  uint64_t granules = shared >> program.granuleShift;
+  return warps * (program.registerWords * 4 + program.localBytes * 32 + 4096) +
+         shared + granules * (20 + 4 * warps);
+}
+
 /// Blocks run one after another; one that gets nowhere makes room for others.
-void Launch::runBlocks(LaunchResult &result) {
+void Launch::runBlocks() {
   const Dim3 &grid = options.grid;
   uint64_t total = grid.count(), started = 0, finished = 0;
   unsigned threads = static_cast<unsigned>(options.block.count());
+  if (blockMemory(threads) > mostBlockMemory)
+    throw Error(0, "a block's registers and local memory need more than 2 GiB");
+  uint64_t resident = std::min<uint64_t>(
+      options.residentBlocks, mostBlockMemory / blockMemory(threads));
   std::deque<std::unique_ptr<Block>> running;
   std::unique_ptr<Block> spare;
   // An order of a huge grid is drawn by a step that shares no factor with it.
@@ -85,7 +99,10 @@ void Launch::runBlocks(LaunchResult &result) {
     }
     std::unique_ptr<Block> block = std::move(running.front());
     running.pop_front();
-    if (block->run(slice) == Block::Finished) {
+    uint64_t left = options.maxWarpInstructions > warpInstructions
+                        ? options.maxWarpInstructions - warpInstructions
+                        : 0;
+    if (block->run(std::min(slice, left + 1)) == Block::Finished) {
       ++finished;
       spare = std::move(block);
     } else {
@@ -94,12 +111,11 @@ void Launch::runBlocks(LaunchResult &result) {
                        "instructions");
       running.push_back(std::move(block));
       // A null stands for a block that has not begun.
-      bool room = running.size() < options.residentBlocks && started < total;
+      bool room = running.size() < resident && started < total;
       if (room)
         running.push_front(nullptr);
     }
   }
-  (void)result;
 }
 
 void Launch::collect(LaunchResult &result) {
@@ -117,17 +133,19 @@ void Launch::collect(LaunchResult &result) {
   }
   for (auto &[line, use] : byLine)
     result.banks.push_back(use);
-  std::stable_sort(result.banks.begin(), result.banks.end(),
-                   [](const BankUse &a, const BankUse &b) {
-                     return a.wavefronts - a.ideal > b.wavefronts - b.ideal;
-                   });
+  std::sort(result.banks.begin(), result.banks.end(),
+            [](const BankUse &a, const BankUse &b) {
+              uint64_t extraA = a.wavefronts - a.ideal;
+              uint64_t extraB = b.wavefronts - b.ideal;
+              return extraA != extraB ? extraA > extraB : a.line < b.line;
+            });
   result.warpInstructions = warpInstructions;
   result.threadInstructions = threadInstructions;
 }
 
 void Launch::run(LaunchResult &result) {
   try {
-    runBlocks(result);
+    runBlocks();
     result.completed = true;
   } catch (const Error &error) {
     result.error = error.diagnostic;

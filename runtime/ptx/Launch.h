@@ -68,7 +68,8 @@ struct Launch {
 
 private:
   Finding *note(Finding::Kind kind, unsigned line, unsigned other);
-  void runBlocks(LaunchResult &result);
+  void runBlocks();
+  uint64_t blockMemory(unsigned threads) const;
   void collect(LaunchResult &result);
 
   std::map<std::tuple<int, unsigned, unsigned>, Finding> findings;

@@ -32,10 +32,10 @@ void Block::completePhase(Mbarrier &mbarrier) {
     return;
   ++mbarrier.phase;
   mbarrier.pending = mbarrier.count;
+  // Later phases know of the earlier ones: the operations on one mbarrier are
+  // a chain.
   mbarrier.doneClock = mbarrier.clock;
   mbarrier.doneFenced = mbarrier.fenced;
-  mbarrier.clock = VectorClock();
-  mbarrier.fenced = VectorClock();
   wake();
 }
 

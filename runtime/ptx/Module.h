@@ -81,6 +81,8 @@ struct Statement {
 struct Scope {
   uint32_t parent = 0;
   std::map<std::string_view, uint32_t> labels; ///< to statement numbers
+  /// Lists of .branchtargets, by their own labels.
+  std::map<std::string_view, std::vector<std::string_view>> targets;
 };
 
 struct Function {

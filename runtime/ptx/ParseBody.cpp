@@ -33,6 +33,7 @@ void Parser::parseBody(Function &f) {
         fail("unknown directive " + std::string(token.text.substr(0, 100)));
     } else if (token.kind == Token::Word && following.is(':')) {
       names.declareLabel(token.text, token.line);
+      lastLabel = token.text;
       advance();
       advance();
     } else {
@@ -56,6 +57,10 @@ bool Parser::parseDirective(Function &f) {
     expect(';');
     return true;
   }
+  if (acceptDot("branchtargets")) {
+    parseTargets(f);
+    return true;
+  }
   bool isExtern = acceptDot("extern");
   if (acceptDot("shared"))
     parseVariables(Space::Shared, isExtern, &f);
@@ -70,6 +75,16 @@ bool Parser::parseDirective(Function &f) {
   else
     return false;
   return true;
+}
+
+/// `list: .branchtargets a, b;`
+void Parser::parseTargets(Function &f) {
+  std::vector<std::string_view> &list =
+      f.scopes[names.current()].targets[lastLabel];
+  do
+    list.push_back(expectWord("a label"));
+  while (accept(','));
+  expect(';');
 }
 
 /// `.b32 %r<10>, %other;` after .reg

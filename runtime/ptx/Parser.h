@@ -92,6 +92,7 @@ private:
   void parseBody(Function &f);
   bool parseDirective(Function &f);
   void parseRegisters();
+  void parseTargets(Function &f);
   void parseStatement(Function &f);
   Operand parseOperand(unsigned depth);
   Operand parseName();
@@ -104,6 +105,7 @@ private:
   Lexer lexer;
   Names names;
   Token token, following;
+  std::string_view lastLabel;
   Variable *target = nullptr; ///< of parseInitializer
 };
 

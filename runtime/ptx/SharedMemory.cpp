@@ -43,13 +43,15 @@ static std::string at(uint32_t address) {
   return format("shared address 0x%x", address);
 }
 
-void SharedMemory::checkWriter(Warp &warp, unsigned line,
-                               const Granule &granule, uint32_t address,
-                               bool strong, const char *what) {
-  bool known = granule.writeTime <= warp.clock.time[granule.writer];
-  if (known || granule.writer == warp.id ||
-      (strong && (granule.flags & Strong)))
-    return;
+/// Whether the last write is known to the warp, or is no conflict.
+static inline bool isOrdered(const Warp &warp, uint32_t time, unsigned writer,
+                             bool bothStrong) {
+  return writer == warp.id || time <= warp.clock.time[writer] || bothStrong;
+}
+
+void SharedMemory::reportWriter(Warp &warp, unsigned line,
+                                const Granule &granule, uint32_t address,
+                                const char *what) {
   launch.report(Finding::Race, line, granule.writeLine, [&] {
     std::string writer = granule.writer < mostWarps
                              ? format("warp %u", granule.writer)
@@ -98,8 +100,9 @@ void SharedMemory::read(Warp &warp, unsigned line, uint32_t address,
           return format("warp %u reads ", warp.id) + at(address) +
                  ", which nobody has written";
         });
-    } else {
-      checkWriter(warp, line, granule, address, strong, "reads");
+    } else if (!isOrdered(warp, granule.writeTime, granule.writer,
+                          strong && (granule.flags & Strong))) {
+      reportWriter(warp, line, granule, address, "reads");
     }
     // Among reads of one time a plain one is the one to remember.
     uint32_t &last = reads[i * warps + warp.id];
@@ -121,8 +124,10 @@ void SharedMemory::write(Warp &warp, unsigned line, uint32_t address,
                         "landed",
                         granule.writeLine);
         });
-      else if (granule.state == Written)
-        checkWriter(warp, line, granule, address, strong, "writes");
+      else if (granule.state == Written &&
+               !isOrdered(warp, granule.writeTime, granule.writer,
+                          strong && (granule.flags & Strong)))
+        reportWriter(warp, line, granule, address, "writes");
       if (granule.pendingReads)
         launch.report(Finding::InFlight, line, granule.readLine, [&] {
           return format("warp %u writes ", warp.id) + at(address) +

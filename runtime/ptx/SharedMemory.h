@@ -66,8 +66,8 @@ private:
 
   template <class F>
   void forGranules(uint32_t address, uint32_t size, F f);
-  void checkWriter(Warp &warp, unsigned line, const Granule &granule,
-                   uint32_t address, bool strong, const char *what);
+  void reportWriter(Warp &warp, unsigned line, const Granule &granule,
+                    uint32_t address, const char *what);
   void checkReaders(Warp &warp, unsigned line, size_t index,
                     const Granule &granule, uint32_t address, bool strong);
 

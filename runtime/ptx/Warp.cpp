@@ -132,6 +132,8 @@ void Warp::start(Block &b, unsigned number, unsigned laneCount) {
   wgmmaFenced = false;
   clock.fill(launch->time);
   fenced.fill(launch->time);
+  fenceRelease.fill(0);
+  fenceAcquire.fill(0);
   ++clock.time[id];
 }
 

@@ -55,9 +55,11 @@ struct Warp {
   std::array<uint32_t, 32> lanePc{};
   Block *block = nullptr;
   Launch *launch = nullptr;
-  VectorClock clock;  ///< what this warp knows of
-  VectorClock fenced; ///< …and the async proxy may see
-  int barrier = -1;   ///< what it waits at, while AtBarrier
+  VectorClock clock;        ///< what this warp knows of
+  VectorClock fenced;       ///< …and the async proxy may see
+  VectorClock fenceRelease; ///< what relaxed stores after a fence pass on
+  VectorClock fenceAcquire; ///< what relaxed loads have seen since a fence
+  int barrier = -1;         ///< what it waits at, while AtBarrier
   const Inst *barrierInst = nullptr;
 
   std::vector<PendingCopy> copies;

@@ -26,8 +26,8 @@ module attributes {attn.kernel = {name = "k", args = [1 : i64]}} {
 
 // -----
 
-// expected-error@+1 {{attn.kernel: argument 0 needs the role "input" or "output"}}
-module attributes {attn.kernel = {name = "k", args = [{name = "x", role = "inout", type = tensor<4xf32>}]}} {
+// expected-error@+1 {{attn.kernel: argument 0 needs the role "input", "output" or "inout"}}
+module attributes {attn.kernel = {name = "k", args = [{name = "x", role = "through", type = tensor<4xf32>}]}} {
 }
 
 // -----
@@ -40,8 +40,8 @@ module attributes {attn.kernel = {name = "k", args = [
 
 // -----
 
-// expected-error@+1 {{attn.kernel: argument 0 has the element type 'f8E4M3FN', which kernels cannot take}}
-module attributes {attn.kernel = {name = "k", args = [{name = "x", role = "input", type = tensor<4xf8E4M3FN>}]}} {
+// expected-error@+1 {{attn.kernel: argument 0 has the element type 'f8E4M3FNUZ', which kernels cannot take}}
+module attributes {attn.kernel = {name = "k", args = [{name = "x", role = "input", type = tensor<4xf8E4M3FNUZ>}]}} {
 }
 
 // -----
@@ -211,9 +211,9 @@ module attributes {attn.kernel = {name = "k", args = []}} {
     %long = arith.constant dense<0.0> : vector<8192xf32>
     // expected-error@+1 {{'arith.constant' op uses the type 'i128': integers have 1 to 64 bits}}
     %wide = arith.constant 0 : i128
-    // expected-error@+1 {{'arith.constant' op uses the type 'f80': stage 5 has memrefs, vectors, index, integers and f16, bf16, f32, f64}}
+    // expected-error@+1 {{'arith.constant' op uses the type 'f80': stage 5 has memrefs, vectors, index, integers and f8E4M3FN, f8E5M2, f16, bf16, f32, f64}}
     %x87 = arith.constant 0.0 : f80
-    // expected-error@+1 {{'arith.constant' op uses the type 'tensor<4xf32>': stage 5 has memrefs, vectors, index, integers and f16, bf16, f32, f64}}
+    // expected-error@+1 {{'arith.constant' op uses the type 'tensor<4xf32>': stage 5 has memrefs, vectors, index, integers and f8E4M3FN, f8E5M2, f16, bf16, f32, f64}}
     %tensor = arith.constant dense<0.0> : tensor<4xf32>
     // expected-error@+1 {{'llvm.inline_asm' op is not part of stage 5}}
     llvm.inline_asm has_side_effects "ud2", "" : () -> ()

@@ -788,3 +788,31 @@ func.func @f2_loaders_of_pages(%i: index, %x: tensor<8xf32>, %y: tensor<8xf64>, 
     } : tensor<2x?x8xf32>
   return
 }
+
+// -----
+
+// expected-error@+1 {{products = dot_bf16 takes the block micro-kernel, 4 to 16 lanes, an even key_block and even register_keys}}
+func.func private @schedule_products() attributes {attn.x = #attn.schedule<micro = block, query_tile = 8, heads = 1, key_block = 16, lanes = 8, register_keys = 3, register_vectors = 1, q = direct, k = direct, v = direct, products = dot_bf16>}
+
+// -----
+
+func.func @f2_pairs_of_bf16(%i: index, %x: tensor<8xbf16>, %y: tensor<8xf32>) {
+  // expected-error@+1 {{(F2) products = dot_bf16 takes loaders that yield bf16 rows, and an even head size}}
+  %t = attn.fold head(%i) rows(%i, %i) keys(%i) symbols(%i, %i, %i, %i)
+      plan = #attn.plan<components = [#attn.component<lower = (d0)[s0, s1, s2, s3] -> (s0), upper = (d0)[s0, s1, s2, s3] -> (d0), row_lower = ()[s0, s1, s2, s3] -> (), row_upper = ()[s0, s1, s2, s3] -> ()>]>
+      kernel = #attn.softmax scale = 1.0
+      schedule = #attn.schedule<micro = block, query_tile = 8, heads = 1, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct, products = dot_bf16>
+    load_q {
+    ^bb0(%h: index, %r: index):
+      attn.yield %x : tensor<8xbf16>
+    }
+    load_k {
+    ^bb0(%c: index):
+      attn.yield %x : tensor<8xbf16>
+    }
+    load_v {
+    ^bb0(%c: index):
+      attn.yield %y : tensor<8xf32>
+    } : tensor<1x?x8xbf16>
+  return
+}

@@ -1,6 +1,8 @@
 // RUN: attnc-opt %s --split-input-file --attn-expand --attn-plan-pairs --attn-schedule | FileCheck %s
 // RUN: attnc-opt %s --split-input-file --attn-expand \
 // RUN:   '--attn-schedule=vector-bytes=64 vector-registers=32' | FileCheck %s --check-prefix=WIDE
+// RUN: attnc-opt %s --split-input-file --attn-expand \
+// RUN:   '--attn-schedule=vector-bytes=64 vector-registers=32 bf16-dot=true' | FileCheck %s --check-prefix=DOT
 // RUN: attnc-opt %s --split-input-file --attn-expand --attn-schedule=micro=row | FileCheck %s --check-prefix=ROW
 // RUN: attnc-opt %s --split-input-file --attn-expand --attn-schedule=producers=materialize | FileCheck %s --check-prefix=MAT
 // RUN: attnc-opt %s --split-input-file --attn-expand '--attn-schedule=fields={key_block = 64, register_keys=2, order = up_across} fields-from=measured' | FileCheck %s --check-prefix=ASKED
@@ -118,6 +120,41 @@ func.func @known_tiles_are_counted(%q: tensor<288x64xf32>, %k: tensor<?x64xf32>,
   %g = arith.negf %f : tensor<?x64xf32>
   %o = attn.attention %q1, %e, %g : tensor<288x64xf32>, tensor<?x64xf32>, tensor<?x64xf32> -> tensor<288x64xf32>
   return %o : tensor<288x64xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @bf16_is_multiplied_in_pairs
+// CHECK-NOT: products
+// CHECK: bf16 keys and values converted to f32 once a key block: this machine multiplies f32 only
+// DOT-LABEL: @bf16_is_multiplied_in_pairs
+// DOT: products = dot_bf16
+// DOT-SAME: dot products of bf16 pairs: twice the rate of f32
+// ROW-LABEL: @bf16_is_multiplied_in_pairs
+// ROW-NOT: key block:
+func.func @bf16_is_multiplied_in_pairs(%q: tensor<?x72xbf16>, %k: tensor<?x72xbf16>, %v: tensor<?x33xbf16>) -> tensor<?x33xbf16> {
+  %o = attn.attention %q, %k, %v : tensor<?x72xbf16>, tensor<?x72xbf16>, tensor<?x33xbf16> -> tensor<?x33xbf16>
+  return %o : tensor<?x33xbf16>
+}
+
+// -----
+
+// DOT-LABEL: @odd_head_sizes_are_converted
+// DOT-NOT: products
+// DOT: bf16 keys and values converted to f32 once a key block: pairs of elements do not fill the head size
+func.func @odd_head_sizes_are_converted(%q: tensor<?x15xbf16>, %k: tensor<?x15xbf16>, %v: tensor<?x15xbf16>) -> tensor<?x15xbf16> {
+  %o = attn.attention %q, %k, %v : tensor<?x15xbf16>, tensor<?x15xbf16>, tensor<?x15xbf16> -> tensor<?x15xbf16>
+  return %o : tensor<?x15xbf16>
+}
+
+// -----
+
+// DOT-LABEL: @f16_is_converted
+// DOT-NOT: products
+// DOT: f16 keys and values converted to f32 once a key block
+func.func @f16_is_converted(%q: tensor<?x64xf16>, %k: tensor<?x64xf16>, %v: tensor<?x64xf16>) -> tensor<?x64xf16> {
+  %o = attn.attention %q, %k, %v : tensor<?x64xf16>, tensor<?x64xf16>, tensor<?x64xf16> -> tensor<?x64xf16>
+  return %o : tensor<?x64xf16>
 }
 
 // -----

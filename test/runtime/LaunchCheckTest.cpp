@@ -225,6 +225,40 @@ TEST_F(LaunchCheck, TwoOutputsMayNotAlias) {
   expectRefused(ATTNC_ERROR_ALIAS, "output 'k' and output 'out'", "overlap");
 }
 
+/// What is updated in place shares no element with anything, but may lie in the
+/// gaps of another: K and V of one allocation, by page or by row.
+TEST_F(LaunchCheck, UpdatedArguments) {
+  KernelDesc desc = richDesc();
+  desc.args[0].role = desc.args[1].role = ArgRole::InOut;
+  kernel = createKernel(desc, {countRun, countRun});
+  expectRuns();
+  void *k = tensors[1].data;
+  tensors[1].data = tensors[0].data;
+  expectRefused(ATTNC_ERROR_ALIAS, "updated argument 'q'",
+                "updated argument 'k'");
+  std::vector<float> both(2 * 2 * 5 * 64);
+  constexpr int64_t kLayouts[][3] = {{5 * 64, 2 * 5 * 64, 64},
+                                     {64, 2 * 5 * 64, 2 * 64}};
+  for (auto [distance, batch, row] : kLayouts) {
+    tensors[0].data = both.data();
+    tensors[1].data = both.data() + distance;
+    tensors[0].strides = tensors[1].strides = {batch, row, 1};
+    tensors[0].shape = tensors[1].shape = {2, 5, 64};
+    expectRuns();
+    tensors[1].data = both.data() + distance - 1;
+    expectRefused(ATTNC_ERROR_ALIAS, "updated argument 'q'",
+                  "updated argument 'k'");
+  }
+  // Not of one layout: what cannot be told apart is refused.
+  tensors[1].data = both.data() + 64;
+  tensors[1].strides = {2 * 5 * 64, 64, 1};
+  expectRefused(ATTNC_ERROR_ALIAS, "updated argument 'q'",
+                "updated argument 'k'");
+  tensors[1].data = k;
+  tensors[0].strides = {0, 64, 1};
+  expectRefused(ATTNC_ERROR_STRIDE, "updated argument 'q'", "share memory");
+}
+
 TEST_F(LaunchCheck, Overflows) {
   tensors[1].shape = {2, kMax / 4, 64};
   expectRefused(ATTNC_ERROR_OVERFLOW, "'k'", "number of elements");

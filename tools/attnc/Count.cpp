@@ -58,16 +58,27 @@ int attnc::countComputedPairs(Spec &spec, const SpecOptions &options,
   if (failed(kernel))
     return ExitError;
   std::vector<Tensor> results;
-  for (auto [n, argument] : llvm::enumerate(kernel->getSignature().outputs)) {
-    llvm::Expected<Tensor> tensor = Tensor::create(
-        argument.dtype, n < outputs.size() ? outputs[n].shape : *shape);
+  // The kernel's counts come behind the results that it writes anew.
+  Signature signature = spec.getSignature();
+  std::vector<Argument> written = kernel->getSignature().outputs;
+  llvm::erase_if(written, [](const Argument &a) { return a.updates; });
+  size_t counts = llvm::count_if(signature.outputs,
+                                 [](const Argument &a) { return !a.updates; });
+  signature.outputs.insert(signature.outputs.end(), written.begin() + counts,
+                           written.end());
+  for (auto [n, argument] : llvm::enumerate(signature.outputs)) {
+    llvm::Expected<Tensor> tensor =
+        argument.updates
+            ? inputs[*argument.updates].copy()
+            : Tensor::create(argument.dtype,
+                             n < outputs.size() ? outputs[n].shape : *shape);
     if (!tensor) {
       printError(tensor.takeError());
       return ExitError;
     }
     results.push_back(std::move(*tensor));
   }
-  if (llvm::Error error = kernel->launch(inputs, results, threads)) {
+  if (llvm::Error error = kernel->launch(signature, inputs, results, threads)) {
     printError(std::move(error));
     return ExitError;
   }

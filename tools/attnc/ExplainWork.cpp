@@ -33,10 +33,8 @@ Extents Explainer::extentsOf(AttentionOp op) {
   }
   e.n = sizes.getSize(op.getQuery(), rank - 2).value_or(-1);
   e.m = sizes.getSize(op.getKey(), rank - 2).value_or(-1);
-  if (op.getPages() && e.m >= 0) {
-    std::optional<int64_t> pages = sizes.getSize(op.getPages(), 1);
-    e.m = pages ? e.m * *pages : -1;
-  }
+  if (op.getPages())
+    e.m = sizes.getKeyRows(op).value_or(-1);
   return e;
 }
 

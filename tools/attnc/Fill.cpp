@@ -23,6 +23,7 @@ enum class Role {
   QStart,     // position of query row 0
   KStart,     // position of key row 0
   Pages,      // page table
+  PageEnds,   // offsets of batches in a packed page table
   Decay,      // factors of a linear state
   Documents,  // rising offsets of documents
   RowOffsets, // rising offsets into an index operand
@@ -33,11 +34,12 @@ enum class Role {
   Parameter   // window sizes and the like
 };
 
-/// The first attention that reads an argument as more than numbers.
+/// The first attention (or append) that reads an argument as more than numbers.
 struct Use {
   Role role = Role::Unknown;
   AttentionOp op;
   PairsAttr set;
+  AppendOp append; // instead of op
 };
 
 } // namespace
@@ -68,27 +70,42 @@ static std::optional<Use> findInSet(AttentionOp op, PairsAttr set,
   set.visit([&](PairsAttr node) {
     for (auto [position, number] : llvm::enumerate(node.getOperands()))
       if (!found && op.getSetOperands()[number] == value)
-        found = Use{roleInSet(node, position), op, node};
+        found = Use{roleInSet(node, position), op, node, {}};
     for (PairParam param : node.getParams())
       if (!found && param.isOperand &&
           op.getSetOperands()[param.value] == value)
-        found = Use{Role::Parameter, op, node};
+        found = Use{Role::Parameter, op, node, {}};
   });
   return found;
 }
 
+static Role roleIn(AppendOp op, Value value) {
+  std::pair<Value, Role> operands[] = {{op.getLengths(), Role::Lengths},
+                                       {op.getRowLengths(), Role::QLengths},
+                                       {op.getPages(), Role::Pages},
+                                       {op.getPageIndptr(), Role::PageEnds}};
+  for (auto [operand, role] : operands)
+    if (operand == value)
+      return role;
+  return Role::Unknown;
+}
+
 static Use findUse(BlockArgument argument) {
   for (Operation *user : argument.getUsers()) {
+    if (auto append = dyn_cast<AppendOp>(user))
+      if (Role role = roleIn(append, argument); role != Role::Unknown)
+        return {role, {}, {}, append};
     auto op = dyn_cast<AttentionOp>(user);
     if (!op)
       continue;
     std::pair<Value, Role> operands[] = {
         {op.getLengths(), Role::Lengths}, {op.getQLengths(), Role::QLengths},
         {op.getQStart(), Role::QStart},   {op.getKStart(), Role::KStart},
-        {op.getPages(), Role::Pages},     {op.getDecay(), Role::Decay}};
+        {op.getPages(), Role::Pages},     {op.getPageIndptr(), Role::PageEnds},
+        {op.getDecay(), Role::Decay}};
     for (auto [value, role] : operands)
       if (value == argument)
-        return {role, op, {}};
+        return {role, op, {}, {}};
     for (PairsAttr set : {op.getMaskAttr(), op.getSparsityAttr()})
       if (std::optional<Use> use = findInSet(op, set, argument))
         return *use;
@@ -108,11 +125,16 @@ public:
   Filler(Tensor &tensor, const Use &use, ShapeSolver &sizes,
          const Random &random)
       : tensor(tensor), op(use.op), set(use.set), sizes(sizes), random(random) {
-    int64_t rank = op.getQueryType().getRank();
-    n = sizes.getSize(op.getQuery(), rank - 2).value_or(0);
-    m = sizes.getSize(op.getKey(), rank - 2).value_or(0);
-    if (Value pages = op.getPages())
-      m *= sizes.getSize(pages, 1).value_or(0);
+    AppendOp append = use.append;
+    Value rows = append ? append.getRows() : op.getQuery();
+    Value keys = append ? append.getCache() : op.getKey();
+    Value pages = append ? append.getPages() : op.getPages();
+    int64_t rank = cast<RankedTensorType>(rows.getType()).getRank();
+    n = sizes.getSize(rows, rank - 2).value_or(0);
+    m = (append ? sizes.getKeyRows(append) : sizes.getKeyRows(op)).value_or(0);
+    pool = sizes.getSize(keys, 0).value_or(0);
+    if (pages)
+      pageEntries = sizes.getSize(pages, 0).value_or(0);
   }
 
   std::string fill(Role role);
@@ -123,7 +145,8 @@ private:
   PairsAttr set;
   ShapeSolver &sizes;
   const Random &random;
-  int64_t n = 0, m = 0; // query rows, key rows
+  int64_t n = 0, m = 0;              // query rows, key rows
+  int64_t pool = 0, pageEntries = 0; // pages; of a packed table
 
   template <typename Fn>
   void each(Fn value) {
@@ -160,8 +183,7 @@ private:
 
 /// Pages of the pool in a random order, none twice while they last.
 std::string Filler::pages() {
-  int64_t pool =
-      std::max<int64_t>(sizes.getSize(op.getKey(), 0).value_or(0), 1);
+  pool = std::max<int64_t>(pool, 1);
   std::vector<int64_t> order(pool);
   std::iota(order.begin(), order.end(), 0);
   for (int64_t i = pool - 1; i > 0; --i)
@@ -202,6 +224,8 @@ std::string Filler::fill(Role role) {
     return constant(0, "start");
   case Role::Pages:
     return pages();
+  case Role::PageEnds:
+    return steps(pageEntries);
   case Role::Documents:
     return steps(positions);
   case Role::RowOffsets:

@@ -79,6 +79,10 @@ static StringRef numpyName(attnc_dtype dtype) {
     return "np.float16";
   case ATTNC_DTYPE_BF16:
     return "ml_dtypes.bfloat16";
+  case ATTNC_DTYPE_F8E4M3:
+    return "ml_dtypes.float8_e4m3fn";
+  case ATTNC_DTYPE_F8E5M2:
+    return "ml_dtypes.float8_e5m2";
   case ATTNC_DTYPE_I64:
     return "np.int64";
   case ATTNC_DTYPE_I32:
@@ -115,6 +119,9 @@ static llvm::Expected<Tensor> readArgument(const Argument &argument,
   if (!shapeFits(tensor->shape, argument.dims))
     return llvm::createStringError(path + " holds " + found + ", but '" +
                                    argument.name + "' is " + wanted);
+  // A file says that an element is one byte, not which kind of float it is.
+  if (isFloat8(tensor->dtype) && isFloat8(argument.dtype))
+    tensor->dtype = argument.dtype;
   if (tensor->dtype == argument.dtype)
     return tensor;
   bool toInteger = isFloat(tensor->dtype) && !isFloat(argument.dtype) &&

@@ -28,6 +28,7 @@ Signature Kernel::getSignature() const {
   attnc_kernel_get_info(kernel.get(), &info);
   Signature signature;
   signature.name = info.name;
+  std::vector<Argument> updated;
   for (uint32_t i = 0; i < info.num_args; ++i) {
     attnc_arg_info arg = {};
     arg.struct_size = sizeof(arg);
@@ -36,9 +37,15 @@ Signature Kernel::getSignature() const {
     argument.name = arg.name;
     argument.dtype = arg.dtype;
     argument.dims.assign(arg.dims, arg.dims + arg.rank);
+    if (arg.role == ATTNC_ROLE_INOUT) {
+      updated.push_back(argument);
+      updated.back().updates = signature.inputs.size();
+      updated.back().name += "_new";
+    }
     (arg.role == ATTNC_ROLE_OUTPUT ? signature.outputs : signature.inputs)
         .push_back(std::move(argument));
   }
+  llvm::append_range(signature.outputs, updated);
   return signature;
 }
 
@@ -75,19 +82,29 @@ static attnc_tensor viewOf(const Tensor &tensor) {
   return view;
 }
 
-llvm::Error Kernel::launch(const std::vector<Tensor> &inputs,
+llvm::Error Kernel::launch(const Signature &signature,
+                           const std::vector<Tensor> &inputs,
                            std::vector<Tensor> &outputs,
                            unsigned threads) const {
   // Arguments come in the kernel's order, inputs and outputs as it has them.
   std::vector<attnc_tensor> views;
-  size_t nextInput = 0, nextOutput = 0;
+  size_t nextInput = 0;
+  std::vector<Tensor *> written, updated(inputs.size());
+  for (auto [argument, tensor] : llvm::zip(signature.outputs, outputs))
+    (argument.updates ? updated[*argument.updates] : written.emplace_back()) =
+        &tensor;
+  auto nextOutput = written.begin();
   attnc_arg_info arg = {};
   arg.struct_size = sizeof(arg);
   for (uint32_t i = 0; attnc_kernel_get_arg(kernel.get(), i, &arg) == ATTNC_OK;
        ++i)
-    views.push_back(viewOf(arg.role == ATTNC_ROLE_OUTPUT
-                               ? outputs[nextOutput++]
-                               : inputs[nextInput++]));
+    if (arg.role == ATTNC_ROLE_OUTPUT) {
+      views.push_back(viewOf(**nextOutput++));
+    } else {
+      size_t number = nextInput++;
+      views.push_back(
+          viewOf(updated[number] ? *updated[number] : inputs[number]));
+    }
   attnc_launch_options options = ATTNC_LAUNCH_OPTIONS_INIT;
   options.threads = threads;
   attnc_error error = ATTNC_ERROR_INIT;

@@ -24,8 +24,10 @@ public:
   /// The target of the image in use; empty for a JIT.
   std::string getTarget() const;
 
-  /// Runs once. Outputs must have their shapes.
-  llvm::Error launch(const std::vector<Tensor> &inputs,
+  /// Runs once. Outputs are those of `signature` and must have their shapes;
+  /// those that are updated must hold what the inputs do.
+  llvm::Error launch(const Signature &signature,
+                     const std::vector<Tensor> &inputs,
                      std::vector<Tensor> &outputs, unsigned threads) const;
 
 private:

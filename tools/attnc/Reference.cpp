@@ -69,9 +69,7 @@ void Reference::findRows() {
   for (AttentionOp op : ops) {
     int64_t rank = op.getQueryType().getRank();
     int64_t n = sizes.getSize(op.getQuery(), rank - 2).value_or(0);
-    double m = sizes.getSize(op.getKey(), rank - 2).value_or(0);
-    if (op.getPages())
-      m *= sizes.getSize(op.getPages(), 1).value_or(0);
+    double m = sizes.getKeyRows(op).value_or(0);
     double lead = 1;
     for (int64_t d = 0; d < rank - 2; ++d)
       lead *= sizes.getSize(op.getQuery(), d).value_or(1);
@@ -232,15 +230,13 @@ void Reference::setPositions(func::FuncOp clone, IRMapping &mapping,
   Type integer = b.getI64Type();
   Block &entry = clone.getBody().front();
   for (AttentionOp op : ops) {
-    int64_t rank = op.getQueryType().getRank(), batches = 1;
+    int64_t batches = 1;
     SmallVector<int64_t> batchShape;
     for (int64_t d = 0; d < op.getBatchRank(); ++d) {
       batchShape.push_back(sizes.getSize(op.getQuery(), d).value_or(1));
       batches *= batchShape.back();
     }
-    int64_t m = sizes.getSize(op.getKey(), rank - 2).value_or(0);
-    if (op.getPages())
-      m *= sizes.getSize(op.getPages(), 1).value_or(0);
+    int64_t m = sizes.getKeyRows(op).value_or(0);
     std::vector<int64_t> lengths = perBatch(op.getLengths(), batches, m);
     std::vector<int64_t> qLengths = perBatch(op.getQLengths(), batches, rows);
     std::vector<int64_t> kStart = perBatch(op.getKStart(), batches, 0);

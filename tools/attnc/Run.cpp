@@ -172,7 +172,9 @@ int Runner::openOutputs() {
 int Runner::makeOutputs() {
   for (auto [argument, shape] :
        llvm::zip(signature.outputs, inputs.outputShapes)) {
-    llvm::Expected<Tensor> tensor = Tensor::create(argument.dtype, shape);
+    llvm::Expected<Tensor> tensor =
+        argument.updates ? inputs.inputs[*argument.updates].copy()
+                         : Tensor::create(argument.dtype, shape);
     if (!tensor)
       return fail(llvm::createStringError(
           "'" + argument.name + "': " + llvm::toString(tensor.takeError())));
@@ -271,7 +273,7 @@ int Runner::compile() {
 
 int Runner::launch() {
   llvm::Expected<Timing> result =
-      timeKernel(*kernel, inputs.inputs, outputs, options);
+      timeKernel(*kernel, signature, inputs.inputs, outputs, options);
   if (!result)
     return fail(result.takeError());
   timing = std::move(*result);

@@ -18,6 +18,8 @@ ShapeSolver::ShapeSolver(func::FuncOp function) {
   function.walk([&](Operation *op) {
     if (auto attention = dyn_cast<AttentionOp>(op))
       visit(attention);
+    else if (auto append = dyn_cast<AppendOp>(op))
+      visit(append);
     else if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
       visit(linalgOp);
     else
@@ -103,6 +105,26 @@ std::optional<int64_t> ShapeSolver::getSize(Value tensor, unsigned dim) {
   return classes[find(node(tensor, dim))].size;
 }
 
+std::optional<int64_t> ShapeSolver::getKeyRows(AttentionOp op) {
+  return getKeyRows(op.getKey(), op.getPages(), op.getPageIndptr());
+}
+std::optional<int64_t> ShapeSolver::getKeyRows(AppendOp op) {
+  return getKeyRows(op.getCache(), op.getPages(), op.getPageIndptr());
+}
+
+std::optional<int64_t> ShapeSolver::getKeyRows(Value cache, Value pages,
+                                               Value indptr) {
+  int64_t rank = cast<RankedTensorType>(cache.getType()).getRank();
+  std::optional<int64_t> rows = getSize(cache, rank - 2);
+  if (!rows || !pages)
+    return rows;
+  std::optional<int64_t> entries = getSize(pages, indptr ? 0 : 1);
+  std::optional<int64_t> ends = indptr ? getSize(indptr, 0) : 2;
+  if (!entries || !ends)
+    return std::nullopt;
+  return *entries / std::max<int64_t>(*ends - 1, 1) * *rows;
+}
+
 void ShapeSolver::tieEqualBroadcasts() {
   for (auto [from, to] : broadcasts) {
     std::optional<int64_t> size = classes[find(from)].size;
@@ -154,7 +176,7 @@ void ShapeSolver::visit(AttentionOp op) {
     if (!paged)
       tie(q, d, k, d);
   }
-  if (paged)
+  if (paged && !op.getPageIndptr())
     tie(op.getPages(), 0, q, 0);
 
   for (Value perBatch :
@@ -187,6 +209,23 @@ void ShapeSolver::visit(AttentionOp op) {
     else
       tieResult(result, {n});
   }
+}
+
+void ShapeSolver::visit(AppendOp op) {
+  Value rows = op.getRows(), cache = op.getCache();
+  int64_t rank = op.getRowsType().getRank(), batchRank = op.getBatchRank();
+  for (int64_t d = op.getPages() ? 1 : 0; d < rank - 2; ++d)
+    tie(rows, d, cache, d);
+  for (int64_t d = 0; d < rank; ++d)
+    tie(op.getResult(), d, cache, d);
+  SmallVector<unsigned> batch;
+  for (int64_t d = 0; d < batchRank; ++d)
+    batch.push_back(node(rows, d));
+  for (Value perBatch : {op.getLengths(), op.getRowLengths()})
+    if (perBatch)
+      tieBroadcast(perBatch, batch);
+  if (op.getPages() && !op.getPageIndptr())
+    tie(op.getPages(), 0, rows, 0);
 }
 
 void ShapeSolver::visitSets(AttentionOp op, ArrayRef<unsigned> lead) {

@@ -34,6 +34,10 @@ public:
   void applyDefaults();
 
   std::optional<int64_t> getSize(mlir::Value tensor, unsigned dim);
+  /// Key rows of a batch: of pages, what its entries of the table hold (of a
+  /// packed one, an even share).
+  std::optional<int64_t> getKeyRows(mlir::attn::AttentionOp op);
+  std::optional<int64_t> getKeyRows(mlir::attn::AppendOp op);
 
   /// Whether two sizes are the same whatever is given.
   bool isSame(mlir::Value a, unsigned aDim, mlir::Value b, unsigned bDim) {
@@ -73,7 +77,10 @@ private:
   /// The dims of `from`, from the right, broadcast to these nodes.
   void tieBroadcast(mlir::Value from, llvm::ArrayRef<unsigned> to);
 
+  std::optional<int64_t> getKeyRows(mlir::Value cache, mlir::Value pages,
+                                    mlir::Value indptr);
   void visit(mlir::attn::AttentionOp op);
+  void visit(mlir::attn::AppendOp op);
   void visitSets(mlir::attn::AttentionOp op, llvm::ArrayRef<unsigned> lead);
   void visit(mlir::linalg::LinalgOp op);
   void visitOther(mlir::Operation *op);

@@ -4,9 +4,12 @@
 #include "tools/attnc/Spec.h"
 #include "attnc/kernel_format.h"
 #include "codegen/llvm/Stage5.h"
+#include "dialect/Attn.h"
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/AsmParser/AsmParserState.h"
 #include "mlir/Bytecode/BytecodeReader.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/StringSet.h"
@@ -44,6 +47,10 @@ attnc_dtype attnc::elementDtype(Type type) {
     return ATTNC_DTYPE_F16;
   if (type.isBF16())
     return ATTNC_DTYPE_BF16;
+  if (isa<Float8E4M3FNType>(type))
+    return ATTNC_DTYPE_F8E4M3;
+  if (isa<Float8E5M2Type>(type))
+    return ATTNC_DTYPE_F8E5M2;
   if (type.isIndex() || type.isSignlessInteger(64))
     return ATTNC_DTYPE_I64;
   if (type.isSignlessInteger(32))
@@ -190,6 +197,25 @@ static LogicalResult describe(Location loc, Type type, StringAttr name,
   return success();
 }
 
+/// The argument that a result updates: a cache that rows are appended to.
+static std::optional<size_t> updatedArgument(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto append = dyn_cast<attn::AppendOp>(op))
+      value = append.getCache();
+    else if (auto cast = dyn_cast<tensor::CastOp>(op))
+      value = cast.getSource();
+    else if (auto forall = dyn_cast<scf::ForallOp>(op)) // stage 4
+      value =
+          forall.getOutputs()[llvm::cast<OpResult>(value).getResultNumber()];
+    else
+      return std::nullopt;
+    if (auto argument = dyn_cast<BlockArgument>(value);
+        argument && isa<func::FuncOp>(argument.getOwner()->getParentOp()))
+      return argument.getArgNumber();
+  }
+  return std::nullopt;
+}
+
 LogicalResult Spec::readSignature() {
   signature.name = function.getName().str();
   Builder b(&context);
@@ -221,6 +247,8 @@ LogicalResult Spec::readSignature() {
                         name, fallback, signature.outputs)) ||
         failed(nameOnce(function.getLoc(), signature.outputs.back().name)))
       return failure();
+    signature.outputs.back().updates =
+        updatedArgument(function.front().getTerminator()->getOperand(number));
     function.setResultAttr(number, nameAttr,
                            b.getStringAttr(signature.outputs.back().name));
   }

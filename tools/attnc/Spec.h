@@ -23,6 +23,8 @@ struct Argument {
   std::string name;
   attnc_dtype dtype = ATTNC_DTYPE_INVALID;
   std::vector<int64_t> dims; ///< -1 where any size will do
+  /// Of an output: the number of the input that is updated in place to give it.
+  std::optional<size_t> updates;
   /// Where a spec declares it; kernel files have none.
   std::optional<mlir::Location> loc;
 };

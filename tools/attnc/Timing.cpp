@@ -103,6 +103,7 @@ std::optional<PairWork> attnc::countWork(Spec &spec,
 //===----------------------------------------------------------------------===//
 
 llvm::Expected<Timing> attnc::timeKernel(const Kernel &kernel,
+                                         const Signature &signature,
                                          const std::vector<Tensor> &inputs,
                                          std::vector<Tensor> &outputs,
                                          const RunOptions &options) {
@@ -112,7 +113,7 @@ llvm::Expected<Timing> attnc::timeKernel(const Kernel &kernel,
   llvm::Error error = llvm::Error::success();
   auto launch = [&]() -> double {
     Clock::time_point start = Clock::now();
-    error = kernel.launch(inputs, outputs, options.threads);
+    error = kernel.launch(signature, inputs, outputs, options.threads);
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
   PeakMemory memory;

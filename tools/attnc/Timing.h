@@ -42,6 +42,7 @@ struct Timing {
 
 /// The first run, its memory, and if `options` ask for it many more runs.
 llvm::Expected<Timing> timeKernel(const Kernel &kernel,
+                                  const Signature &signature,
                                   const std::vector<Tensor> &inputs,
                                   std::vector<Tensor> &outputs,
                                   const RunOptions &options);

@@ -25,11 +25,19 @@ struct NpyType {
   StringRef descr;
 };
 constexpr NpyType npyTypes[] = {
-    {ATTNC_DTYPE_F64, "<f8"},  {ATTNC_DTYPE_F32, "<f4"},
-    {ATTNC_DTYPE_F16, "<f2"},  {ATTNC_DTYPE_I64, "<i8"},
-    {ATTNC_DTYPE_I32, "<i4"},  {ATTNC_DTYPE_I16, "<i2"},
-    {ATTNC_DTYPE_I8, "|i1"},   {ATTNC_DTYPE_U8, "|u1"},
-    {ATTNC_DTYPE_BOOL, "|b1"}, {ATTNC_DTYPE_BF16, "|V2"}};
+    {ATTNC_DTYPE_F64, "<f8"},
+    {ATTNC_DTYPE_F32, "<f4"},
+    {ATTNC_DTYPE_F16, "<f2"},
+    {ATTNC_DTYPE_I64, "<i8"},
+    {ATTNC_DTYPE_I32, "<i4"},
+    {ATTNC_DTYPE_I16, "<i2"},
+    {ATTNC_DTYPE_I8, "|i1"},
+    {ATTNC_DTYPE_U8, "|u1"},
+    {ATTNC_DTYPE_BOOL, "|b1"},
+    {ATTNC_DTYPE_BF16, "|V2"},
+    // Files do not tell the two kinds apart: readers take them for either.
+    {ATTNC_DTYPE_F8E4M3, "|V1"},
+    {ATTNC_DTYPE_F8E5M2, "|V1"}};
 
 //===----------------------------------------------------------------------===//
 // The header's dictionary
@@ -121,6 +129,8 @@ private:
       return malformed("'descr' is no string");
     if (*descr == "<V2")
       descr = "|V2";
+    if (*descr == "<V1" || *descr == "<f1" || *descr == "|f1")
+      descr = "|V1";
     for (const NpyType &type : npyTypes)
       if (type.descr == *descr) {
         header.dtype = type.dtype;

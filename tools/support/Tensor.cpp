@@ -2,6 +2,7 @@
 // Allocation and conversion of host tensors.
 
 #include "tools/support/Tensor.h"
+#include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/raw_ostream.h"
@@ -122,7 +123,30 @@ uint16_t attnc::toBF16(double value) { return toBF16(roundToOdd(value)); }
 
 bool attnc::isFloat(attnc_dtype dtype) {
   return dtype == ATTNC_DTYPE_F64 || dtype == ATTNC_DTYPE_F32 ||
-         dtype == ATTNC_DTYPE_F16 || dtype == ATTNC_DTYPE_BF16;
+         dtype == ATTNC_DTYPE_F16 || dtype == ATTNC_DTYPE_BF16 ||
+         isFloat8(dtype);
+}
+bool attnc::isFloat8(attnc_dtype dtype) {
+  return dtype == ATTNC_DTYPE_F8E4M3 || dtype == ATTNC_DTYPE_F8E5M2;
+}
+
+static const llvm::fltSemantics &float8Semantics(attnc_dtype dtype) {
+  return dtype == ATTNC_DTYPE_F8E4M3 ? llvm::APFloat::Float8E4M3FN()
+                                     : llvm::APFloat::Float8E5M2();
+}
+static double fromFloat8(attnc_dtype dtype, uint8_t bits) {
+  llvm::APFloat value(float8Semantics(dtype), llvm::APInt(8, bits));
+  bool losesInfo;
+  value.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven,
+                &losesInfo);
+  return value.convertToDouble();
+}
+static uint8_t toFloat8(attnc_dtype dtype, double value) {
+  llvm::APFloat small(value);
+  bool losesInfo;
+  small.convert(float8Semantics(dtype), llvm::APFloat::rmNearestTiesToEven,
+                &losesInfo);
+  return static_cast<uint8_t>(small.bitcastToAPInt().getZExtValue());
 }
 
 std::pair<int64_t, int64_t> attnc::integerRange(attnc_dtype dtype) {
@@ -143,7 +167,7 @@ std::pair<int64_t, int64_t> attnc::integerRange(attnc_dtype dtype) {
 }
 
 /// Calls `fn` with a null pointer of the type that stores a native dtype; the
-/// 16-bit floats are handled by the callers.
+/// floats of 8 and 16 bits are handled by the callers.
 template <typename Fn>
 static auto withNativeType(attnc_dtype dtype, Fn fn) {
   switch (dtype) {
@@ -164,12 +188,21 @@ static auto withNativeType(attnc_dtype dtype, Fn fn) {
   }
 }
 
+llvm::Expected<Tensor> Tensor::copy() const {
+  llvm::Expected<Tensor> other = create(dtype, shape);
+  if (other)
+    std::copy_n(getData(), getNumBytes(), other->getData());
+  return other;
+}
+
 double Tensor::getNumber(int64_t index) const {
   const uint8_t *data = getData();
   if (dtype == ATTNC_DTYPE_F16 || dtype == ATTNC_DTYPE_BF16) {
     uint16_t bits = reinterpret_cast<const uint16_t *>(data)[index];
     return dtype == ATTNC_DTYPE_F16 ? fromF16(bits) : fromBF16(bits);
   }
+  if (isFloat8(dtype))
+    return fromFloat8(dtype, data[index]);
   return withNativeType(dtype, [&](auto *type) {
     using T = std::remove_pointer_t<decltype(type)>;
     return static_cast<double>(reinterpret_cast<const T *>(data)[index]);
@@ -181,6 +214,10 @@ void Tensor::setNumber(int64_t index, double value) {
   if (dtype == ATTNC_DTYPE_F16 || dtype == ATTNC_DTYPE_BF16) {
     reinterpret_cast<uint16_t *>(data)[index] =
         dtype == ATTNC_DTYPE_F16 ? toF16(value) : toBF16(value);
+    return;
+  }
+  if (isFloat8(dtype)) {
+    data[index] = toFloat8(dtype, value);
     return;
   }
   withNativeType(dtype, [&](auto *type) {

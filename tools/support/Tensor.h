@@ -28,6 +28,9 @@ struct Tensor {
   static llvm::Expected<Tensor> create(attnc_dtype dtype,
                                        llvm::ArrayRef<int64_t> shape);
 
+  /// Another with the same values.
+  llvm::Expected<Tensor> copy() const;
+
   int64_t getNumElements() const { return numElements; }
   size_t getNumBytes() const {
     return static_cast<size_t>(numElements) * attnc_dtype_size(dtype);
@@ -66,6 +69,8 @@ std::optional<int64_t> checkedProduct(llvm::ArrayRef<int64_t> shape,
                                       int64_t elementBytes = 1);
 
 bool isFloat(attnc_dtype dtype);
+/// One of the 8-bit floats.
+bool isFloat8(attnc_dtype dtype);
 /// The smallest and the largest value of an integer type or bool.
 std::pair<int64_t, int64_t> integerRange(attnc_dtype dtype);
 

@@ -66,7 +66,9 @@ enum {
   ATTNC_DTYPE_I16 = 7,
   ATTNC_DTYPE_I8 = 8,
   ATTNC_DTYPE_U8 = 9,
-  ATTNC_DTYPE_BOOL = 10 ///< one byte; 0 is false and 1 is true
+  ATTNC_DTYPE_BOOL = 10,   ///< one byte; 0 is false and 1 is true
+  ATTNC_DTYPE_F8E4M3 = 11, ///< 4 bits of exponent, 3 of fraction, no infinity
+  ATTNC_DTYPE_F8E5M2 = 12  ///< 5 bits of exponent, 2 of fraction
 };
 
 /// Bytes of one element, or 0 for an unknown type.
@@ -85,6 +87,8 @@ static inline size_t attnc_dtype_size(attnc_dtype dtype) {
   case ATTNC_DTYPE_I8:
   case ATTNC_DTYPE_U8:
   case ATTNC_DTYPE_BOOL:
+  case ATTNC_DTYPE_F8E4M3:
+  case ATTNC_DTYPE_F8E5M2:
     return 1;
   default:
     return 0;
@@ -114,6 +118,10 @@ static inline const char *attnc_dtype_name(attnc_dtype dtype) {
     return "u8";
   case ATTNC_DTYPE_BOOL:
     return "bool";
+  case ATTNC_DTYPE_F8E4M3:
+    return "f8E4M3FN";
+  case ATTNC_DTYPE_F8E5M2:
+    return "f8E5M2";
   default:
     return "unknown";
   }
@@ -121,7 +129,11 @@ static inline const char *attnc_dtype_name(attnc_dtype dtype) {
 
 /// What an argument is for. Stored in kernel files: never renumber.
 typedef uint32_t attnc_role;
-enum { ATTNC_ROLE_INPUT = 0, ATTNC_ROLE_OUTPUT = 1 };
+enum {
+  ATTNC_ROLE_INPUT = 0,  ///< read only
+  ATTNC_ROLE_OUTPUT = 1, ///< written; what it held does not matter
+  ATTNC_ROLE_INOUT = 2   ///< read, and parts of it written, in place
+};
 
 /// Limits that both sides keep, and that make a hostile file harmless.
 enum {

@@ -227,8 +227,10 @@ ATTNC_API attnc_result attnc_kernel_get_metadata(const attnc_kernel *kernel,
 ///
 /// The last dimension must be contiguous (stride 1), unless its size is 0 or 1.
 /// Other strides of an input must not be negative; 0 repeats. No two elements
-/// of an output may share memory. Strides of dimensions of size 0 or 1 are not
-/// looked at.
+/// of an output or of an argument that is updated in place (ATTNC_ROLE_INOUT, a
+/// cache) may share memory, nor may they share any with another argument;
+/// caches that interleave are fine. Strides of dimensions of size 0 or 1 are
+/// not looked at.
 typedef struct attnc_tensor {
   size_t struct_size;
   attnc_dtype dtype;
@@ -283,9 +285,9 @@ ATTNC_API attnc_result attnc_workspace_size(const attnc_kernel *kernel,
                                             attnc_error *error);
 
 /// Runs the kernel on `num_tensors` tensors, one for each argument in order,
-/// inputs and outputs alike. Nothing is written unless all checks pass. With
-/// ATTNC_ERROR_STATUS the contents of the outputs are unspecified.
-/// `options` may be NULL.
+/// inputs, outputs and those that are both alike. Nothing is written unless all
+/// checks pass. With ATTNC_ERROR_STATUS the contents of the outputs are
+/// unspecified. `options` may be NULL.
 ATTNC_API attnc_result attnc_launch(attnc_kernel *kernel,
                                     const attnc_tensor *tensors,
                                     size_t num_tensors,

@@ -43,6 +43,19 @@ TEST(PtxControl, BothSidesMeetAgain) {
     EXPECT_EQ(d[i], (i % 2 ? 200 : 100) + 0xaaaaaaaau);
 }
 
+TEST(PtxControl, BranchTables) {
+  std::vector<uint32_t> d =
+      outputs("list: .branchtargets a, b, c, a;\n"
+              "and.b32 %r1, %thread, 3; brx.idx %r1, list;\n"
+              "a: mov.u32 %r0, 10; bra end;\nb: mov.u32 %r0, 20; bra end;\n"
+              "c: mov.u32 %r0, 30;\nend:\n");
+  for (uint32_t i = 0; i < 32; ++i)
+    EXPECT_EQ(d[i], i % 4 == 1 ? 20u : i % 4 == 2 ? 30u : 10u);
+  Outcome run =
+      runBody("list: .branchtargets a;\nbrx.idx %thread, list;\na:", {0}, 4);
+  EXPECT_NE(run.result.error.message.find("trap"), std::string::npos);
+}
+
 TEST(PtxControl, LocalScopesAndLabels) {
   std::vector<uint32_t> d = outputs(
       "mov.u32 %r0, 1;\n"

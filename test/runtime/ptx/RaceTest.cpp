@@ -96,6 +96,23 @@ TEST(PtxRace, ReleaseAndAcquireOrder) {
           .found(Kind::Race));
 }
 
+TEST(PtxRace, FencesAroundRelaxedAccesses) {
+  auto code = [](const std::string &fence) {
+    return "setp.eq.u32 %p1, %thread, 0; @%p1 st.shared.u32 [%r9+512], 0;\n"
+           "bar.sync 0; setp.ge.u32 %p2, %thread, 32; @%p2 bra consumer;\n"
+           "st.shared.u32 [%r10], 5; bar.warp.sync -1;\n" +
+           fence +
+           "@%p1 st.volatile.shared.u32 [%r9+512], 1; bra done;\n"
+           "consumer: ld.volatile.shared.u32 %r2, [%r9+512];\n"
+           "setp.eq.u32 %p3, %r2, 0; @%p3 bra consumer;\n" +
+           fence +
+           "ld.shared.u32 %r3, [%r11]; st.global.u32 [%q1], %r3;\ndone:\n";
+  };
+  EXPECT_TRUE(race(code("membar.cta;\n")).result.clean());
+  EXPECT_TRUE(race(code("fence.acq_rel.cta;\n")).result.clean());
+  EXPECT_TRUE(race(code("")).found(Kind::Race));
+}
+
 TEST(PtxRace, UninitializedReadsOnDemand) {
   RunOptions options;
   Outcome run =

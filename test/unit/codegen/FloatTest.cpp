@@ -6,6 +6,8 @@
 
 #include "TestKernels.h"
 
+#include "llvm/ADT/APFloat.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -314,6 +316,82 @@ TEST(SmallFloats, EveryValueSurvivesF32) {
             ASSERT_TRUE(std::isnan(decode(y[i], f.mantissa))) << f.type << i;
           else
             ASSERT_EQ(y[i], x[i] ^ 0x8000) << f.type << " on " << target;
+        }
+      }
+}
+
+//===----------------------------------------------------------------------===//
+// 8 bits
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Every finite value of a type and what lies around its ties, on both sides of
+/// 0 and beyond the range.
+std::vector<float> around(const llvm::fltSemantics &semantics) {
+  std::vector<float> values;
+  for (unsigned bits = 0; bits < 128; ++bits) {
+    llvm::APFloat value(semantics, llvm::APInt(8, bits));
+    if (!value.isFinite())
+      continue;
+    bool losesInfo;
+    value.convert(llvm::APFloat::IEEEsingle(),
+                  llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+    values.push_back(value.convertToFloat());
+  }
+  values.push_back(2 * values.back());
+  std::vector<float> x;
+  for (size_t i = 0; i + 1 < values.size(); ++i) {
+    float tie = (values[i] + values[i + 1]) / 2;
+    for (float y : {values[i], std::nextafter(tie, 0.0f), tie,
+                    std::nextafter(tie, values[i + 1])})
+      x.insert(x.end(), {y, -y});
+  }
+  for (double y : {1e-30, 464.0, 465.0, 480.0, 496.0, 512.0, 61439.0, 61440.0,
+                   1e9, kInfinity, kNaN, 1e-42})
+    x.insert(x.end(), {static_cast<float>(y), static_cast<float>(-y)});
+  while (x.size() % 8)
+    x.push_back(0);
+  return x;
+}
+
+} // namespace
+
+// Rounded to 8 bits and back, with and without F16C, as APFloat does it.
+TEST(SmallFloats, EightBitsRoundToNearestEven) {
+  const std::pair<const char *, const llvm::fltSemantics *> types[] = {
+      {"f8E4M3FN", &llvm::APFloat::Float8E4M3FN()},
+      {"f8E5M2", &llvm::APFloat::Float8E5M2()}};
+  for (auto [type, semantics] : types)
+    for (const char *target : {"native", "x86-64", "x86-64-v3"})
+      for (unsigned lanes : {0, 8}) {
+        std::string shape =
+                        lanes ? "vector<" + std::to_string(lanes) + "x" : "",
+                    close = lanes ? ">" : "";
+        std::string small = shape + type + close, wide = shape + "f32" + close;
+        std::vector<float> x = around(*semantics);
+        std::vector<float> y = apply<float>(
+            elementwiseKernel("f32", lanes,
+                              "%s = arith.truncf %x : " + wide + " to " +
+                                  small + "\n%y = arith.extf %s : " + small +
+                                  " to " + wide),
+            target, x, ATTNC_DTYPE_F32);
+        for (size_t i = 0; i < x.size(); ++i) {
+          llvm::APFloat expected(x[i]);
+          bool losesInfo;
+          for (const llvm::fltSemantics *step :
+               {semantics, &llvm::APFloat::IEEEsingle()})
+            expected.convert(*step, llvm::APFloat::rmNearestTiesToEven,
+                             &losesInfo);
+          float value = expected.convertToFloat();
+          if (std::isnan(value)) {
+            EXPECT_TRUE(std::isnan(y[i]))
+                << type << " " << x[i] << ": " << y[i];
+          } else {
+            EXPECT_EQ(y[i], value)
+                << type << " of " << x[i] << " on " << target;
+            EXPECT_EQ(std::signbit(y[i]), std::signbit(value)) << x[i];
+          }
         }
       }
 }

@@ -72,6 +72,7 @@ enum class Producer {
   NormThenRotary,
   Cast,
   Dequantize,
+  Float8, // E4M3 keys and E5M2 values, with a scale a row
   Count
 };
 enum class Epilogue { None, Gate, Residual, Cast, Everything, Count };

@@ -64,6 +64,10 @@ struct Engine::Impl {
       return b.getF16Type();
     case ATTNC_DTYPE_BF16:
       return b.getBF16Type();
+    case ATTNC_DTYPE_F8E4M3:
+      return mlir::Float8E4M3FNType::get(&context);
+    case ATTNC_DTYPE_F8E5M2:
+      return mlir::Float8E5M2Type::get(&context);
     case ATTNC_DTYPE_BOOL:
       return b.getI1Type();
     default:
@@ -262,10 +266,20 @@ RunResult Engine::run(const Kernel &kernel, const Problem &problem, Place place,
     GuardedBuffer &buffer = add(spec);
     if (spec.size())
       impl->hostTensor(spec).toBytes(buffer.data(), byteStrides(spec));
-    buffer.protect(); // a kernel that writes to an input faults
+    auto number = static_cast<int>(buffers.size()) - 1;
+    bool isUpdated = false;
+    for (const TensorSpec &output : problem.outputs)
+      isUpdated |= output.updates == number;
+    if (!isUpdated)
+      buffer.protect(); // a kernel that writes to an input faults
   }
-  for (const TensorSpec &spec : problem.outputs)
-    add(spec);
+  std::vector<size_t> places; // of the outputs
+  for (const TensorSpec &spec : problem.outputs) {
+    places.push_back(spec.updates < 0 ? buffers.size()
+                                      : static_cast<size_t>(spec.updates));
+    if (spec.updates < 0)
+      add(spec);
+  }
   attnc_launch_options options = ATTNC_LAUNCH_OPTIONS_INIT;
   options.threads = threads;
   options.status_out = &result.status;
@@ -273,7 +287,7 @@ RunResult Engine::run(const Kernel &kernel, const Problem &problem, Place place,
                &result.error);
   for (size_t i = 0; i < problem.outputs.size(); ++i) {
     const TensorSpec &spec = problem.outputs[i];
-    GuardedBuffer &buffer = buffers[problem.inputs.size() + i];
+    GuardedBuffer &buffer = buffers[places[i]];
     auto tensor = HostTensor::fromBytes(impl->typeOf(spec.dtype), spec.shape,
                                         buffer.data(), byteStrides(spec));
     result.outputs.push_back(valuesOf(*tensor));

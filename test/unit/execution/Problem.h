@@ -25,6 +25,9 @@ struct TensorSpec {
   std::vector<double> values;
   /// The number of an input in whose memory this one lies; -1 for its own.
   int aliasOf = -1;
+  /// Of an output: the number of the input that is updated to give it; the
+  /// kernel has one argument for both.
+  int updates = -1;
 
   int64_t size() const {
     int64_t count = 1;

@@ -89,6 +89,8 @@ Tensor SpecWriter::operandRows(const std::string &name, const Dims &lead,
   attnc_dtype dtype = c.dtype;
   if (c.producer == Producer::Cast)
     dtype = c.dtype == ATTNC_DTYPE_F32 ? ATTNC_DTYPE_F16 : ATTNC_DTYPE_F32;
+  if (c.producer == Producer::Float8 && !isQuery)
+    dtype = name == "k" ? ATTNC_DTYPE_F8E4M3 : ATTNC_DTYPE_F8E5M2;
   std::vector<double> values = uniform(dims, 1.75);
   if (name == "v")
     for (double x : values)
@@ -113,6 +115,7 @@ Tensor SpecWriter::produce(const std::string &name, Tensor x, bool isValue) {
   case Producer::Cast:
     return castRows(x);
   case Producer::Dequantize:
+  case Producer::Float8:
     return name == "q" ? x : dequantized(name, x);
   }
   return x;
@@ -136,14 +139,18 @@ Tensor SpecWriter::castRows(const Tensor &x) {
 
 Tensor SpecWriter::dequantized(const std::string &name, const Tensor &x) {
   Dims dims(x.dims.begin(), x.dims.end() - 1);
-  std::vector<double> values = uniform(dims, 0.01);
-  if (name == "v") // at most 128 times a scale
-    problem.largestValue = 128 * 0.01;
+  bool isInteger = x.dtype == ATTNC_DTYPE_I8;
+  double largest = isInteger ? 128 : 1.75, limit = isInteger ? 0.01 : 1.0;
+  std::vector<double> values = uniform(dims, limit);
+  if (name == "v") // the largest value times a scale
+    problem.largestValue = largest * limit;
   poisonRows(values, dims, keyLengths, true);
   Tensor scale = argument(name + "_scale", dims, c.dtype, std::move(values));
   std::string t = elementType(c.dtype);
   return generic({{x, "#x"}, {scale, "#row"}}, x, c.dtype,
-                 "        %f = arith.sitofp %a : i8 to " + t +
+                 std::string("        %f = arith.") +
+                     (isInteger ? "sitofp" : "extf") +
+                     " %a : " + elementType(x.dtype) + " to " + t +
                      "\n        %y = arith.mulf %f, %b : " + t + "\n",
                  "%y");
 }
