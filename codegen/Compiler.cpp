@@ -84,17 +84,17 @@ FailureOr<Stage> Compiler::detectStage(ModuleOp module) {
   return *stage;
 }
 
-LogicalResult Compiler::runPipeline(Stage stage, ModuleOp module,
-                                    const Target &target) {
-  PhaseTimer timer(times.passes);
+LogicalResult Compiler::runPasses(Stage stage, ModuleOp module,
+                                  const Target &target, StringRef schedule,
+                                  StringRef scheduleFrom) {
   PassManager passes(module.getContext());
   passes.enableVerifier(options.verifyEachPass);
   PipelineOptions pipeline;
   pipeline.machine = target.machineModel();
   pipeline.micro = options.micro;
   pipeline.producers = options.producers;
-  pipeline.schedule = options.schedule;
-  pipeline.scheduleFrom = options.scheduleFrom;
+  pipeline.schedule = schedule.str();
+  pipeline.scheduleFrom = scheduleFrom.str();
   pipeline.countPairs = options.countPairs;
   if (stage == Stage::Stage2)
     buildStage2Pipeline(passes);
@@ -105,6 +105,78 @@ LogicalResult Compiler::runPipeline(Stage stage, ModuleOp module,
   if (failed(passes.run(module)))
     return failure();
   return mlir::verify(module);
+}
+
+FailureOr<TuneKey> Compiler::tuneKey(ModuleOp input, const Target &target) {
+  OwningOpRef<ModuleOp> module(input.clone());
+  if (failed(runPasses(Stage::Stage2, *module, target, "", "")))
+    return failure();
+  // How arguments are called changes no kernel.
+  module->walk([](func::FuncOp func) {
+    for (unsigned i = 0; i < func.getNumArguments(); ++i)
+      func.removeArgAttr(i, "attn.name");
+    for (unsigned i = 0; i < func.getNumResults(); ++i)
+      func.removeResultAttr(i, StringAttr::get(func.getContext(), "attn.name"));
+  });
+  TuneKey key;
+  key.version = options.producer;
+  key.target = target.name + " " + llvm::join(target.features, ",");
+  llvm::raw_string_ostream stream(key.spec);
+  module->print(stream);
+  return key;
+}
+
+/// Success if a kept schedule was found and `module` is at `stage` by it;
+/// otherwise the module is as it was.
+LogicalResult Compiler::runTuned(Stage stage, ModuleOp module,
+                                 const Target &target) {
+  TunedSchedules kept(TunedSchedules::defaultDirectory());
+  if (TunedSchedules::isDisabled() || !kept.exists())
+    return failure();
+  std::optional<TunedSchedule> found;
+  std::string path, reason;
+  OwningOpRef<ModuleOp> attempt;
+  {
+    ScopedDiagnosticHandler collect(
+        module.getContext(), [&](Diagnostic &diagnostic) {
+          if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+            reason = diagnostic.str();
+          return success();
+        });
+    FailureOr<TuneKey> key = tuneKey(module, target);
+    if (failed(key))
+      return failure(); // compiling says why
+    path = kept.pathOf(*key);
+    llvm::Expected<std::optional<TunedSchedule>> search =
+        kept.find(*key, options.tunedShapes);
+    if (!search)
+      reason = llvm::toString(search.takeError());
+    else if (!(found = std::move(*search)))
+      return failure();
+    attempt = module.clone();
+    if (found && succeeded(runPasses(stage, *attempt, target, found->fields,
+                                     "found by attnc tune"))) {
+      module.getBodyRegion().takeBody(attempt->getBodyRegion());
+      tuned = UsedSchedule{*found, path};
+      return success();
+    }
+  }
+  module.emitWarning() << "a kept schedule is not used: " << reason
+                       << " ('attnc tune --reset' removes it)";
+  return failure();
+}
+
+LogicalResult Compiler::runPipeline(Stage stage, ModuleOp module,
+                                    const Target &target) {
+  PhaseTimer timer(times.passes);
+  tuned.reset();
+  bool asks = !options.schedule.empty() || options.micro != "auto" ||
+              options.producers != "auto";
+  if (options.useTuned && !asks && stage > Stage::Stage2 &&
+      succeeded(runTuned(stage, module, target)))
+    return success();
+  return runPasses(stage, module, target, options.schedule,
+                   options.scheduleFrom);
 }
 
 FailureOr<func::FuncOp> Compiler::selectFunction(ModuleOp module) {
@@ -282,6 +354,13 @@ static std::vector<std::string> entryNames(size_t count) {
   return names;
 }
 
+void Compiler::countCode(const Code &code, const Target &target) {
+  for (auto [number, launch] : llvm::enumerate(code.description.launches))
+    times.code.push_back({target.name, launch.name,
+                          functionBytes(bufferOf(code.object),
+                                        {entryName(number), launch.name})});
+}
+
 FailureOr<KernelDesc> Compiler::compile(ModuleOp input,
                                         ArrayRef<Target> targets) {
   if (targets.empty())
@@ -307,6 +386,7 @@ FailureOr<KernelDesc> Compiler::compile(ModuleOp input,
     if (!image)
       return input.emitError() << llvm::toString(image.takeError());
     times.codeBytes += image->code.size();
+    countCode(*code, *target);
     if (!kernel)
       kernel = std::move(code->description);
     else if (failed(mergeLaunches(input, *kernel, code->description,
@@ -328,6 +408,7 @@ FailureOr<KernelHandle> Compiler::jit(ModuleOp input, const Target &target) {
     return failure();
   PhaseTimer timer(times.link);
   times.codeBytes += loadedBytes(bufferOf(code->object));
+  countCode(*code, target);
   auto buffer = std::make_unique<llvm::SmallVectorMemoryBuffer>(
       std::move(code->object), "kernel.o", /*RequiresNullTerminator=*/false);
   llvm::Expected<KernelHandle> kernel =

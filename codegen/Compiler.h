@@ -9,6 +9,7 @@
 #define ATTNC_CODEGEN_COMPILER_H
 
 #include "codegen/Target.h"
+#include "codegen/TunedSchedules.h"
 #include "codegen/kernelfile/KernelDesc.h"
 #include "codegen/llvm/Backend.h"
 #include "codegen/llvm/Jit.h"
@@ -54,9 +55,19 @@ struct CompilerOptions {
   std::string schedule;
   std::string scheduleFrom = "asked for";
   bool countPairs = false;
+  /// Use a schedule that attnc tune has kept, where no field is asked for: of
+  /// this class of sizes, or without one the last that was kept.
+  bool useTuned = false;
+  std::string tunedShapes;
   /// Run MLIR's verifier after every pass, not only at the stages' borders.
   bool verifyEachPass = false;
   BackendOptions backend;
+};
+
+/// How much machine code a launch became.
+struct LaunchCode {
+  std::string target, launch;
+  uint64_t bytes = 0;
 };
 
 /// Seconds by phase; a compile for several targets adds them up.
@@ -70,6 +81,7 @@ struct PhaseTimes {
   double link = 0; ///< into the process or into an image
   /// Machine code and constants.
   uint64_t codeBytes = 0;
+  std::vector<LaunchCode> code;
 
   double total() const {
     return passes + stage5 + toLLVMDialect + translate + llvmPasses +
@@ -102,15 +114,30 @@ public:
   /// A kernel that is ready to be launched in this process.
   mlir::FailureOr<KernelHandle> jit(mlir::ModuleOp input, const Target &target);
 
+  /// What schedules for `input` are kept under.
+  mlir::FailureOr<TuneKey> tuneKey(mlir::ModuleOp input, const Target &target);
+  /// The kept schedule that the last lowering used, and its file.
+  struct UsedSchedule {
+    TunedSchedule schedule;
+    std::string path;
+  };
+  const std::optional<UsedSchedule> &getTuned() const { return tuned; }
+
   /// Of all that was compiled so far.
   const PhaseTimes &getTimes() const { return times; }
 
 private:
   CompilerOptions options;
   PhaseTimes times;
+  std::optional<UsedSchedule> tuned;
 
   mlir::LogicalResult runPipeline(Stage stage, mlir::ModuleOp module,
                                   const Target &target);
+  mlir::LogicalResult runPasses(Stage stage, mlir::ModuleOp module,
+                                const Target &target, llvm::StringRef schedule,
+                                llvm::StringRef scheduleFrom);
+  mlir::LogicalResult runTuned(Stage stage, mlir::ModuleOp module,
+                               const Target &target);
   mlir::FailureOr<mlir::func::FuncOp> selectFunction(mlir::ModuleOp module);
   mlir::FailureOr<LLVMModule> toLLVM(mlir::ModuleOp stage5,
                                      const Target &target);
@@ -120,6 +147,7 @@ private:
     llvm::SmallVector<char, 0> object;
   };
   mlir::FailureOr<Code> toObject(mlir::ModuleOp input, const Target &target);
+  void countCode(const Code &code, const Target &target);
 };
 
 } // namespace attnc

@@ -395,9 +395,13 @@ static LogicalResult verifySchedule(AttentionOp op, ScheduleAttr schedule) {
   bool known = !ShapedType::isDynamic(heads) &&
                !ShapedType::isDynamic(keyHeads) && keyHeads > 0;
   int64_t group = known ? heads / keyHeads : 1, tile = schedule.getHeads();
-  if (tile != 1 && (group == 0 || group % tile != 0))
+  // Keys in pages: several key heads lie beside each other.
+  bool isWhole = known && group > 0 && op.getPages() && tile % group == 0 &&
+                 heads % tile == 0;
+  if (tile != 1 && !isWhole && (group == 0 || group % tile != 0))
     return op.emitOpError("(C24) heads of a schedule is 1 or divides the query "
-                          "heads of a key head, which are ")
+                          "heads of a key head (or, with pages, is those of "
+                          "some key heads), which are ")
            << (known ? std::to_string(group) : "not static") << ", got "
            << tile;
   constexpr int64_t mostBytes = 64;

@@ -245,14 +245,12 @@ ComponentAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
-LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                   MicroKernel micro, int64_t queryTile,
-                                   int64_t heads, int64_t keyBlock,
-                                   int64_t lanes, int64_t registerKeys,
-                                   int64_t registerVectors, LoadMode, LoadMode,
-                                   LoadMode, Products products, GridOrder,
-                                   int64_t strip, Attribute lists,
-                                   ArrayAttr why) {
+LogicalResult ScheduleAttr::verify(
+    function_ref<InFlightDiagnostic()> emitError, MicroKernel micro,
+    int64_t queryTile, int64_t heads, int64_t keyBlock, int64_t lanes,
+    int64_t registerKeys, int64_t registerVectors, LoadMode q, LoadMode k,
+    LoadMode v, Products products, GridOrder, int64_t strip, int64_t split,
+    Attribute lists, Attribute few, ArrayAttr why) {
   struct Size {
     StringRef name;
     int64_t value, largest;
@@ -266,8 +264,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     if (value < 1 || value > largest)
       return emitError() << name << " must be 1 to " << largest << ", got "
                          << value;
-  if (lanes < 1 || lanes > 64 || (lanes & (lanes - 1)))
-    return emitError() << "lanes must be a power of two up to 64, got "
+  if (lanes < 2 || lanes > 64 || (lanes & (lanes - 1)))
+    return emitError() << "lanes must be a power of two from 2 to 64, got "
                        << lanes;
   constexpr int64_t mostAccumulators = 64, mostQueries = 4096;
   if (registerKeys * registerVectors > mostAccumulators)
@@ -277,26 +275,41 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (queryTile * heads > mostQueries)
     return emitError() << "query_tile * heads must be at most " << mostQueries
                        << ", got " << queryTile * heads;
-  if (micro == MicroKernel::Block && heads != 1)
-    return emitError() << "the block micro-kernel takes one head a tile, got "
-                          "heads = "
-                       << heads;
   if (micro == MicroKernel::Block && queryTile % (lanes * registerVectors))
     return emitError() << "query_tile must be a multiple of lanes * "
                           "register_vectors, which is "
                        << lanes * registerVectors << ", got " << queryTile;
   if (products == Products::DotBf16 &&
-      (micro != MicroKernel::Block || registerKeys % 2 || keyBlock % 2 ||
-       lanes < 4 || lanes > 16))
-    return emitError() << "products = dot_bf16 takes the block micro-kernel, "
-                          "4 to 16 lanes, an even key_block and even "
+      (keyBlock % 2 || lanes < 4 || lanes > 16 ||
+       (micro == MicroKernel::Block && registerKeys % 2)))
+    return emitError() << "products = dot_bf16 takes 4 to 16 lanes, an even "
+                          "key_block and, with the block micro-kernel, even "
                           "register_keys";
+  if (split != 0 && (micro != MicroKernel::Row || split < keyBlock))
+    return emitError() << "split takes the row micro-kernel and key_block or "
+                          "more keys, got "
+                       << split;
+  if (split != 0 && strip != 1)
+    return emitError() << "strips keep the keys of a row together: split goes "
+                          "with a strip of 1, got "
+                       << strip;
   auto listSchedule = dyn_cast_or_null<ScheduleAttr>(lists);
   if (lists && (!listSchedule || listSchedule.getLists() ||
                 listSchedule.getMicro() != MicroKernel::Row ||
                 listSchedule.getQueryTile() != 1))
     return emitError() << "lists is a schedule of the row micro-kernel with a "
                           "query_tile of 1";
+  auto fewSchedule = dyn_cast_or_null<ScheduleAttr>(few);
+  if (few &&
+      (!fewSchedule || micro != MicroKernel::Block ||
+       fewSchedule.getMicro() != MicroKernel::Row || fewSchedule.getLists() ||
+       fewSchedule.getFew() || fewSchedule.getSplit() ||
+       fewSchedule.getHeads() != heads || fewSchedule.getQ() != q ||
+       fewSchedule.getK() != k || fewSchedule.getV() != v ||
+       fewSchedule.getQueryTile() >= queryTile))
+    return emitError() << "few is a schedule of the row micro-kernel in one of "
+                          "the block micro-kernel, with its heads and loads "
+                          "and fewer rows";
   if (why && !llvm::all_of(why, llvm::IsaPred<StringAttr>))
     return emitError() << "why is a list of strings";
   return success();
@@ -304,6 +317,10 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 
 ScheduleAttr ScheduleAttr::getListSchedule() const {
   return getLists() ? cast<ScheduleAttr>(getLists()) : *this;
+}
+
+ScheduleAttr ScheduleAttr::getFewSchedule() const {
+  return dyn_cast_or_null<ScheduleAttr>(getFew());
 }
 
 LogicalResult FormulaAttr::verify(function_ref<InFlightDiagnostic()> emitError,

@@ -256,7 +256,7 @@ def Attn_LoadMode : Attn_I32Enum<"LoadMode", "how a fold reads an operand", [
   I32EnumAttrCase<"Direct", 0, "direct">, I32EnumAttrCase<"Fuse", 1, "fuse">,
   I32EnumAttrCase<"Materialize", 2, "materialize">]>;
 
-def Attn_Products : Attn_I32Enum<"Products", "how the block micro-kernel multiplies", [
+def Attn_Products : Attn_I32Enum<"Products", "how keys and values are multiplied", [
   I32EnumAttrCase<"Fma", 0, "fma">, I32EnumAttrCase<"DotBf16", 1, "dot_bf16">]>;
 
 def Attn_GridOrder : Attn_I32Enum<"GridOrder", "order in which tiles are begun", [
@@ -273,17 +273,25 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     `register_vectors` vectors of `lanes` elements are the register tile.
     `q`, `k`, `v` say how each operand's producers are read: `direct` (none),
     `fuse` (recomputed by the loader) or `materialize` (once, in O(m d)).
-    `products` of the block micro-kernel are `fma` in the compute type, or
-    `dot_bf16`: dot products of pairs of bf16 elements, for operands of bf16 with
-    an even head size on machines that have them; weights are rounded to bf16,
-    and subnormal inputs count as 0.
+    `products` are `fma` in the compute type, or `dot_bf16`: dot products of
+    pairs of bf16 elements, for operands of bf16 with an even head size on
+    machines that have them; weights are rounded to bf16, and subnormal inputs
+    count as 0. The row micro-kernel takes them where it reads rows of keys and
+    values in place and masks nothing.
     `order` says in which order threads begin tiles: `up` and `down` walk one
     head after the other, its rows from the first or from the last on;
     `up_across` and `down_across` take a tile of every head before the next.
     With `strip` s the tiles of components that keep a window or chunk along the
     innermost axis of a grid are s columns wide, where s divides the grid's.
+    With a `split` the keys of a row go to several tiles, that many key rows
+    each, whose states are merged by one more launch; 0 keeps them together.
+    Splits depend on the key rows alone, so that a sequence gives the same bits
+    whatever it is launched with. A block micro-kernel folds several `heads` of a
+    tile one after the other.
     `lists` is the schedule of launches that walk a list a query row, if there
-    are any. `why` keeps one sentence a decision for `attnc explain`.
+    are any. `few` is the schedule of tiles of which no more than its
+    `query_tile` rows are live (before q_end), as each tile finds out when it
+    runs; it says how such a tile is folded, not what a tile is. `why` keeps one sentence a decision for `attnc explain`.
   }];
   let parameters = (ins
     EnumParameter<Attn_MicroKernel>:$micro, "int64_t":$query_tile, "int64_t":$heads,
@@ -294,13 +302,17 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     DefaultValuedParameter<"::mlir::attn::Products", "::mlir::attn::Products::Fma">:$products,
     DefaultValuedParameter<"::mlir::attn::GridOrder", "::mlir::attn::GridOrder::Up">:$order,
     DefaultValuedParameter<"int64_t", "1">:$strip,
+    DefaultValuedParameter<"int64_t", "0">:$split,
     OptionalParameter<"::mlir::Attribute">:$lists,
+    OptionalParameter<"::mlir::Attribute">:$few,
     OptionalParameter<"::mlir::ArrayAttr">:$why);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// The schedule of launches that walk lists; this one where none is said.
     ScheduleAttr getListSchedule() const;
+    /// The schedule of tiles with few live rows; null where none is said.
+    ScheduleAttr getFewSchedule() const;
   }];
 }
 

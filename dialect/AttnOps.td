@@ -298,13 +298,20 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedOperandSegments, AttrSizedResultSegm
       once; one at no key row sets the status `index`.
     * `state { ^bb0(%hq, %r): ... }` yields (row of dv, m, l), what another fold
       has accumulated of this row: the sum of weights times values, the maximum
-      of the scores times log2(e), and the sum of weights 2^(score - m).
-
+      of the scores times log2(e), and the sum of weights 2^(score - m). With
+      `states(%n)` it takes one more index s, and there are n such states, for
+      0 <= s < n, which are merged in this order.
     * `page { ^bb0(%t: index): ... }`, with `pages(%size, %count)`: key c is row c
       mod size of the page that the region yields for t = c floordiv size, and
       `load_k` and `load_v` take (page, row in it) instead of c. A page outside
       [0, count) sets the status `page`, and no query keeps its keys; pages of
-      keys that no query of the tile visits are not asked for.
+      keys that no query of the tile visits are not asked for. With
+      `key_heads(%g0, n)` as well, the tile's query heads read n key heads, as
+      many each in their order, and these loaders take (page, row in it, g),
+      g0 <= g < g0 + n: a page is then read whole, as it lies in memory.
+
+    With `from(%c0)` the keys c < c0 are left to other folds. A fold whose plan
+    has no component keeps none: it finishes what others have accumulated.
 
     With `step` s the tile's rows are `row`, `row` + s, `row` + 2 s, ...; with
     `run` u, too, u rows from each of these on: row t is `row` + (t floordiv u) s
@@ -319,12 +326,16 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedOperandSegments, AttrSizedResultSegm
     * (F4) tests yield one i1 for each atom of the plan.
     * (F5) values yield one index for each value of the plan; count and element go with each other.
     * (F6) a partial fold has no epilogue and yields [heads, rows, dv] and [heads, rows, 2] of the compute type.
-    * (F7) pages goes with a page region, which yields an index.
+    * (F7) pages goes with a page region, which yields an index. key_heads goes with pages and divides the tile's heads.
+    * (F8) states goes with a state region, which then takes the state's number, too.
   }];
   let arguments = (ins Index:$head, Index:$row, Index:$rows, Index:$keys,
-    Optional<Index>:$page_size, Optional<Index>:$page_count, Variadic<Index>:$symbols, Attn_PlanAttr:$plan, AnyAttr:$kernel, F64Attr:$scale,
+    Optional<Index>:$first_key, Optional<Index>:$states,
+    Optional<Index>:$page_size, Optional<Index>:$page_count, Optional<Index>:$key_head,
+    Variadic<Index>:$symbols,
+    Attn_PlanAttr:$plan, AnyAttr:$kernel, F64Attr:$scale,
     Attn_ScheduleAttr:$schedule, DefaultValuedAttr<I64Attr, "1">:$step,
-    DefaultValuedAttr<I64Attr, "1">:$run, UnitAttr:$partial);
+    DefaultValuedAttr<I64Attr, "1">:$run, UnitAttr:$partial, DefaultValuedAttr<I64Attr, "1">:$key_heads);
   let regions = (region SizedRegion<1>:$load_q, SizedRegion<1>:$load_k, SizedRegion<1>:$load_v,
     MaxSizedRegion<1>:$score, MaxSizedRegion<1>:$tests, MaxSizedRegion<1>:$values,
     MaxSizedRegion<1>:$count, MaxSizedRegion<1>:$element, MaxSizedRegion<1>:$page,
@@ -333,8 +344,9 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedOperandSegments, AttrSizedResultSegm
     Optional<AnyRankedTensor>:$pairs);
   let assemblyFormat = [{
     (`partial` $partial^)? `head` `(` $head `)` `rows` `(` $row `,` $rows `)`
-    (`step` $step^)? (`run` $run^)? `keys` `(` $keys `)`
-    (`pages` `(` $page_size^ `,` $page_count `)`)? `symbols` `(` $symbols `)` `plan` `=` $plan `kernel` `=` $kernel `scale` `=` $scale
+    (`step` $step^)? (`run` $run^)? `keys` `(` $keys `)` (`from` `(` $first_key^ `)`)?
+    (`states` `(` $states^ `)`)? (`pages` `(` $page_size^ `,` $page_count `)`)?
+    (`key_heads` `(` $key_head^ `,` $key_heads `)`)? `symbols` `(` $symbols `)` `plan` `=` $plan `kernel` `=` $kernel `scale` `=` $scale
     `schedule` `=` $schedule attr-dict
     `load_q` $load_q `load_k` $load_k `load_v` $load_v
     (`score` $score^)? (`tests` $tests^)? (`values` $values^)? (`count` $count^)?

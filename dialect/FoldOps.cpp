@@ -114,8 +114,14 @@ LogicalResult FoldOp::verify() {
     return emitOpError("(F5) a values region goes with a plan that has values");
   if (!getPageSize() != getPage().empty() || !getPageSize() != !getPageCount())
     return emitOpError("(F7) pages goes with a page region");
+  int64_t keyHeads = getKeyHeads();
+  if (keyHeads < 1 || getSchedule().getHeads() % keyHeads != 0 ||
+      (!getKeyHead() && keyHeads != 1) || (getKeyHead() && !getPageSize()))
+    return emitOpError("(F7) key_heads goes with pages and divides the heads");
   if (getCount().empty() != getElement().empty())
     return emitOpError("(F5) count and element go with each other");
+  if (getStates() && getState().empty())
+    return emitOpError("(F8) states goes with a state region");
   if (getStep() < 1)
     return emitOpError("(F2) step must be at least 1, got ") << getStep();
   if (getRun() < 1 || getRun() > getStep())
@@ -167,20 +173,21 @@ static LogicalResult verifyPlanRegions(FoldOp op) {
   auto state = yield && yield.getNumOperands() == 3
                    ? dyn_cast<RankedTensorType>(yield.getOperand(0).getType())
                    : RankedTensorType();
-  SmallVector<Type> rest(2, ct), arguments(2, index);
+  SmallVector<Type> rest(2, ct), arguments(op.getStates() ? 3 : 2, index);
   if (op.getState().front().getArgumentTypes() != TypeRange(arguments) ||
       !isRow(state) || state.getElementType() != ct ||
       state.getShape().back() != row.getShape().back() ||
       yield.getOperands().drop_front().getTypes() != TypeRange(rest))
-    return op.emitOpError("(F5) state must take (index, index) and yield a row "
-                          "of ")
-           << row.getShape().back() << " elements and two scalars, of " << ct;
+    return op.emitOpError("(F5) state must take ")
+           << (op.getStates() ? "(index, index, index)" : "(index, index)")
+           << " and yield a row of " << row.getShape().back()
+           << " elements and two scalars, of " << ct;
   return success();
 }
 
 LogicalResult FoldOp::verifyRegions() {
   Type index = IndexType::get(getContext());
-  SmallVector<Type> key(getPage().empty() ? 1 : 2, index);
+  SmallVector<Type> key(getPage().empty() ? 1 : getKeyHead() ? 3 : 2, index);
   if (failed(
           verifyArguments(*this, getLoadQ(), {index, index}, "load_q", "F2")) ||
       failed(verifyArguments(*this, getLoadK(), key, "load_k", "F2")) ||

@@ -150,12 +150,14 @@ void FoldRegions::yieldRow(Value tensor, ArrayRef<Value> at) {
 }
 
 void FoldRegions::createKeyLoader(Region &region, Value tensor) {
-  SmallVector<Type> types(op.getPages() ? 2 : 1, b.getIndexType());
+  unsigned count = !op.getPages() ? 1 : place.keyHead ? 2 : 3;
+  SmallVector<Type> types(count, b.getIndexType());
   Block *block = addBlock(region, types);
-  SmallVector<Value> at = leadIndices(place.keyHead);
+  SmallVector<Value> at =
+      leadIndices(place.keyHead ? place.keyHead : Value(block->getArgument(2)));
   if (op.getPages())
     at[0] = block->getArgument(0);
-  at.push_back(block->getArguments().back());
+  at.push_back(block->getArgument(op.getPages() ? 1 : 0));
   yieldRow(tensor, at);
 }
 
@@ -223,7 +225,9 @@ void FoldRegions::createScore(Region &region) {
   if (FloatAttr cap = softmax.getSoftcap()) {
     Value limit = arith::ConstantOp::create(
         b, loc, b.getFloatAttr(scalar, cap.getValueAsDouble()));
-    s = arith::DivFOp::create(b, loc, s, limit);
+    // The cap's reciprocal may be rounded: a division costs as much as the
+    // rest of tanh.
+    s = arith::DivFOp::create(b, loc, s, limit, arith::FastMathFlags::arcp);
     s = math::TanhOp::create(b, loc, s);
     s = arith::MulFOp::create(b, loc, s, limit);
   }
@@ -325,10 +329,14 @@ void FoldRegions::createValues(Region &region) {
 }
 
 void FoldRegions::createState(Region &region, FoldState state) {
-  Block *block = addIndexBlock(region, 2);
-  SmallVector<OpFoldResult> offsets(place.batch.begin(), place.batch.end());
-  SmallVector<Value> at(place.batch);
-  for (Value x : block->getArguments().drop_front(op.hasHeads() ? 0 : 1)) {
+  Block *block = addIndexBlock(region, state.splits ? 3 : 2);
+  SmallVector<Value> at;
+  if (state.splits)
+    at.push_back(block->getArgument(2));
+  llvm::append_range(at, place.batch);
+  SmallVector<OpFoldResult> offsets(at.begin(), at.end());
+  for (Value x :
+       block->getArguments().take_front(2).drop_front(op.hasHeads() ? 0 : 1)) {
     offsets.push_back(x);
     at.push_back(x);
   }

@@ -13,16 +13,18 @@ namespace attnc {
 /// Where a tile stands in its launch.
 struct TilePlace {
   llvm::SmallVector<mlir::Value> batch; // indices of the batch dims
-  mlir::Value keyHead;
+  mlir::Value keyHead;   // of all query heads; null: of several, in pages
   mlir::Value keyRows;   // of the operands: lengths are at most this
   mlir::Value firstPage; // of a packed page table; null: the batch has a row
   llvm::SmallVector<mlir::Value> symbols; // of the launch's plan
 };
 
 /// The state that the launch before has left, [batch..., heads, n, dv] and
-/// [batch..., heads, n, 2]; null values before the first.
+/// [batch..., heads, n, 2]; null values before the first. Behind a launch over
+/// splits of the keys there are `splits` of them, [split, batch..., ...].
 struct FoldState {
   mlir::Value rows, scalars;
+  mlir::Value splits;
 };
 
 class FoldRegions : private IndexBuilder, private PairTestOperands {

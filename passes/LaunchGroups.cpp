@@ -12,8 +12,9 @@ using namespace attnc;
 using namespace mlir;
 using namespace mlir::attn;
 
-SmallVector<LaunchGroup> attnc::groupLaunches(PlanAttr plan,
-                                              ScheduleAttr schedule) {
+/// The launches of a plan whose keys stay together.
+static SmallVector<LaunchGroup> groupWhole(PlanAttr plan,
+                                           ScheduleAttr schedule) {
   using Components = SmallVector<ComponentAttr>;
   llvm::MapVector<int64_t, Components> lattices;
   // A launch enumerates one list: regions of its fold say which.
@@ -60,5 +61,24 @@ SmallVector<LaunchGroup> attnc::groupLaunches(PlanAttr plan,
   }
   if (!contiguous.empty() || groups.empty())
     add(contiguous, schedule, 1);
+  return groups;
+}
+
+bool attnc::canSplit(PlanAttr plan) {
+  return llvm::all_of(plan.getComponents(), [&](ComponentAttr component) {
+    WalkKind kind = walkKindOf(plan, component);
+    return kind == WalkKind::None || kind == WalkKind::Columns;
+  });
+}
+
+SmallVector<LaunchGroup> attnc::groupLaunches(PlanAttr plan,
+                                              ScheduleAttr schedule) {
+  SmallVector<LaunchGroup> groups = groupWhole(plan, schedule);
+  if (schedule.getSplit() == 0 || !canSplit(plan))
+    return groups;
+  LaunchGroup merging = groups.front();
+  groups.front().split = merging.merges = schedule.getSplit();
+  merging.plan = restrictPlan(plan, {});
+  groups.push_back(merging);
   return groups;
 }

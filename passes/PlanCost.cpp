@@ -123,8 +123,14 @@ int64_t BoundComponent::countPairs() const {
 TileShape TileShape::of(ScheduleAttr schedule) {
   TileShape shape{schedule.getQueryTile(), schedule.getKeyBlock()};
   shape.strip = schedule.getStrip();
-  if (schedule.getMicro() == MicroKernel::Block)
-    shape.panel = schedule.getLanes() * schedule.getRegisterVectors();
+  if (schedule.getMicro() == MicroKernel::Block) {
+    shape.vector = schedule.getLanes();
+    shape.panel = shape.vector * schedule.getRegisterVectors();
+    if (ScheduleAttr few = schedule.getFewSchedule())
+      shape.few = few.getQueryTile();
+  } else {
+    shape.few = shape.queryTile;
+  }
   return shape;
 }
 
@@ -271,8 +277,21 @@ private:
     return true;
   }
 
+  /// How the tile is folded.
+  TileShape shapeOf(const TileRowRange &tile) const {
+    TileShape own = shape;
+    if (isFew(tile))
+      own.panel = own.vector = own.queryTile;
+    return own;
+  }
+  bool isFew(const TileRowRange &tile) const {
+    // Those of all rows, where the row micro-kernel folds all tiles.
+    return tile.count <= shape.few &&
+           (tile.step == 1 || shape.few == shape.queryTile);
+  }
+
   bool count(RowComponent &component, TileRowRange rows, PlanCost &total) {
-    std::optional<PlanCost> tile = component.costOfTile(rows, shape);
+    std::optional<PlanCost> tile = component.costOfTile(rows, shapeOf(rows));
     if (tile)
       total += *tile;
     return tile.has_value();
@@ -281,12 +300,12 @@ private:
   /// The scores of a tile.
   int64_t visitedByPanels(const BoundComponent &band, TileRowRange tile) {
     Wide visited = 0;
-    for (int64_t done = 0; done < tile.count; done += shape.getPanel()) {
-      int64_t rows = std::min(shape.getPanel(), tile.count - done);
+    int64_t together = shapeOf(tile).rowsTogether(band.hasTests());
+    for (int64_t done = 0; done < tile.count; done += together) {
+      int64_t rows = std::min(together, tile.count - done);
       int64_t from = tile.first + done;
       TileVisit visit = visitTile(band, from, from + rows - 1, shape.keyTile);
-      visited += Wide(visit.getNumKeys()) *
-                 std::min(shape.getPanel(), tile.all - done);
+      visited += Wide(visit.getNumKeys()) * std::min(together, tile.all - done);
     }
     return saturate(visited);
   }
@@ -315,6 +334,8 @@ private:
                              done / rows.run * rows.step,
                          std::min(tileRows, count - done),
                          std::min(tileRows, all - done), rows.step, rows.run};
+      if (isFew(range))
+        range.all = range.count;
       PlanCost tile;
       for (const BoundComponent &band : group.bands) {
         TileVisit visit = visitTile(

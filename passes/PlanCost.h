@@ -51,6 +51,12 @@ struct TileShape {
   /// Query rows whose scores are computed together, for the keys that one of
   /// them may keep; 0: those of the tile.
   int64_t panel = 0;
+  /// Rows of a panel that visit keys of their own where no pair is tested; 0:
+  /// those of the panel.
+  int64_t vector = 0;
+  /// Tiles of up to so many rows at positions are folded as a panel, without
+  /// the others.
+  int64_t few = 0;
   /// Query rows of the operand, which panels count whether or not lengths end
   /// before them; 0: those at positions.
   int64_t rows = 0;
@@ -60,6 +66,10 @@ struct TileShape {
   static TileShape of(mlir::attn::ScheduleAttr schedule);
   int64_t getPanel() const {
     return panel > 0 ? std::min(panel, queryTile) : queryTile;
+  }
+  /// Rows whose scores are computed for the same keys.
+  int64_t rowsTogether(bool isTested) const {
+    return isTested || vector == 0 ? getPanel() : std::min(vector, getPanel());
   }
 };
 

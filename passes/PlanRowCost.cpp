@@ -345,6 +345,7 @@ std::optional<PlanCost> RowComponent::costOfRows(TileRowRange rows,
 std::optional<PlanCost> RowComponent::costOfBlocks(TileRowRange rows,
                                                    TileShape shape) {
   PlanCost cost;
+  int64_t together = shape.rowsTogether(tests);
   auto rowAt = [&](int64_t t) { return rows.first + t - symbols[QBegin]; };
   for (int64_t t = 0; t < rows.count;) {
     std::optional<ListedKeys> list = values->list(walked, rows.first + t);
@@ -359,16 +360,14 @@ std::optional<PlanCost> RowComponent::costOfBlocks(TileRowRange rows,
         return std::nullopt;
       part.keptPairs += common(*list, *keys);
     }
-    for (int64_t panel = t / shape.getPanel() * shape.getPanel(); panel < end;
-         panel += shape.getPanel()) {
-      int64_t from = std::max(panel, t),
-              to = std::min(panel + shape.getPanel(), end);
+    for (int64_t panel = t / together * together; panel < end;
+         panel += together) {
+      int64_t from = std::max(panel, t), to = std::min(panel + together, end);
       std::optional<Interval> keys = visitedBy(rows.part(from, to - from));
       if (!keys)
         return std::nullopt;
       part.visitedPairs +=
-          common(*list, *keys) *
-          (std::min(panel + shape.getPanel(), rows.all) - panel);
+          common(*list, *keys) * (std::min(panel + together, rows.all) - panel);
     }
     std::optional<Interval> all = visitedBy(rows.part(t, end - t));
     if (!all)
@@ -402,14 +401,14 @@ std::optional<PlanCost> RowComponent::costOfTile(TileRowRange rows,
   if (strip > 1)
     enterStrip(rows);
   std::optional<PlanCost> cost = costOfRows(rows, shape.keyTile);
-  for (int64_t done = 0; cost && done < rows.count; done += shape.getPanel()) {
-    int64_t count = std::min(shape.getPanel(), rows.count - done);
+  int64_t together = shape.rowsTogether(tests || strip > 1);
+  for (int64_t done = 0; cost && done < rows.count; done += together) {
+    int64_t count = std::min(together, rows.count - done);
     std::optional<Interval> keys = visitedBy(rows.part(done, count));
     if (!keys)
       return std::nullopt;
     PlanCost panel;
-    if (llvm::MulOverflow(keys->size(),
-                          std::min(shape.getPanel(), rows.all - done),
+    if (llvm::MulOverflow(keys->size(), std::min(together, rows.all - done),
                           panel.visitedPairs))
       panel.visitedPairs = INT64_MAX;
     *cost += panel;

@@ -8,6 +8,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/Pass.h"
+#include "passes/LaunchGroups.h"
 #include "passes/Passes.h"
 #include "passes/PlanTrend.h"
 #include "passes/PlanWalk.h"
@@ -31,6 +32,16 @@ namespace {
 constexpr int64_t kRowKernelQueries = 8;
 constexpr int64_t kQueryTile = 96;
 constexpr int64_t kKeyBlock = 128;
+/// Keys of a block of the row micro-kernel, and the bytes of keys and values
+/// that it should have.
+constexpr int64_t kFewestKeys = 8, kMostKeys = 64, kRowBlockBytes = 8 << 10;
+/// Bytes of a page that are worth reading together, and the most query heads
+/// that a tile has for it.
+constexpr int64_t kPageBytes = 64 << 10, kMostHeadsTogether = 64;
+/// Keys that a split has, and the bytes of keys and values that it should have:
+/// some ten microseconds of reading.
+constexpr int64_t kFewestSplitKeys = 256, kMostSplitKeys = 8192,
+                  kSplitBytes = 2 << 20;
 
 /// "1 producer", "2 producers".
 std::string countText(int64_t count, StringRef noun) {
@@ -56,7 +67,10 @@ public:
     chooseTiles();
     chooseStrip();
     chooseOrder();
+    chooseSplit();
     if (failed(chooseLoads()))
+      return failure();
+    if (failed(chooseFew()))
       return failure();
     explainAsked();
     return attach();
@@ -74,8 +88,8 @@ private:
   int64_t registerKeys = 0, registerVectors = 0;
   LoadMode q = LoadMode::Direct, k = LoadMode::Direct, v = LoadMode::Direct;
   GridOrder order = GridOrder::Up;
-  int64_t strip = 1;
-  ScheduleAttr lists;
+  int64_t strip = 1, split = 0;
+  ScheduleAttr lists, few;
 
   SmallVector<StringRef> whyRefs() {
     return SmallVector<StringRef>(why.begin(), why.end());
@@ -111,8 +125,10 @@ private:
     products = asked.products().value_or(written.getProducts());
     order = asked.order().value_or(written.getOrder());
     strip = pick("strip", written.getStrip());
+    split = pick("split", written.getSplit());
     if (written.getLists())
       lists = listSchedule(written.getListSchedule());
+    few = written.getFewSchedule();
     if (written.getWhy())
       for (auto reason : written.getWhy().getAsRange<StringAttr>())
         why.push_back(reason.str());
@@ -131,7 +147,8 @@ private:
     ScheduleAttr schedule = ScheduleAttr::getChecked(
         [&] { return refuse(); }, op.getContext(), micro, queryTile, heads,
         keyBlock, lanes, registerKeys, registerVectors, q, k, v, products,
-        order, strip, Attribute(lists), b.getStrArrayAttr(whyRefs()));
+        order, strip, split, Attribute(lists), Attribute(few),
+        b.getStrArrayAttr(whyRefs()));
     if (!schedule || failed(check(schedule)))
       return failure();
     op.setScheduleAttr(schedule);
@@ -235,7 +252,8 @@ private:
         pickOf("register_keys", chosen.getRegisterKeys()),
         pickOf("register_vectors", chosen.getRegisterVectors()), chosen.getQ(),
         chosen.getK(), chosen.getV(), chosen.getProducts(), chosen.getOrder(),
-        /*strip=*/int64_t(1), Attribute(), ArrayAttr());
+        /*strip=*/int64_t(1), /*split=*/int64_t(0), Attribute(), Attribute(),
+        ArrayAttr());
   }
 
   /// Lists are of one row: query heads that share keys share its list.
@@ -250,9 +268,40 @@ private:
     because("lists of keys: row micro-kernel, a query row of {0} at a time",
             countText(group, "head"));
     return listSchedule(ScheduleAttr::get(
-        op.getContext(), MicroKernel::Row, 1, group, kKeyBlock, lanes, 2, 2, q,
-        once(k), once(v), Products::Fma, GridOrder::Up, /*strip=*/int64_t(1),
-        Attribute(), ArrayAttr()));
+        op.getContext(), MicroKernel::Row, 1, group, kKeyBlock, lanes, 1,
+        rowAccumulators(), q, once(k), once(v), Products::Fma, GridOrder::Up,
+        /*strip=*/int64_t(1), /*split=*/int64_t(0), Attribute(), Attribute(),
+        ArrayAttr()));
+  }
+
+  /// Key heads that a tile reads together. Short pages hold little of one head,
+  /// and memory gives a third of its bandwidth where reading jumps; a page that
+  /// is read whole is as good as rows that follow each other.
+  int64_t keyHeadsTogether() {
+    int64_t rows = op.getPageSize(), keyHeads = op.getKeyHeads();
+    PlanAttr plan = op.getPlanAttr();
+    if (!op.getPages() || ShapedType::isDynamic(rows) ||
+        ShapedType::isDynamic(keyHeads) ||
+        ShapedType::isDynamic(op.getQueryHeads()) || dependsOnHead() ||
+        (plan && attnc::hasLists(plan)))
+      return 1;
+    auto bytesOf = [&](int64_t heads) {
+      RankedTensorType type = op.getKeyType();
+      return heads * rows * type.getShape().back() *
+             type.getElementTypeBitWidth() / 8;
+    };
+    int64_t together = 1;
+    for (int64_t next = 2; next <= keyHeads; ++next)
+      if (keyHeads % next == 0 && next * headGroup() <= kMostHeadsTogether &&
+          bytesOf(together) < kPageBytes)
+        together = next;
+    return together;
+  }
+  void becauseTogether(int64_t together) {
+    because(
+        "{0} key heads in a tile: pages of {1} rows are read whole, as they "
+        "lie in memory",
+        together, op.getPageSize());
   }
 
   LogicalResult chooseMicroKernel() {
@@ -285,9 +334,14 @@ private:
       while (group > 1 &&
              (group * rows > 2 * kRowKernelQueries || headGroup() % group != 0))
         --group;
+      int64_t together = keyHeadsTogether();
+      if (together > 1)
+        group = headGroup() * together;
       heads = pick("heads", std::max<int64_t>(group, 1));
       queryTile = rows;
-      if (heads > 1)
+      if (together > 1)
+        becauseTogether(together);
+      else if (heads > 1)
         because("{0} query heads of a key head share each key and value row",
                 heads);
     }
@@ -305,31 +359,67 @@ private:
       products = *wanted;
       return;
     }
-    if (micro != MicroKernel::Block || !(type.isBF16() || type.isF16()))
+    if (!(type.isBF16() || type.isF16()))
       return;
+    bool isRow = micro == MicroKernel::Row;
+    // Where a row is read in place, or copied.
+    StringRef when = isRow ? "on the way" : "once a key block";
     bool same =
         elementOf(op.getQuery()) == type && elementOf(op.getValue()) == type;
+    // The row micro-kernel takes whole vectors of pairs.
+    int64_t unit = isRow ? 2 * lanes : 2;
+    bool fills = op.getHeadDim() % 2 == 0 && op.getHeadDim() >= unit &&
+                 (!isRow || op.getValueDim() >= unit);
     if (!type.isBF16() || !options.bf16Dot)
-      because("{0} keys and values converted to f32 once a key block: this "
-              "machine multiplies f32 only",
-              type.isBF16() ? "bf16" : "f16");
-    else if (!same || op.getHeadDim() % 2)
-      because("bf16 keys and values converted to f32 once a key block: {0}",
+      because("{0} keys and values converted to f32 {1}: this machine "
+              "multiplies f32 only",
+              type.isBF16() ? "bf16" : "f16", when);
+    else if (!same || !fills)
+      because("bf16 keys and values converted to f32 {0}: {1}", when,
               same ? "pairs of elements do not fill the head size"
                    : "q, k and v have different types");
+    else if (pick("key_block", 2) % 2 || pick("register_keys", 2) % 2 ||
+             lanes < 4 || lanes > 16)
+      because("bf16 keys and values converted to f32 once a key block: blocks "
+              "and tiles as they are asked for hold no pairs");
     else {
       products = Products::DotBf16;
       because("dot products of bf16 pairs: twice the rate of f32");
     }
   }
 
+  /// Vectors that a row of values is summed into, or that hold queries.
+  int64_t rowAccumulators() const {
+    return options.vectorRegisters >= 32 ? 16 : 8;
+  }
+
+  /// Keys and values are read row by row, and a block of both stays in half of
+  /// the first-level cache for the other groups of queries.
+  void chooseRowTile() {
+    registerKeys = 1;
+    registerVectors = rowAccumulators();
+    auto bytesOf = [](RankedTensorType type) {
+      return type.getShape().back() * type.getElementTypeBitWidth() / 8;
+    };
+    int64_t row = bytesOf(op.getKeyType()) + bytesOf(op.getValueType());
+    keyBlock = std::clamp<int64_t>(llvm::PowerOf2Ceil(kRowBlockBytes / row),
+                                   kFewestKeys, kMostKeys);
+    if (heads > headGroup() && op.getPages()) // blocks are pages
+      keyBlock = std::clamp<int64_t>(op.getPageSize(), kFewestKeys, kMostKeys);
+    because("keys and values are read row after row as they lie in memory, by "
+            "blocks of {0}: those of both have {1} KiB",
+            keyBlock, llvm::divideCeil(keyBlock * row, 1024));
+  }
+
   void chooseTiles() {
     if (micro == MicroKernel::Row) {
-      registerKeys = pick("register_keys", 2);
-      registerVectors = pick("register_vectors", 2);
-    } else {
-      chooseBlockTile();
+      chooseRowTile();
+      registerKeys = pick("register_keys", registerKeys);
+      registerVectors = pick("register_vectors", registerVectors);
+      keyBlock = pick("key_block", keyBlock);
+      return;
     }
+    chooseBlockTile();
     int64_t m = op.getKeyRows(), chosen = kKeyBlock;
     if (!ShapedType::isDynamic(m))
       chosen = std::clamp<int64_t>(llvm::alignTo(m, lanes * registerKeys),
@@ -342,7 +432,7 @@ private:
 
   /// Accumulators fill the register file but for the operands in flight.
   void chooseBlockTile() {
-    heads = pick("heads", 1);
+    heads = pick("heads", mayBeFew() ? fewHeads() : 1);
     bool wide = options.vectorRegisters >= 32;
     int64_t n = op.getQueryRows();
     registerKeys = pick("register_keys", wide ? 8 : 4);
@@ -380,12 +470,13 @@ private:
         if (auto columns = attnc::GridColumns::of(plan, component)) {
           int64_t panel = lanes * registerVectors;
           attnc::StripChoice chosen = attnc::chooseStrip(*columns, panel);
-          strip = chosen.columns;
-          if (strip > 1)
+          if (chosen.columns > 1 && chosen.columns <= queryTile) {
+            strip = chosen.columns;
             because("strips of {0} of a grid's {1} columns: {2} queries visit "
                     "about {3} keys, not {4}",
                     strip, columns->getExtent(), panel, chosen.keys,
                     chosen.keysOfRows);
+          }
           break;
         }
     strip = pick("strip", strip);
@@ -437,6 +528,83 @@ private:
               "keys, and begin first");
     }
     order = asked.order().value_or(order);
+  }
+
+  /// Whether some tiles may turn out to have few rows that exist: the number of
+  /// rows is a run-time one.
+  bool mayBeFew() {
+    return micro == MicroKernel::Block && options.micro == "auto" &&
+           !asked.micro() && ShapedType::isDynamic(op.getQueryRows());
+  }
+  /// Query heads that share each key and value row in such tiles.
+  int64_t fewHeads() {
+    if (int64_t together = keyHeadsTogether(); together > 1) {
+      becauseTogether(together);
+      return headGroup() * together;
+    }
+    int64_t group = dependsOnHead() ? 1 : headGroup();
+    int64_t heads = std::min<int64_t>(group, kRowKernelQueries);
+    while (group % heads != 0)
+      --heads;
+    return heads;
+  }
+
+  /// A batch may have sequences of one new query beside long ones.
+  LogicalResult chooseFew() {
+    if (!mayBeFew() || queryTile <= kRowKernelQueries)
+      return success();
+    const int64_t sizes[] = {keyBlock, registerKeys, registerVectors};
+    const Products blockProducts = products;
+    const size_t reasons = why.size();
+    micro = MicroKernel::Row;
+    chooseProducts();
+    chooseRowTile();
+    few = ScheduleAttr::getChecked(
+        [&] { return refuse() << "few: "; }, op.getContext(), micro,
+        kRowKernelQueries, heads, keyBlock, lanes, registerKeys,
+        registerVectors, q, k, v, products, order, /*strip=*/int64_t(1),
+        /*split=*/int64_t(0), Attribute(), Attribute(), ArrayAttr());
+    micro = MicroKernel::Block;
+    products = blockProducts;
+    std::tie(keyBlock, registerKeys, registerVectors) =
+        std::tuple(sizes[0], sizes[1], sizes[2]);
+    why.resize(reasons);
+    because("a tile of up to {0} rows that exist takes the row micro-kernel, "
+            "{1} at a time: batches mix sequences of one new query with long "
+            "ones",
+            kRowKernelQueries, countText(heads, "head"));
+    return success(few != nullptr);
+  }
+
+  /// Few queries make few tiles, and their keys keep several threads busy. A
+  /// constant, so that splits depend on the key rows alone.
+  void chooseSplit() {
+    split = asked.number("split").value_or(0);
+    if (asked.number("split") || micro != MicroKernel::Row || strip != 1)
+      return;
+    PlanAttr plan = op.getPlanAttr();
+    auto bytesOf = [](RankedTensorType type) {
+      return type.getShape().back() * type.getElementTypeBitWidth() / 8;
+    };
+    int64_t row = bytesOf(op.getKeyType()) + bytesOf(op.getValueType());
+    row *= std::max<int64_t>(heads / headGroup(), 1);
+    int64_t wanted = std::clamp<int64_t>(llvm::PowerOf2Ceil(kSplitBytes / row),
+                                         kFewestSplitKeys, kMostSplitKeys);
+    wanted = llvm::alignTo(wanted, keyBlock);
+    int64_t m = op.getKeyRows();
+    if (!ShapedType::isDynamic(m) && m <= wanted)
+      return;
+    if (plan && !attnc::canSplit(plan))
+      return because("keys of a row stay in one tile: its launches are chained "
+                     "by states, or walk lists");
+    if (op.getPageIndptr())
+      return because(
+          "keys of a row stay in one tile: sequences share one table "
+          "of pages, any of them could have all");
+    split = wanted;
+    because("keys of a row in tiles of {0}, merged by one more launch: several "
+            "threads share a row, and any number gives the same bits",
+            split);
   }
 
   LogicalResult chooseLoads() {
@@ -514,7 +682,8 @@ private:
     if (ShapedType::isDynamic(n) || ShapedType::isDynamic(op.getQueryHeads()) ||
         ShapedType::isDynamic(op.getKeyHeads()))
       return -1;
-    return llvm::divideCeil(n, queryTile) * (headGroup() / heads);
+    return llvm::divideCeil(n, queryTile) *
+           std::max<int64_t>(headGroup() / heads, 1);
   }
 };
 

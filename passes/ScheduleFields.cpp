@@ -10,7 +10,7 @@ using namespace mlir;
 using namespace mlir::attn;
 
 namespace {
-enum class Kind { Number, Micro, Load, Products, Order };
+enum class Kind { Number, Count, Micro, Load, Products, Order };
 
 struct Field {
   StringRef name;
@@ -33,6 +33,7 @@ const Field kFields[] = {
     {"products", Kind::Products, false},
     {"order", Kind::Order, false},
     {"strip", Kind::Number, false},
+    {"split", Kind::Count, false},
 };
 
 constexpr llvm::StringLiteral kLists("lists.");
@@ -67,6 +68,10 @@ std::optional<StringRef> wanted(Kind kind, StringRef value) {
   case Kind::Number:
     if (value.getAsInteger(10, number) || number < 1 || number > kLargest)
       return "a whole number from 1 to 65536";
+    return std::nullopt;
+  case Kind::Count:
+    if (value.getAsInteger(10, number) || number < 0 || number > kLargest)
+      return "a whole number up to 65536, 0 for none";
     return std::nullopt;
   case Kind::Micro:
     if (!symbolizeMicroKernel(value))
@@ -111,11 +116,27 @@ llvm::Expected<ScheduleFields> ScheduleFields::parse(StringRef text) {
                                      ", got '" + value + "'");
     if (result.find(name))
       return llvm::createStringError("'" + name + "' is set more than once");
-    result.entries.push_back({*rank, name, value});
+    result.insert({*rank, name, value});
   }
-  llvm::sort(result.entries,
-             [](const Entry &a, const Entry &b) { return a.rank < b.rank; });
   return result;
+}
+
+void ScheduleFields::insert(Entry entry) {
+  auto at = llvm::find_if(
+      entries, [&](const Entry &other) { return other.rank >= entry.rank; });
+  entries.insert(at, std::move(entry));
+}
+
+void ScheduleFields::set(StringRef name, const Twine &value) {
+  const Field *field = nullptr;
+  std::optional<size_t> rank = rankOf(name, field);
+  assert(rank && !wanted(field->kind, value.str()) && "no such field or value");
+  erase(name);
+  insert({*rank, name.str(), value.str()});
+}
+
+void ScheduleFields::erase(StringRef name) {
+  llvm::erase_if(entries, [&](const Entry &e) { return e.name == name; });
 }
 
 const std::string *ScheduleFields::find(StringRef field) const {

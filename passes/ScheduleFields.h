@@ -29,6 +29,9 @@ public:
   std::optional<mlir::attn::GridOrder> order() const;
   /// The fields that begin with `lists.`, without it.
   ScheduleFields ofLists() const;
+  /// Sets a known field to a value that it may have.
+  void set(llvm::StringRef field, const llvm::Twine &value);
+  void erase(llvm::StringRef field);
   /// In the attribute's order; equal for equal fields.
   std::string text() const;
 
@@ -40,6 +43,7 @@ private:
   std::vector<Entry> entries;
 
   const std::string *find(llvm::StringRef field) const;
+  void insert(Entry entry);
 };
 
 } // namespace attnc

@@ -45,12 +45,13 @@ public:
       createGrid();
       b.setInsertionPoint(forall.getTerminator());
       computeTileScalars();
-      attnc::createOrderChecks(b, op, group.plan,
-                               {batch, head, group.schedule.getHeads(), row});
+      if (!group.merges)
+        attnc::createOrderChecks(b, op, group.plan,
+                                 {batch, head, group.schedule.getHeads(), row});
       createInsertions(createFold(state));
       state = {forall.getResult(0),
                isLast ? Value() : Value(forall.getResult(1))};
-      if (countsPairs)
+      if (countsPairs && !group.merges)
         pairCounts.push_back(forall.getResults().back());
     }
     op->replaceAllUsesWith(forall.getResults().take_front(op->getNumResults()));
@@ -68,7 +69,9 @@ private:
   scf::ForallOp forall;
   SmallVector<Value> batch; // grid indices of the batch dims
   Value head, keyHead;      // first query head of the tile, its key head
+  int64_t tileKeyHeads = 1;
   Value row, rows, keys;
+  Value splitNumber, firstKey;          // of the split; null: all keys
   Value keyRows;                        // of the operands, for this batch
   Value pageSize, pageCount, firstPage; // null: not paged; not packed
   SmallVector<Value> symbols;
@@ -98,7 +101,7 @@ private:
   }
 
   /// The grid: batch dims, groups of heads, classes of a lattice or strips of a
-  /// grid, tiles of query rows.
+  /// grid, tiles of query rows, splits of the keys.
   void createGrid() {
     SmallVector<OpFoldResult> bounds;
     for (int64_t d = 0; d < batchRank; ++d)
@@ -112,14 +115,29 @@ private:
     AffineExpr perClass = s0.ceilDiv(group.step);
     bounds.push_back(apply(perClass.ceilDiv(tileRows() / group.run),
                            sizeOf(op.getQuery(), rank - 2)));
+    if (group.split)
+      bounds.push_back(splits());
     SmallVector<Value> outs = createOutputs();
     forall = scf::ForallOp::create(b, loc, bounds, outs,
                                    getGridMapping(b.getContext(), bounds.size(),
                                                   group.schedule.getOrder()));
   }
 
+  /// How many parts of `split` keys the key operand has.
+  OpFoldResult splits() {
+    AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
+    OpFoldResult rows = sizeOf(op.getKey(), rank - 2);
+    // Of a packed page table any batch may have all entries.
+    if (op.getPages())
+      rows = apply(s0 * s1,
+                   {rows, sizeOf(op.getPages(), op.getPageIndptr() ? 0 : 1)});
+    return apply(s0.ceilDiv(group.split), {rows});
+  }
+
   SmallVector<Value> createOutputs() {
     SmallVector<OpFoldResult> lead, rowDims, stateDims;
+    if (group.split)
+      lead.push_back(splits());
     for (int64_t d = 0; d < rank - 1; ++d)
       lead.push_back(sizeOf(op.getQuery(), d));
     rowDims = stateDims = lead;
@@ -136,7 +154,7 @@ private:
       outs.push_back(tensor::EmptyOp::create(b, loc, rowDims, ct));
       outs.push_back(tensor::EmptyOp::create(b, loc, stateDims, ct));
     }
-    if (countsPairs)
+    if (countsPairs && !group.merges)
       outs.push_back(tensor::EmptyOp::create(b, loc, lead, b.getI64Type()));
     return outs;
   }
@@ -166,6 +184,7 @@ private:
 
   void computeTileScalars() {
     SmallVector<Value> ivs = forall.getInductionVars();
+    splitNumber = group.split ? ivs.pop_back_val() : Value();
     batch.assign(ivs.begin(), ivs.begin() + batchRank);
     Value headTile = op.hasHeads() ? ivs[batchRank] : Value();
     OpFoldResult n = sizeOf(op.getQuery(), rank - 2);
@@ -187,6 +206,18 @@ private:
     symbols = {kBegin, kEnd, qBegin, qEnd};
     for (int64_t n : group.plan.getParameters())
       symbols.push_back(parameter(op.getSetOperands()[n]));
+    firstKey = Value();
+    if (splitNumber)
+      takeSplit();
+  }
+
+  /// Leaves the keys of one split: those behind the last key are none.
+  void takeSplit() {
+    AffineExpr s0 = b.getAffineSymbolExpr(0);
+    firstKey = asValue(apply(s0 * group.split, {splitNumber}));
+    Value end = asValue(apply((s0 + 1) * group.split, {splitNumber}));
+    firstKey = arith::MinSIOp::create(b, loc, firstKey, keys);
+    keys = arith::MinSIOp::create(b, loc, end, keys);
   }
 
   Value checked(Value x, Value low, Value high, Status status) {
@@ -247,9 +278,11 @@ private:
     head = asValue(apply(s0 * group.schedule.getHeads(), {headTile}));
     int64_t heads = op.getQueryHeads(), keyHeads = op.getKeyHeads();
     Value shared; // query heads of a key head
-    if (!ShapedType::isDynamic(heads) && !ShapedType::isDynamic(keyHeads))
+    if (!ShapedType::isDynamic(heads) && !ShapedType::isDynamic(keyHeads)) {
       shared = index(heads / keyHeads);
-    else
+      tileKeyHeads =
+          std::max<int64_t>(group.schedule.getHeads() / (heads / keyHeads), 1);
+    } else
       shared = arith::DivUIOp::create(b, loc,
                                       asValue(sizeOf(op.getQuery(), rank - 3)),
                                       asValue(sizeOf(op.getKey(), rank - 3)));
@@ -257,6 +290,9 @@ private:
   }
 
   FoldOp createFold(attnc::FoldState state) {
+    if (group.merges) // the splits that have keys
+      state.splits = asValue(
+          apply(b.getAffineSymbolExpr(0).ceilDiv(group.merges), {keys}));
     int64_t heads = group.schedule.getHeads(), dv = op.getValueDim();
     constexpr int64_t any = ShapedType::kDynamic;
     Type ct = op.getComputeType(), secondType, pairsType;
@@ -265,30 +301,37 @@ private:
       secondType = RankedTensorType::get({heads, any, 2}, ct);
     else if (hasLse())
       secondType = RankedTensorType::get({heads, any}, b.getF32Type());
-    if (countsPairs)
+    if (countsPairs && !group.merges)
       pairsType = RankedTensorType::get({heads, any}, b.getI64Type());
     auto fold = FoldOp::create(
         b, loc, RankedTensorType::get({heads, any, dv}, element), secondType,
-        pairsType, head, row, rows, keys, pageSize, pageCount, symbols,
-        group.plan, op.getAccumulator(), b.getF64FloatAttr(op.getScaleValue()),
+        pairsType, head, row, rows, keys, firstKey, state.splits, pageSize,
+        pageCount, tileKeyHeads > 1 ? keyHead : Value(), symbols, group.plan,
+        op.getAccumulator(), b.getF64FloatAttr(op.getScaleValue()),
         group.schedule, b.getI64IntegerAttr(group.step),
-        b.getI64IntegerAttr(group.run), isLast ? UnitAttr() : b.getUnitAttr());
-    attnc::FoldRegions(op, b, {batch, keyHead, keyRows, firstPage, symbols})
+        b.getI64IntegerAttr(group.run), isLast ? UnitAttr() : b.getUnitAttr(),
+        b.getI64IntegerAttr(tileKeyHeads));
+    attnc::FoldRegions(op, b,
+                       {batch, tileKeyHeads > 1 ? Value() : keyHead, keyRows,
+                        firstPage, symbols})
         .create(fold, state);
     return fold;
   }
 
   /// Writes the tile into the results at [batch..., head.., row.., :].
   void createInsertions(FoldOp fold) {
-    SmallVector<OpFoldResult> offsets(batch.begin(), batch.end());
-    SmallVector<OpFoldResult> sizes(batchRank, b.getIndexAttr(1));
-    SmallVector<OpFoldResult> strides(rank - 1, b.getIndexAttr(1));
+    SmallVector<OpFoldResult> offsets;
+    if (splitNumber)
+      offsets.push_back(splitNumber);
+    llvm::append_range(offsets, batch);
+    SmallVector<OpFoldResult> sizes(offsets.size(), b.getIndexAttr(1));
     if (op.hasHeads()) {
       offsets.push_back(head);
       sizes.push_back(b.getIndexAttr(group.schedule.getHeads()));
     }
     offsets.push_back(row);
     sizes.push_back(rows);
+    SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
     strides.back() = b.getIndexAttr(group.step);
     for (auto [value, out] :
          llvm::zip(fold.getResults(), forall.getRegionIterArgs())) {

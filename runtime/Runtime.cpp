@@ -157,8 +157,42 @@ attnc_result startLoad(const void *source, const char *sourceName,
   return ATTNC_OK;
 }
 
-attnc_result failMemory(Error &error) {
-  return error.fail(ATTNC_ERROR_OUT_OF_MEMORY, "out of memory");
+/// Runs `body`, with exceptions turned into error codes.
+template <typename Body>
+attnc_result withoutExceptions(Error &error, Body body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc &) {
+    return error.fail(ATTNC_ERROR_OUT_OF_MEMORY, "out of memory");
+  }
+}
+
+attnc_result createKernel(const uint8_t *description, size_t size,
+                          const attnc_workgroup_fn *functions,
+                          size_t numFunctions, attnc_release_fn release,
+                          void *owner, attnc_kernel **kernel, Error &error) {
+  auto created = std::make_unique<attnc_kernel>();
+  if (attnc_result result =
+          readKernel(description, size, created->model, error))
+    return result;
+  const std::vector<LaunchModel> &launches = created->model.launches;
+  if (numFunctions != launches.size())
+    return error.fail(ATTNC_ERROR_INVALID_ARGUMENT,
+                      "%zu functions given; kernel '%s' has %zu launches",
+                      numFunctions, created->model.name.c_str(),
+                      launches.size());
+  for (size_t i = 0; i < numFunctions; ++i) {
+    if (!functions || !functions[i])
+      return error.fail(ATTNC_ERROR_INVALID_ARGUMENT,
+                        "the function of launch %s is NULL",
+                        launches[i].name.c_str());
+    created->functions.push_back(functions[i]);
+  }
+  describeImages(*created);
+  created->release = release;
+  created->owner = owner;
+  *kernel = created.release();
+  return ATTNC_OK;
 }
 
 } // namespace
@@ -172,14 +206,12 @@ attnc_result attnc_kernel_load_file(const char *path,
   if (attnc_result result =
           startLoad(path, "path", options, taken, kernel, error))
     return result;
-  try {
+  return withoutExceptions(error, [&]() -> attnc_result {
     std::vector<uint8_t> bytes;
     if (attnc_result result = readFile(path, bytes, error))
       return result;
     return loadMemory(bytes.data(), bytes.size(), taken, kernel, error);
-  } catch (const std::bad_alloc &) {
-    return failMemory(error);
-  }
+  });
 }
 
 attnc_result attnc_kernel_load_memory(const void *data, size_t size,
@@ -191,11 +223,8 @@ attnc_result attnc_kernel_load_memory(const void *data, size_t size,
   if (attnc_result result =
           startLoad(data, "data", options, taken, kernel, error))
     return result;
-  try {
-    return loadMemory(data, size, taken, kernel, error);
-  } catch (const std::bad_alloc &) {
-    return failMemory(error);
-  }
+  return withoutExceptions(
+      error, [&] { return loadMemory(data, size, taken, kernel, error); });
 }
 
 attnc_result attnc_kernel_create(const void *description, size_t size,
@@ -208,32 +237,11 @@ attnc_result attnc_kernel_create(const void *description, size_t size,
   if (attnc_result result =
           startLoad(description, "description", nullptr, unused, kernel, error))
     return result;
-  try {
-    auto created = std::make_unique<attnc_kernel>();
-    const uint8_t *file = static_cast<const uint8_t *>(description);
-    if (attnc_result result = readKernel(file, size, created->model, error))
-      return result;
-    const std::vector<LaunchModel> &launches = created->model.launches;
-    if (num_functions != launches.size())
-      return error.fail(ATTNC_ERROR_INVALID_ARGUMENT,
-                        "%zu functions given; kernel '%s' has %zu launches",
-                        num_functions, created->model.name.c_str(),
-                        launches.size());
-    for (size_t i = 0; i < num_functions; ++i) {
-      if (!functions || !functions[i])
-        return error.fail(ATTNC_ERROR_INVALID_ARGUMENT,
-                          "the function of launch %s is NULL",
-                          launches[i].name.c_str());
-      created->functions.push_back(functions[i]);
-    }
-    describeImages(*created);
-    created->release = release;
-    created->owner = owner;
-    *kernel = created.release();
-    return ATTNC_OK;
-  } catch (const std::bad_alloc &) {
-    return failMemory(error);
-  }
+  return withoutExceptions(error, [&] {
+    return createKernel(static_cast<const uint8_t *>(description), size,
+                        functions, num_functions, release, owner, kernel,
+                        error);
+  });
 }
 
 void attnc_kernel_destroy(attnc_kernel *kernel) {
@@ -255,8 +263,14 @@ void attnc_kernel_trim(attnc_kernel *kernel) {
 // Queries
 //===----------------------------------------------------------------------===//
 
-static attnc_result answer(bool filled) {
-  return filled ? ATTNC_OK : ATTNC_ERROR_INVALID_ARGUMENT;
+/// Fills the caller's struct with what `describe` says of element `index` of a
+/// kernel's list.
+template <typename Info, typename List, typename Describe>
+static attnc_result answer(Info *to, const List &list, uint32_t index,
+                           Describe describe) {
+  if (index >= list.size() || !copyResult(to, describe(list[index])))
+    return ATTNC_ERROR_INVALID_ARGUMENT;
+  return ATTNC_OK;
 }
 
 attnc_result attnc_kernel_get_info(const attnc_kernel *kernel,
@@ -272,50 +286,53 @@ attnc_result attnc_kernel_get_info(const attnc_kernel *kernel,
                               uint32_t(model.images.size()),
                               uint32_t(model.metadata.size()),
                               kernel->image};
-  return answer(copyResult(info, result));
+  return copyResult(info, result) ? ATTNC_OK : ATTNC_ERROR_INVALID_ARGUMENT;
 }
 
 attnc_result attnc_kernel_get_arg(const attnc_kernel *kernel, uint32_t index,
                                   attnc_arg_info *info) {
-  if (!kernel || index >= kernel->model.args.size())
+  if (!kernel)
     return ATTNC_ERROR_INVALID_ARGUMENT;
-  const ArgModel &arg = kernel->model.args[index];
-  attnc_arg_info result = {
-      sizeof(result), arg.name.c_str(),          arg.role,
-      arg.dtype,      uint32_t(arg.dims.size()), arg.dims.data(),
-      arg.alignment};
-  return answer(copyResult(info, result));
+  return answer(info, kernel->model.args, index, [](const ArgModel &arg) {
+    return attnc_arg_info{
+        sizeof(attnc_arg_info),    arg.name.c_str(), arg.role,     arg.dtype,
+        uint32_t(arg.dims.size()), arg.dims.data(),  arg.alignment};
+  });
 }
 
 attnc_result attnc_kernel_get_launch(const attnc_kernel *kernel, uint32_t index,
                                      attnc_launch_info *info) {
-  if (!kernel || index >= kernel->model.launches.size())
+  if (!kernel)
     return ATTNC_ERROR_INVALID_ARGUMENT;
-  const LaunchModel &launch = kernel->model.launches[index];
-  attnc_launch_info result = {
-      sizeof(result), launch.name.c_str(), uint32_t(launch.grid.size()),
-      uint32_t(launch.words.size()), launch.scratchBytes};
-  return answer(copyResult(info, result));
+  return answer(
+      info, kernel->model.launches, index, [](const LaunchModel &launch) {
+        return attnc_launch_info{sizeof(attnc_launch_info), launch.name.c_str(),
+                                 uint32_t(launch.grid.size()),
+                                 uint32_t(launch.words.size()),
+                                 launch.scratchBytes};
+      });
 }
 
 attnc_result attnc_kernel_get_image(const attnc_kernel *kernel, uint32_t index,
                                     attnc_image_info *info) {
-  if (!kernel || index >= kernel->model.images.size())
+  if (!kernel)
     return ATTNC_ERROR_INVALID_ARGUMENT;
-  attnc_image_info result = {
-      sizeof(result), kernel->model.images[index].target.c_str(),
-      kernel->imageFeatures[index].c_str(), kernel->imageMissing[index].c_str(),
-      kernel->model.images[index].codeSize};
-  return answer(copyResult(info, result));
+  return answer(
+      info, kernel->model.images, index, [&](const ImageModel &image) {
+        return attnc_image_info{sizeof(attnc_image_info), image.target.c_str(),
+                                kernel->imageFeatures[index].c_str(),
+                                kernel->imageMissing[index].c_str(),
+                                image.codeSize};
+      });
 }
 
 attnc_result attnc_kernel_get_metadata(const attnc_kernel *kernel,
                                        uint32_t index,
                                        attnc_metadata *metadata) {
-  if (!kernel || index >= kernel->model.metadata.size())
+  if (!kernel)
     return ATTNC_ERROR_INVALID_ARGUMENT;
-  const auto &entry = kernel->model.metadata[index];
-  attnc_metadata result = {sizeof(result), entry.first.c_str(),
-                           entry.second.c_str(), entry.second.size()};
-  return answer(copyResult(metadata, result));
+  return answer(metadata, kernel->model.metadata, index, [](const auto &entry) {
+    return attnc_metadata{sizeof(attnc_metadata), entry.first.c_str(),
+                          entry.second.c_str(), entry.second.size()};
+  });
 }

@@ -40,7 +40,7 @@ void BlockFold::allocate() {
     // Squares are of rows at one distance, which those of runs are not.
     if (!region.empty() && tile.run == 1)
       reads = std::make_unique<TileReads>(
-          e, lanes, c().outer, region.front(),
+          e, lanes, c().outer, region.front(), bc,
           [this](ArrayRef<int64_t> shape, Type element) {
             return buffer(shape, element);
           });
@@ -66,19 +66,18 @@ void BlockFold::allocate() {
     return keyRows(keys, j0, j, count);
   };
   operands.keyBlock = bc;
-  if (getenv("ATT_PF") && kRows && vRows) {
-    int loc = atoi(getenv("ATT_PF"));
-    operands.prefetchKey = [this, loc](KeyWalk &keys, Value j0, Value j,
-                                       Value x) {
-      auto [memref, row] = keyRow(keys, j0, j);
-      memref::PrefetchOp::create(e.b, e.loc, memref, ValueRange{row, x}, false,
-                                 loc, true);
+  // Offsets of keys in pages are known for one block only.
+  if (kRows && vRows && !pages) {
+    auto prefetch = [this](std::pair<Value, Value> row, Value x) {
+      Value at[] = {row.second, x};
+      memref::PrefetchOp::create(e.b, e.loc, row.first, at, /*isWrite=*/false,
+                                 /*localityHint=*/3, /*isDataCache=*/true);
     };
-    operands.prefetchValue = [this, loc](KeyWalk &keys, Value j0, Value j,
-                                         Value x) {
-      auto [memref, row] = valueRow(keys, j0, j);
-      memref::PrefetchOp::create(e.b, e.loc, memref, ValueRange{row, x}, false,
-                                 loc, true);
+    operands.prefetchKey = [=](KeyWalk &keys, Value j0, Value j, Value x) {
+      prefetch(keyRow(keys, j0, j), x);
+    };
+    operands.prefetchValue = [=](KeyWalk &keys, Value j0, Value j, Value x) {
+      prefetch(valueRow(keys, j0, j), x);
     };
   }
   products = dotBf16 ? makeDotBf16Products(std::move(operands))
@@ -101,6 +100,7 @@ LogicalResult BlockFold::loadQueries() {
       if (failed(loadRow(op.getLoadQ(), {head, rowAt(t)}, at(rowsBuffer, r, d),
                          d)))
         result = failure();
+      prefetchOut(t);
     });
     transposeRows(d, [&](Value x, Value r, ArrayRef<Value> columns) {
       products->storeQueries(panel, x, r, columns);
@@ -112,6 +112,19 @@ LogicalResult BlockFold::loadQueries() {
       e.storeIndex(e.idx(0), pairCounts, {panel, e.idx(k)});
   });
   return result;
+}
+
+/// Asks for row t of the output early: where there are few keys, waiting for
+/// memory to write to would take longer than they do.
+void BlockFold::prefetchOut(Value t) {
+  auto type = cast<MemRefType>(c().tileOut.getType());
+  constexpr int64_t kLineBytes = 64;
+  int64_t elements = kLineBytes * 8 / type.getElementTypeBitWidth();
+  for (int64_t x = 0; x < dv; x += elements) {
+    Value at[] = {e.idx(0), placeOf(t), e.idx(x)};
+    memref::PrefetchOp::create(e.b, e.loc, c().tileOut, at, /*isWrite=*/true,
+                               /*localityHint=*/2, /*isDataCache=*/true);
+  }
 }
 
 /// Calls `store(x, r, vectors)` for columns x ... of rows r ... of rowsBuffer.
@@ -207,35 +220,47 @@ Value BlockFold::contains(KeyInterval interval, Value first, Value end) {
 /// `end` - 1. Where some query masks a key, its weight 0 times a non-finite
 /// value would be NaN.
 Value BlockFold::valuesFinite(const Panel &panel, Value first, Value end) {
-  int64_t main = dv / lanes * lanes;
+  // Sums that do not wait for each other.
+  int64_t vectors = dv / lanes, sums = 1;
+  while (sums < 4 && vectors % (2 * sums) == 0 && vectors)
+    sums *= 2;
+  int64_t main = vectors * lanes;
   Value zero = e.constant(vt, 0.0), zeroScalar = e.constant(ct, 0.0);
   Value before = e.sub(first, panel.low);
   Value count = e.add(before, e.sub(panel.valuesEnd, end));
-  Values sum = e.loop(
-      e.idx(0), count, 1, {zero, zeroScalar},
-      [&](Value t, ValueRange acc) -> Values {
+  Values inits(sums, zero);
+  inits.push_back(zeroScalar);
+  Values sum =
+      e.loop(e.idx(0), count, 1, inits, [&](Value t, ValueRange acc) -> Values {
         Value isBefore = e.cmp(CmpIPredicate::slt, t, before);
         Value j = e.add(t, e.select(isBefore, panel.low, e.sub(end, before)));
         Value memref, r;
         std::tie(memref, r) = valueRow(panel.keys, panel.j0, j);
-        Value vector = acc[0], scalar = acc[1];
+        Values next(acc.drop_back());
         // x * 0 is 0 for finite x and NaN otherwise.
-        if (main)
-          vector = e.loop(e.idx(0), e.idx(main), lanes, vector,
-                          [&](Value x, ValueRange inner) -> Values {
-                            Value v = loadValue(vt, memref, {r, x});
-                            return {e.fma(v, zero, inner[0])};
-                          })
-                       .front();
+        auto step = [&](Value x, ValueRange in) {
+          Values out;
+          for (int64_t i = 0; i < sums; ++i) {
+            Value v = loadValue(vt, memref, {r, e.add(x, i * lanes)});
+            out.push_back(e.fma(v, zero, in[i]));
+          }
+          return out;
+        };
+        if (vectors)
+          next = e.loop(e.idx(0), e.idx(main), sums * lanes, next, step);
+        Value scalar = acc.back();
         for (int64_t x = main; x < dv; ++x)
           scalar = e.addf(
               scalar, e.mulf(loadValue(ct, memref, {r, e.idx(x)}), zeroScalar));
-        return {vector, scalar};
+        next.push_back(scalar);
+        return next;
       });
+  for (int64_t i = 1; i < sums; ++i)
+    sum[0] = e.addf(sum[0], sum[i]);
   Value total =
       vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD,
                                   sum[0], arith::FastMathFlags::reassoc);
-  total = e.addf(total, sum[1]);
+  total = e.addf(total, sum.back());
   return arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, total,
                                zeroScalar);
 }

@@ -56,6 +56,7 @@ private:
 
   // Queries.
   llvm::LogicalResult loadQueries() override;
+  void prefetchOut(Value t);
   /// Calls `store(x, r, vectors)` for columns x ... of rows r ... of
   /// rowsBuffer.
   void transposeRows(

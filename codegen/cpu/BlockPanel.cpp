@@ -338,8 +338,8 @@ void BlockFold::weights(const Panel &panel) {
           Values terms;
           for (int64_t u = 0; u < step; ++u) {
             Value s = e.load(vt, p, {e.add(j, u), group});
-            Value power = isScored() ? e.fma(s, factor, negated)
-                                     : e.subf(s, reference);
+            Value power =
+                isScored() ? e.fma(s, factor, negated) : e.subf(s, reference);
             terms.push_back(emitExp2(e, power, products->weightUse()));
           }
           products->storeWeights(j, group, terms);

@@ -7,8 +7,10 @@
 using namespace mlir;
 using namespace attnc::cpu;
 
-/// d and key loops are unrolled by this many steps.
-static constexpr int64_t kUnroll = 4;
+/// Loops over d and keys are not unrolled where a tile fills the registers: the
+/// scheduler would load the next step's operands too early and spill. Edges'
+/// tiles leave room for two steps.
+static constexpr int64_t kEdgeUnroll = 2;
 static constexpr int64_t kLineBytes = 64;
 
 namespace {
@@ -39,9 +41,11 @@ public:
 private:
   Value qt; // [panel][column][query], times the scale
 
-  /// Edges have few keys, and their code is not to be long.
-  int64_t unrollOf(const BlockPanel &panel) const {
-    return panel.tile.vectors == 1 && !panel.wholeTiles ? kUnroll / 2 : kUnroll;
+  static int64_t unrollOf(const BlockPanel &panel) {
+    return panel.tile.vectors == 1 ? kEdgeUnroll : 1;
+  }
+  Value divide(Value x, int64_t y) {
+    return e.b.createOrFold<arith::DivUIOp>(e.loc, x, e.idx(y));
   }
   void prefetchRows(int64_t rows, int64_t columns, int64_t steps, Value step,
                     function_ref<void(Value, Value)> fetch);
@@ -52,17 +56,19 @@ private:
 } // namespace
 
 /// Asks for step number `step`'s share of a matrix of `rows` rows, which
-/// `steps` steps ask for: `fetch(row, column)` for each of its lines.
+/// `steps` steps ask for: `fetch(row, column)` for each of its lines. Several
+/// steps may ask for the same line.
 void FmaProducts::prefetchRows(int64_t rows, int64_t columns, int64_t steps,
                                Value step,
                                function_ref<void(Value, Value)> fetch) {
   int64_t elements = kLineBytes * 8 / o.ct().getIntOrFloatBitWidth();
   int64_t lines = llvm::divideCeil(columns, elements);
   int64_t share = llvm::divideCeil(rows * lines, steps);
+  int64_t stepsOfLine = std::max<int64_t>(steps / (rows * lines), 1);
   for (int64_t u = 0; u < share; ++u) {
-    Value line = e.add(e.mul(step, e.idx(share)), u);
-    Value row = e.b.createOrFold<arith::DivUIOp>(e.loc, line, e.idx(lines));
-    Value at = e.b.createOrFold<arith::RemUIOp>(e.loc, line, e.idx(lines));
+    Value line = e.add(e.mul(divide(step, stepsOfLine), e.idx(share)), u);
+    Value row = divide(line, lines);
+    Value at = e.sub(line, e.mul(row, e.idx(lines)));
     fetch(row, e.mul(at, e.idx(elements)));
   }
 }
@@ -83,21 +89,19 @@ Values FmaProducts::scoreTile(const BlockPanel &panel, Value jt) {
   Values acc(mr * nv, e.constant(o.vt, 0.0));
   int64_t unroll = unrollOf(panel), main = o.d / unroll * unroll;
   if (main)
-    acc = e.loop(
-        e.idx(0), e.idx(main), unroll, acc,
-        [&](Value x, ValueRange in) -> Values {
-          Values out(in);
-          for (int64_t u = 0; u < unroll; ++u)
-            scoreStep(panel, keyRows, e.add(x, u), out);
-          if (o.prefetchValue && panel.wholeTiles)
-            prefetchRows(
-                mr, o.dv, main / unroll,
-                e.b.createOrFold<arith::DivUIOp>(e.loc, x, e.idx(unroll)),
-                [&](Value row, Value column) {
-                  o.prefetchValue(panel.keys, panel.j0, e.add(jt, row), column);
-                });
-          return out;
-        });
+    acc = e.loop(e.idx(0), e.idx(main), unroll, acc,
+                 [&](Value x, ValueRange in) -> Values {
+                   Values out(in);
+                   for (int64_t u = 0; u < unroll; ++u)
+                     scoreStep(panel, keyRows, e.add(x, u), out);
+                   if (o.prefetchValue && panel.wholeTiles)
+                     prefetchRows(mr, o.dv, main / unroll, divide(x, unroll),
+                                  [&](Value row, Value column) {
+                                    o.prefetchValue(panel.keys, panel.j0,
+                                                    e.add(jt, row), column);
+                                  });
+                   return out;
+                 });
   for (int64_t x = main; x < o.d; ++x)
     scoreStep(panel, keyRows, e.idx(x), acc);
   return acc;
@@ -133,37 +137,38 @@ void FmaProducts::accumulateTile(const BlockPanel &panel, Value x,
   for (int64_t k = 0; k < nv; ++k)
     alpha.push_back(e.load(o.vt, o.alphas, {panel.index, vector(panel, k)}));
   int64_t unroll = unrollOf(panel);
+  bool isWhole = unroll == 1 || panel.wholeTiles;
   Value main = panel.high;
-  if (!panel.wholeTiles)
+  if (!isWhole)
     main = e.add(panel.low, e.alignDown(e.sub(panel.high, panel.low), unroll));
   auto step = [&](Value j, int64_t unroll, ValueRange in) {
     Values acc(in);
-    if (o.prefetchKey && panel.wholeTiles)
-      prefetchRows(
-          unroll, o.d, llvm::divideCeil(o.dv, panel.tile.keys),
-          e.b.createOrFold<arith::DivUIOp>(e.loc, x, e.idx(panel.tile.keys)),
-          [&](Value row, Value column) {
-            o.prefetchKey(panel.keys, e.add(panel.j0, o.keyBlock),
-                          e.add(j, row), column);
-          });
     for (int64_t u = 0; u < unroll; ++u) {
       Value ju = e.add(j, u);
       Values weight;
       for (int64_t k = 0; k < nv; ++k)
         weight.push_back(e.load(o.vt, o.p, {ju, vector(panel, k)}));
       auto [memref, r] = o.valueRow(panel.keys, panel.j0, ju);
+      Value values = e.row(memref, {r, x}, columns);
       for (int64_t i = 0; i < columns; ++i) {
-        Value v = e.splat(e.load(o.ct(), memref, {r, e.add(x, i)}), o.lanes());
+        Value v = e.splat(e.load(o.ct(), values, e.idx(i)), o.lanes());
         for (int64_t k = 0; k < nv; ++k)
           acc[i * nv + k] = e.fma(v, weight[k], acc[i * nv + k]);
       }
     }
+    // Last, since it keeps loads from being scheduled across it.
+    if (o.prefetchKey && panel.wholeTiles)
+      prefetchRows(unroll, o.d, llvm::divideCeil(o.dv, panel.tile.keys),
+                   divide(x, panel.tile.keys), [&](Value row, Value column) {
+                     o.prefetchKey(panel.keys, e.add(panel.j0, o.keyBlock),
+                                   e.add(j, row), column);
+                   });
     return acc;
   };
   Values acc(columns * nv, e.constant(o.vt, 0.0));
   acc = e.loop(panel.low, main, unroll, acc,
                [&](Value j, ValueRange in) { return step(j, unroll, in); });
-  if (!panel.wholeTiles)
+  if (!isWhole)
     acc = e.loop(main, panel.high, 1, acc,
                  [&](Value j, ValueRange in) { return step(j, 1, in); });
   for (int64_t i = 0; i < columns; ++i)

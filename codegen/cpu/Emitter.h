@@ -88,8 +88,8 @@ public:
   /// `condition`, or what `otherwise` computes where that does not hold.
   Value orElse(Value condition, llvm::function_ref<Value()> otherwise);
 
-  /// The innermost `length` elements at `indices` of the outer dimensions, as
-  /// memref<length x t>.
+  /// `length` elements along the last dimension from `indices` on, those left
+  /// out being 0, as memref<length x t>.
   Value row(Value memref, ValueRange indices, int64_t length);
   /// A view of `scratch` (memref<?xi8>) at a byte offset.
   Value view(Value scratch, int64_t byteOffset, llvm::ArrayRef<int64_t> shape,

@@ -30,8 +30,8 @@ constexpr double kFloorCoefficients[] = {
     0.009017030321751829, 0.0018671300701264505};
 /// Degree 3, on [-1/2, 1/2] and on [0, 1]; largest relative errors 1.0e-4 and
 /// 8.6e-5.
-constexpr double kBf16Coefficients[] = {
-    0.6932829270984523, 0.24221095927623204, 0.05500893111899084};
+constexpr double kBf16Coefficients[] = {0.6932829270984523, 0.24221095927623204,
+                                        0.05500893111899084};
 constexpr double kBf16FloorCoefficients[] = {
     0.6951167864175851, 0.2276449911962709, 0.0770670419970435};
 /// Below this, results are 0 and not subnormal: what follows would be slow.

@@ -2,6 +2,7 @@
 // Parts of a fold that both micro-kernels use.
 
 #include "codegen/cpu/FoldLowering.h"
+#include "codegen/cpu/Exp2.h"
 #include "passes/PlanWalk.h"
 #include <cmath>
 
@@ -11,28 +12,47 @@ using namespace attnc::cpu;
 using mlir::arith::CmpIPredicate;
 
 FoldLowering::FoldLowering(FoldContext context)
-    : e(context.e), op(context.op), schedule(op.getSchedule()),
+    : e(context.e), op(context.op), schedule(context.schedule),
       ct(op.getComputeType()), lanes(schedule.getLanes()), d(op.getHeadDim()),
       dv(op.getValueDim()),
       edgeKeys(llvm::alignTo(kEdgeKeys, schedule.getRegisterKeys())),
       context(context) {
   OuterValues &outer = context.outer;
   head = outer.scalar(op.getHead());
+  if (context.headOffset)
+    head = e.add(head, context.headOffset);
   row = outer.scalar(op.getRow());
   rows = outer.scalar(op.getRows());
   tile = {head, row, rows, static_cast<int64_t>(op.getStep()),
           static_cast<int64_t>(op.getRun())};
+  firstKey = op.getFirstKey() ? outer.scalar(op.getFirstKey()) : e.idx(0);
   keys = outer.scalar(op.getKeys());
   for (Value symbol : op.getSymbols())
     symbols.push_back(outer.scalar(symbol));
-  if (!op.getPage().empty())
-    pages = std::make_unique<KeyPages>(e, op, outer, edgeKeys, [&] {
-      return buffer({schedule.getKeyBlock() + edgeKeys}, e.b.getI64Type());
-    });
+  if (op.getPage().empty())
+    return;
+  pages = std::make_unique<KeyPages>(e, op, outer, [&] {
+    return buffer({keysOfBlock() + edgeKeys}, e.b.getI64Type());
+  });
+  if (op.getKeyHead()) {
+    Value first = outer.scalar(op.getKeyHead());
+    int64_t shared = op.getSchedule().getHeads() / op.getKeyHeads();
+    setKeyHead(context.headOffset
+                   ? e.add(first, e.b.createOrFold<arith::DivUIOp>(
+                                      e.loc, context.headOffset, e.idx(shared)))
+                   : first);
+  }
 }
 
 LogicalResult FoldLowering::run() {
   allocate();
+  if (!op.getEpilogue().empty()) {
+    Type element = cast<RankedTensorType>(
+                       op.getEpilogue().front().getArgument(0).getType())
+                       .getElementType();
+    if (element != ct)
+      finishedRow = buffer({dv}, element);
+  }
   if (tile.step == 1)
     return foldTile();
   // A class of a lattice may have no rows.
@@ -199,9 +219,10 @@ FailureOr<FoldLowering::Walked> FoldLowering::walk(ComponentAttr component) {
       walked.tests.push_back(test);
   if (!walked.keys)
     walked.keys = std::make_unique<KeyWalk>(e);
+  tile.rows = rows; // a kernel leaves out those that it knows to be dead
   walked.bounds = std::make_unique<TileBounds>(
-      TileBounds::Context{e, op, context.outer, symbols, keys, tile}, component,
-      *walked.keys,
+      TileBounds::Context{e, op, context.outer, symbols, firstKey, keys, tile},
+      component, *walked.keys,
       [&] { return buffer({2, schedule.getQueryTile()}, e.b.getI64Type()); });
   if (failed(walked.bounds->prepare()))
     return failure();
@@ -249,8 +270,9 @@ FoldLowering::walkStrip(const attnc::GridColumns &columns) {
   high = e.select(wraps, end, e.max(e.min(high, end), e.idx(0)));
   Value width = e.max(e.sub(e.add(high, 1), low), e.idx(1));
   int64_t extra = edgeKeys + lanes;
+  int64_t block = llvm::alignTo(schedule.getKeyBlock(), lanes);
   if (!stripTable)
-    stripTable = buffer({schedule.getKeyBlock() + extra}, e.b.getI64Type());
+    stripTable = buffer({block + extra}, e.b.getI64Type());
   return std::make_unique<StripWalk>(
       e, StripWalk::Strip{extent, low, width, symbols[KBegin]}, stripTable,
       extra);
@@ -297,7 +319,7 @@ LogicalResult FoldLowering::foldBlocks(Walked &walked) {
         }
         Value number = e.sub(down(element->position), firstBlock);
         Value first = e.sub(element->position, symbols[KBegin]);
-        clip.firstKey = e.max(first, e.idx(0));
+        clip.firstKey = e.max(first, firstKey);
         clip.lastKey =
             e.min(e.add(first, e.sub(size, e.idx(1))), e.sub(keys, e.idx(1)));
         e.when(seen.insert(number, element->isLive), [&] {
@@ -343,10 +365,14 @@ Value FoldLowering::keyRows(KeyWalk &keys, Value block, Value j,
 
 LogicalResult FoldLowering::loadKeyBlock(KeyWalk &keys, Value block,
                                          Value count) {
-  LogicalResult result = success();
   keys.prepare(block, count);
   if (pages)
     pages->locate(keys, block, count);
+  return loadRows(keys, block, count);
+}
+
+LogicalResult FoldLowering::loadRows(KeyWalk &keys, Value block, Value count) {
+  LogicalResult result = success();
   auto load = [&](Region &loader, Value destination, int64_t length) {
     if (!destination)
       return;
@@ -357,8 +383,9 @@ LogicalResult FoldLowering::loadKeyBlock(KeyWalk &keys, Value block,
     };
     if (pages)
       return pages->eachKey(
-          keys, block, count,
-          [&](Value j, Value page, Value r) { loadKey(j, {page, r}); });
+          keys, block, count, [&](Value j, Value page, Value r) {
+            keyHead ? loadKey(j, {page, r, keyHead}) : loadKey(j, {page, r});
+          });
     e.loop(e.idx(0), count, 1,
            [&](Value j) { loadKey(j, keys.rowOf(block, j)); });
   };
@@ -434,6 +461,8 @@ FailureOr<Value> FoldLowering::emitTests(ArrayRef<int64_t> tests,
 
 FailureOr<std::pair<Value, Value>> FoldLowering::loadState(Value g, Value t,
                                                            Value destination) {
+  if (op.getStates())
+    return mergeStates(g, t, destination);
   RowProgram program(e, environment());
   Region &region = op.getState();
   program.bind(region.front().getArgument(0), e.add(head, g));
@@ -445,6 +474,62 @@ FailureOr<std::pair<Value, Value>> FoldLowering::loadState(Value g, Value t,
   Operation *yield = region.front().getTerminator();
   return std::pair(program.scalar(yield->getOperand(1)),
                    program.scalar(yield->getOperand(2)));
+}
+
+/// States in their order: one without weights changes nothing.
+FailureOr<std::pair<Value, Value>>
+FoldLowering::mergeStates(Value g, Value t, Value destination) {
+  Value zero = e.constant(ct, 0.0), none = e.constant(ct, -INFINITY);
+  e.loop(e.idx(0), e.idx(dv), 1,
+         [&](Value x) { e.store(zero, destination, x); });
+  Region &region = op.getState();
+  LogicalResult result = success();
+  Values merged =
+      e.loop(e.idx(0), c().outer.scalar(op.getStates()), 1, Values{none, zero},
+             [&](Value s, ValueRange in) -> Values {
+               RowProgram program(e, environment());
+               for (auto [argument, value] :
+                    llvm::zip(region.front().getArguments(),
+                              Values{e.add(head, g), rowAt(t), s}))
+                 program.bind(argument, value);
+               FailureOr<Value> other = program.emit(region);
+               if (failed(other)) {
+                 result = failure();
+                 return Values(in);
+               }
+               Operation *yield = region.front().getTerminator();
+               Value m = program.scalar(yield->getOperand(1)),
+                     l = program.scalar(yield->getOperand(2));
+               Value max = e.maxIgnoringNaN(m, in[0]);
+               Value empty = arith::CmpFOp::create(
+                   e.b, e.loc, arith::CmpFPredicate::OEQ, max, none);
+               Value reference = e.select(empty, zero, max);
+               Value mine = emitExp2(e, e.subf(in[0], reference)),
+                     theirs = emitExp2(e, e.subf(m, reference));
+               mergeRow(*other, mine, theirs, destination);
+               return {max, e.addf(e.mulf(in[1], mine), e.mulf(l, theirs))};
+             });
+  if (failed(result))
+    return failure();
+  return std::pair(merged[0], merged[1]);
+}
+
+/// destination = mine destination + theirs from.
+void FoldLowering::mergeRow(Value from, Value mine, Value theirs,
+                            Value destination) {
+  int64_t main = dv / lanes * lanes;
+  auto merge = [&](int64_t begin, int64_t end, int64_t wide) {
+    if (begin == end)
+      return;
+    Value x = e.splat(mine, wide), y = e.splat(theirs, wide);
+    e.loop(e.idx(begin), e.idx(end), wide, [&](Value at) {
+      Type type = e.vec(wide, ct);
+      Value sum = e.mulf(e.load(type, destination, at), x);
+      e.store(e.fma(e.load(type, from, at), y, sum), destination, at);
+    });
+  };
+  merge(0, main, lanes);
+  merge(main, dv, 1);
 }
 
 void FoldLowering::storeState(Value m, Value l, Value g, Value t) {
@@ -478,8 +563,6 @@ LogicalResult FoldLowering::storeRow(Value finished, Value g, Value t) {
   Value argument = block.getArgument(0);
   Type element = cast<RankedTensorType>(argument.getType()).getElementType();
   if (element != ct) {
-    if (!finishedRow)
-      finishedRow = buffer({dv}, element);
     program.copyRow(finished, finishedRow, dv);
     finished = finishedRow;
   }

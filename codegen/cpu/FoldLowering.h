@@ -28,6 +28,9 @@ struct FoldContext {
   Value lseOut;   // memref [heads, rows] of f32, or null
   Value stateOut; // memref [heads, rows, 2], of a partial fold
   Value pairsOut; // memref [heads, rows] of i64, or null
+  /// How to fold; the operation's own schedule but for tiles with few rows.
+  mlir::attn::ScheduleAttr schedule;
+  Value headOffset; // into the tile's heads; null: 0
 };
 
 /// Common ground of the micro-kernels.
@@ -46,6 +49,8 @@ protected:
   virtual llvm::LogicalResult loadQueries() = 0;
   virtual llvm::LogicalResult foldKeys(Walked &walked) = 0;
   virtual llvm::LogicalResult finish() = 0;
+  /// Keys of a block.
+  virtual int64_t keysOfBlock() { return schedule.getKeyBlock(); }
 
   FoldContext &c() { return context; }
   Emitter &e;
@@ -54,7 +59,8 @@ protected:
   mlir::FloatType ct; // compute type
   int64_t lanes;
   int64_t d, dv; // head sizes
-  Value head, row, rows, keys;
+  Value head, row, rows;
+  Value firstKey, keys; // key rows firstKey .. keys - 1
   TileRows tile;
   /// Accumulators of a register tile one vector wide: as many as hide the
   /// latency of a multiply-add.
@@ -63,7 +69,8 @@ protected:
   Values symbols;
   Value kRows, vRows; // operands read in place, [m][d]; null: loaded
   std::unique_ptr<KeyPages> pages; // null: key rows follow each other
-  Value kBlock, vBlock;            // loaded blocks of key rows
+  Value keyHead;        // the key head at hand, where loaders take one
+  Value kBlock, vBlock; // loaded blocks of key rows
 
   Value buffer(llvm::ArrayRef<int64_t> shape, Type element);
   Value buffer(llvm::ArrayRef<int64_t> shape) { return buffer(shape, ct); }
@@ -115,6 +122,12 @@ protected:
   Value keyRows(KeyWalk &keys, Value block, Value j, int64_t count);
   /// Loads keys `block` .. `block` + count - 1 into kBlock and vBlock.
   llvm::LogicalResult loadKeyBlock(KeyWalk &keys, Value block, Value count);
+  void setKeyHead(Value newHead) {
+    keyHead = newHead;
+    pages->setHead(newHead);
+  }
+  /// The same but for rows in place.
+  llvm::LogicalResult loadRows(KeyWalk &keys, Value block, Value count);
 
   /// Emits the score region (log2 units in and out when there is none) and
   /// the tests for `lanes` pairs.
@@ -135,7 +148,7 @@ protected:
   mlir::FailureOr<Value> emitTests(llvm::ArrayRef<int64_t> tests,
                                    const PairLanes &pair, bool asVector = true);
 
-  /// What a fold before has accumulated of row t of head g: its row into
+  /// What folds before have accumulated of row t of head g: its row into
   /// `destination`; (m, l).
   mlir::FailureOr<std::pair<Value, Value>> loadState(Value g, Value t,
                                                      Value destination);
@@ -159,6 +172,9 @@ private:
   Value stripTable;  // rows of a block's keys
 
   llvm::LogicalResult foldTile();
+  mlir::FailureOr<std::pair<Value, Value>> mergeStates(Value g, Value t,
+                                                       Value destination);
+  void mergeRow(Value from, Value mine, Value theirs, Value destination);
   /// Folds the keys of `walked` that have a page, within `clip` (null: all).
   llvm::LogicalResult foldExisting(Walked &walked, TileBounds::Clip *clip);
   mlir::FailureOr<Walked> walk(mlir::attn::ComponentAttr component);

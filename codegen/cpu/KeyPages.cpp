@@ -10,9 +10,9 @@ using namespace attnc::cpu;
 using mlir::arith::CmpIPredicate;
 
 KeyPages::KeyPages(Emitter &e, FoldOp op, OuterValues &outer,
-                   int64_t keysBehind, std::function<Value()> offsets)
-    : e(e), op(op), outer(outer), keysBehind(keysBehind),
-      makeTable(std::move(offsets)), size(outer.scalar(op.getPageSize())),
+                   std::function<Value()> offsets)
+    : e(e), op(op), outer(outer), makeTable(std::move(offsets)),
+      size(outer.scalar(op.getPageSize())),
       count(outer.scalar(op.getPageCount())) {}
 
 /// What the table holds for pages t of the batch.
@@ -100,18 +100,20 @@ void KeyPages::eachRun(Value first, Value last,
 // Rows in place
 //===----------------------------------------------------------------------===//
 
-KeyPages::Operand &KeyPages::operandOf(Value source, unsigned pageDim,
-                                       unsigned rowDim) {
+KeyPages::Operand &KeyPages::operandOf(Value source,
+                                       std::array<int64_t, 3> dims) {
   for (Operand &operand : operands)
-    if (operand.source == source && operand.pageDim == pageDim &&
-        operand.rowDim == rowDim)
+    if (operand.source == source && operand.dims == dims)
       return operand;
   auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, source);
+  auto stride = [&](int64_t dim) -> Value {
+    return dim < 0 ? Value() : metadata.getStrides()[dim];
+  };
   return operands.emplace_back(Operand{source,
-                                       pageDim,
-                                       rowDim,
-                                       metadata.getStrides()[pageDim],
-                                       metadata.getStrides()[rowDim],
+                                       dims,
+                                       stride(dims[0]),
+                                       stride(dims[1]),
+                                       stride(dims[2]),
                                        makeTable(),
                                        {}});
 }
@@ -130,7 +132,7 @@ Value KeyPages::directRows(Region &loader) {
   int64_t rank = type.getRank(), length = slice.getType().getShape().back();
   SmallVector<OpFoldResult> offsets, sizes(rank, e.b.getIndexAttr(1)),
       strides(rank, e.b.getIndexAttr(1));
-  int64_t dims[] = {-1, -1}; // of the page, of the row
+  std::array<int64_t, 3> dims{-1, -1, -1}; // of page, row and key head
   for (auto [dim, x] : llvm::enumerate(slice.getMixedOffsets())) {
     auto value = dyn_cast<Value>(x);
     auto argument = dyn_cast_or_null<BlockArgument>(value);
@@ -146,7 +148,7 @@ Value KeyPages::directRows(Region &loader) {
       return {};
     offsets.push_back(value ? OpFoldResult(outer.scalar(value)) : x);
   }
-  if (dims[0] == -1 || dims[1] == -1)
+  if (dims[0] == -1 || dims[1] == -1 || (op.getKeyHead() && dims[2] == -1))
     return {};
   sizes.back() = e.b.getIndexAttr(length);
   auto reduced = memref::SubViewOp::inferRankReducedResultType(
@@ -163,14 +165,17 @@ Value KeyPages::directRows(Region &loader) {
   Value view = memref::ReinterpretCastOp::create(
       e.b, e.loc, viewType, metadata.getBaseBuffer(),
       OpFoldResult(metadata.getOffset()), viewSizes, viewStrides);
-  operandOf(source, dims[0], dims[1]).views.push_back(view);
+  operandOf(source, dims).views.push_back(view);
   return view;
 }
 
 Value KeyPages::offsetOf(Value rows, Value j) {
   for (Operand &operand : operands)
-    if (llvm::is_contained(operand.views, rows))
-      return e.loadIndex(operand.table, j);
+    if (llvm::is_contained(operand.views, rows)) {
+      Value offset = e.loadIndex(operand.table, shift ? e.add(shift, j) : j);
+      return keyHead ? e.add(offset, e.mul(keyHead, operand.headStride))
+                     : offset;
+    }
   llvm_unreachable("directRows has made it");
 }
 
@@ -196,8 +201,35 @@ void KeyPages::eachKey(KeyWalk &keys, Value block, Value keyCount,
 }
 
 void KeyPages::locate(KeyWalk &keys, Value block, Value keyCount) {
+  shift = Value();
+  if (!operands.empty())
+    fill(keys, block, keyCount);
+}
+
+void KeyPages::locateChunk(KeyWalk &keys, KeyRun run, Value block,
+                           int64_t chunk, int64_t ahead) {
+  shift = Value();
   if (operands.empty())
     return;
+  Value inChunk = e.b.createOrFold<arith::RemUIOp>(
+      e.loc, e.sub(block, run.origin), e.idx(chunk));
+  e.when(e.cmp(CmpIPredicate::eq, inChunk, e.idx(0)), [&] {
+    fill(keys, block, e.min(e.sub(run.end, block), e.idx(chunk + ahead)));
+  });
+  shift = inChunk;
+}
+
+void KeyPages::prefetch(Value rows, Value j) {
+  auto type = cast<MemRefType>(rows.getType());
+  int64_t lineElements = 64 * 8 / type.getElementTypeBitWidth();
+  Value row = offsetOf(rows, j);
+  for (int64_t x = 0; x < type.getDimSize(1); x += lineElements)
+    memref::PrefetchOp::create(e.b, e.loc, rows, ValueRange{row, e.idx(x)},
+                               /*isWrite=*/false, /*localityHint=*/2,
+                               /*isDataCache=*/true);
+}
+
+void KeyPages::fill(KeyWalk &keys, Value block, Value keyCount) {
   eachKey(keys, block, keyCount, [&](Value j, Value page, Value row) {
     for (Operand &operand : operands)
       e.storeIndex(
@@ -206,7 +238,7 @@ void KeyPages::locate(KeyWalk &keys, Value block, Value keyCount) {
   });
   for (Operand &operand : operands) {
     Value last = e.loadIndex(operand.table, e.sub(keyCount, e.idx(1)));
-    Value end = e.add(keyCount, keysBehind);
+    Value end = e.idx(cast<MemRefType>(operand.table.getType()).getDimSize(0));
     e.loop(keyCount, end, 1,
            [&](Value j) { e.storeIndex(last, operand.table, j); });
   }

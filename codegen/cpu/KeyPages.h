@@ -9,16 +9,22 @@
 #include "codegen/cpu/KeyWalk.h"
 #include "codegen/cpu/LaneEmitter.h"
 #include "dialect/Attn.h"
+#include <array>
 #include <functional>
 
 namespace attnc::cpu {
 
+/// Keys number origin .. end - 1, which are walked block by block.
+struct KeyRun {
+  Value origin, end;
+};
+
 class KeyPages {
 public:
-  /// `op` has a page region. `offsets` makes a table of i64, one a key of a
-  /// block and of the `keysBehind` up to which tiles round it.
+  /// `op` has a page region. `offsets` makes a table of i64, one a key that is
+  /// located at a time or read behind those.
   KeyPages(Emitter &e, mlir::attn::FoldOp op, OuterValues &outer,
-           int64_t keysBehind, std::function<Value()> offsets);
+           std::function<Value()> offsets);
 
   /// Calls `body` with each longest run of rows among first .. last whose pages
   /// exist. The others are reported.
@@ -33,9 +39,17 @@ public:
   /// The offset of key j of the block, for such a memref.
   Value offsetOf(Value rows, Value j);
 
-  /// Fills the tables for keys `block` .. `block` + count - 1; those behind
+  /// Fills the tables for keys `block` .. `block` + count - 1; entries behind
   /// repeat the last.
   void locate(KeyWalk &keys, Value block, Value count);
+  /// The same once for `chunk` keys, counted from the run's first on: the
+  /// tables then hold these and up to `ahead` that follow.
+  void locateChunk(KeyWalk &keys, KeyRun run, Value block, int64_t chunk,
+                   int64_t ahead);
+  /// Asks for a row that will be read.
+  void prefetch(Value rows, Value j);
+  /// Goes to a key head, where loaders take one.
+  void setHead(Value head) { keyHead = head; }
   /// Calls body(j, page, row in it) for these keys.
   void eachKey(KeyWalk &keys, Value block, Value count,
                llvm::function_ref<void(Value, Value, Value)> body);
@@ -44,15 +58,16 @@ private:
   Emitter &e;
   mlir::attn::FoldOp op;
   OuterValues &outer;
-  int64_t keysBehind;
   std::function<Value()> makeTable;
   Value size, count; // rows of a page, pages
+  Value shift;       // of the block in the tables; null: 0
+  Value keyHead;     // null: loaders know it
 
   /// Operands with one table: they are parts of one tensor.
   struct Operand {
-    Value source; // memref
-    unsigned pageDim, rowDim;
-    Value pageStride, rowStride, table;
+    Value source;                // memref
+    std::array<int64_t, 3> dims; // of the page, the row, the key head (or -1)
+    Value pageStride, rowStride, headStride, table;
     llvm::SmallVector<Value, 2> views;
   };
   llvm::SmallVector<Operand, 2> operands;
@@ -61,7 +76,8 @@ private:
   Value isPage(Value page);
   Value numberOf(Value c); // of the page in the batch
   Value skip(Value c, Value last, bool existing);
-  Operand &operandOf(Value source, unsigned pageDim, unsigned rowDim);
+  void fill(KeyWalk &keys, Value block, Value count);
+  Operand &operandOf(Value source, std::array<int64_t, 3> dims);
 };
 
 } // namespace attnc::cpu

@@ -417,10 +417,68 @@ private:
                         *tile,
                         partial ? Value() : others[0],
                         partial ? others[0] : Value(),
-                        others[1]};
-    return fold.getSchedule().getMicro() == MicroKernel::Block
-               ? emitBlockFold(context)
-               : emitRowFold(context);
+                        others[1],
+                        fold.getSchedule(),
+                        Value()};
+    if (fold.getSchedule().getMicro() == MicroKernel::Row)
+      return emitRowFold(context);
+    ScheduleAttr few = fold.getSchedule().getFewSchedule();
+    if (!few || fold.getStep() != 1)
+      return emitBlockHeads(context);
+    LogicalResult result = success();
+    Value live = e->sub(
+        scalar(fold.getSymbols()[QEnd]),
+        e->add(scalar(fold.getSymbols()[QBegin]), scalar(fold.getRow())));
+    live = e->min(live, scalar(fold.getRows()));
+    Value isFew =
+        e->cmp(arith::CmpIPredicate::sle, live, e->idx(few.getQueryTile()));
+    e->when(
+        isFew,
+        [&] {
+          FoldContext ofFew = context;
+          ofFew.schedule = few;
+          if (failed(emitRowFold(ofFew)))
+            result = failure();
+        },
+        [&] {
+          if (failed(emitBlockHeads(context)))
+            result = failure();
+        });
+    return result;
+  }
+
+  /// The block micro-kernel takes one head after the other.
+  LogicalResult emitBlockHeads(FoldContext context) {
+    LogicalResult result = success();
+    int64_t heads = context.op.getSchedule().getHeads();
+    if (heads == 1)
+      return emitBlockFold(context);
+    e->loop(e->idx(0), e->idx(heads), 1, [&](Value h) {
+      FoldContext ofHead = context;
+      ofHead.headOffset = h;
+      for (Value *view : {&ofHead.tileOut, &ofHead.lseOut, &ofHead.stateOut,
+                          &ofHead.pairsOut})
+        if (*view)
+          *view = oneHead(*view, h);
+      if (failed(emitBlockFold(ofHead)))
+        result = failure();
+    });
+    return result;
+  }
+
+  /// [heads, ...] becomes [1, ...] from head h on.
+  Value oneHead(Value view, Value h) {
+    auto type = cast<MemRefType>(view.getType());
+    SmallVector<OpFoldResult> offsets(type.getRank(), b.getIndexAttr(0)),
+        strides(type.getRank(), b.getIndexAttr(1)), sizes;
+    for (int64_t d = 0; d < type.getRank(); ++d)
+      sizes.push_back(
+          type.isDynamicDim(d)
+              ? OpFoldResult(b.createOrFold<memref::DimOp>(e->loc, view, d))
+              : b.getIndexAttr(type.getDimSize(d)));
+    offsets[0] = h;
+    sizes[0] = b.getIndexAttr(1);
+    return memref::SubViewOp::create(b, e->loc, view, offsets, sizes, strides);
   }
 
   LogicalResult emitRows(scf::ForallOp forall, RowsOp op) {

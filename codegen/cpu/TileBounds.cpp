@@ -22,6 +22,16 @@ Value TileRows::offsetOf(Emitter &e, Value t) const {
   return e.add(t, e.mul(runs, constant(step - run)));
 }
 
+Value TileRows::rowsWithin(Emitter &e, Value length) const {
+  if (step == 1)
+    return length;
+  if (run == 1)
+    return e.ceilDiv(length, step);
+  Value runs = arith::DivUIOp::create(e.b, e.loc, length, e.idx(step));
+  Value rest = e.sub(length, e.mul(runs, e.idx(step)));
+  return e.add(e.mul(runs, e.idx(run)), e.min(rest, e.idx(run)));
+}
+
 TileBounds::TileBounds(Context context, attn::ComponentAttr component,
                        KeyWalk &walk, llvm::function_ref<Value()> intervalsOf)
     : c(context), e(context.e), component(component), walk(walk) {
@@ -131,7 +141,7 @@ KeyInterval TileBounds::rowInterval(Value t, ValueRange values) {
   llvm::append_range(all, values);
   Value first = e.sub(evaluate(component.getLower(), i, all, true), kBegin());
   Value last = e.sub(evaluate(component.getUpper(), i, all, false), kBegin());
-  first = e.max(first, e.idx(0));
+  first = e.max(first, c.firstKey);
   last = e.min(last, e.sub(c.keys, e.idx(1)));
   Value none = e.idx(-1);
   if (firstGuard)
@@ -263,7 +273,7 @@ KeyInterval TileBounds::visited(Value first, Value last) {
     i0 = e.max(i0, firstGuard);
   if (lastGuard)
     i1 = e.min(i1, lastGuard);
-  KeyInterval rows{e.max(lower(i0), e.idx(0)),
+  KeyInterval rows{e.max(lower(i0), c.firstKey),
                    e.min(upper(i1), e.sub(c.keys, e.idx(1)))};
   Value some = e.cmp(CmpIPredicate::sle, i0, i1);
   if (Value guard = guardAt(i0))

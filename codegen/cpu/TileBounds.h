@@ -20,6 +20,8 @@ struct TileRows {
 
   /// How far row number t, a scalar or a vector, lies behind the first.
   Value offsetOf(Emitter &e, Value t) const;
+  /// How many rows lie less than `length` behind the first; 0 <= length.
+  Value rowsWithin(Emitter &e, Value length) const;
 };
 
 class TileBounds {
@@ -28,8 +30,8 @@ public:
     Emitter &e;
     mlir::attn::FoldOp op;
     OuterValues &outer;
-    ValueRange symbols; // of the fold
-    Value keys;         // key rows
+    ValueRange symbols;   // of the fold
+    Value firstKey, keys; // key rows firstKey .. keys - 1
     TileRows tile;
   };
   /// Numbers keys as `walk` does. `intervals` is scratch, [2][rows of a tile]

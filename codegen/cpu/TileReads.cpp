@@ -13,8 +13,8 @@ using mlir::arith::CmpIPredicate;
 static constexpr unsigned kArguments = 5, kPosition = 2, kRow = 4;
 
 TileReads::TileReads(Emitter &e, int64_t lanes, OuterValues &outer,
-                     Block &block, Buffer buffer)
-    : e(e), lanes(lanes), outer(outer), block(block) {
+                     Block &block, int64_t ahead, Buffer buffer)
+    : e(e), lanes(lanes), outer(outer), block(block), ahead(ahead) {
   auto arguments = block.getArguments().take_back(kArguments);
   Values key{arguments[kPosition], arguments[kRow]};
   // What comes before them is a score.
@@ -139,6 +139,9 @@ LogicalResult TileReads::fillByRows(const PairIndices &first, int64_t rowStep) {
       Type element = cast<MemRefType>(read.memref.getType()).getElementType();
       Value row = e.load(e.vec(lanes, element), read.memref, at);
       e.store(toStored(read, row), read.rows, {lane, e.idx(0)});
+      at.back() = e.add(at.back(), ahead);
+      memref::PrefetchOp::create(e.b, e.loc, read.memref, at, /*isWrite=*/false,
+                                 /*localityHint=*/2, /*isDataCache=*/true);
     }
   });
   for (const Read &read : reads) {

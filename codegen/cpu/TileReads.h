@@ -24,8 +24,9 @@ public:
       llvm::function_ref<Value(llvm::ArrayRef<int64_t> shape, Type element)>;
 
   /// The last arguments of `block` are those of PairIndices.
+  /// Squares that follow `ahead` keys later are asked for early.
   TileReads(Emitter &e, int64_t lanes, OuterValues &outer, mlir::Block &block,
-            Buffer buffer);
+            int64_t ahead, Buffer buffer);
 
   bool empty() const { return reads.empty(); }
   /// Reads for `lanes` queries from `first`'s on, `rowStep` apart, and `lanes`
@@ -48,6 +49,7 @@ private:
   int64_t lanes;
   OuterValues &outer;
   mlir::Block &block;
+  int64_t ahead;
   llvm::SmallVector<Read> reads;
 
   bool dependsOn(Value value, llvm::ArrayRef<Value> arguments);

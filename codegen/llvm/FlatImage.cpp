@@ -114,6 +114,25 @@ uint64_t attnc::loadedBytes(MemoryBufferRef buffer) {
   return bytes;
 }
 
+uint64_t attnc::functionBytes(MemoryBufferRef buffer,
+                              ArrayRef<std::string> names) {
+  auto file = openObject(buffer);
+  if (!file) {
+    consumeError(file.takeError());
+    return 0;
+  }
+  uint64_t bytes = 0;
+  for (const ELFSymbolRef symbol : (*file)->symbols()) {
+    Expected<StringRef> name = symbol.getName();
+    if (!name)
+      consumeError(name.takeError());
+    else if (symbol.getELFType() == ELF::STT_FUNC &&
+             is_contained(names, name->str()))
+      bytes += symbol.getSize();
+  }
+  return bytes;
+}
+
 /// Code first, then constants: what runs together stays together.
 Error FlatLinker::layOut() {
   std::vector<ELFSectionRef> constants;

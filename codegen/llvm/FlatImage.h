@@ -28,6 +28,10 @@ llvm::Error checkNoExternalSymbols(llvm::MemoryBufferRef object);
 /// Bytes of code and constants in an object; 0 if it cannot be read.
 uint64_t loadedBytes(llvm::MemoryBufferRef object);
 
+/// Bytes of the functions with these names; 0 if the object cannot be read.
+uint64_t functionBytes(llvm::MemoryBufferRef object,
+                       llvm::ArrayRef<std::string> names);
+
 } // namespace attnc
 
 #endif // ATTNC_CODEGEN_LLVM_FLATIMAGE_H

@@ -99,13 +99,22 @@ static LogicalResult prepare(ModuleOp module, const Target &target) {
   return checkNoLibraryCalls(module, target);
 }
 
+/// Patterns that have run stay: nothing here asks for another way when one
+/// fails, and keeping the way back open takes time.
+static ConversionConfig withoutRollback() {
+  ConversionConfig config;
+  config.allowPatternRollback = false;
+  return config;
+}
+
 static LogicalResult flattenControlFlow(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
   populateSCFToControlFlowConversionPatterns(patterns);
   ConversionTarget legal(*module.getContext());
   legal.addIllegalDialect<scf::SCFDialect>();
   legal.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-  return applyPartialConversion(module, legal, std::move(patterns));
+  return applyPartialConversion(module, legal, std::move(patterns),
+                                withoutRollback());
 }
 
 static LogicalResult convertToLLVM(ModuleOp module) {
@@ -128,7 +137,8 @@ static LogicalResult convertToLLVM(ModuleOp module) {
   ub::populateUBToLLVMConversionPatterns(converter, patterns);
   LLVMConversionTarget legal(*context);
   legal.addLegalOp<ModuleOp>();
-  if (failed(applyFullConversion(module, legal, std::move(patterns))))
+  if (failed(applyFullConversion(module, legal, std::move(patterns),
+                                 withoutRollback())))
     return failure();
 
   SmallVector<UnrealizedConversionCastOp> casts, remaining;

@@ -32,7 +32,7 @@ private:
   RegionRunner loadQ, loadK, loadV;
   std::optional<RegionRunner> score, tests, values, page, state, epilogue;
   PlanRunner plan;
-  int64_t head = 0, firstRow = 0, rows = 0, keyCount = 0;
+  int64_t head = 0, firstRow = 0, rows = 0, keyCount = 0, firstKey = 0;
   int64_t kBegin = 0, qBegin = 0, qEnd = 0;
   HostTensor tile, lse, pairs;
 
@@ -47,7 +47,7 @@ private:
 
   /// Pages of keys: [run of keys], -1 for one that does not exist.
   SmallVector<int64_t> pages;
-  int64_t pageSize = 0;
+  int64_t pageSize = 0, keyHead = 0;
   /// Positions of the keys that exist.
   Intervals universe;
 
@@ -64,6 +64,7 @@ private:
   FailureOr<double> scoreOf(const HostTensor &q, int64_t c);
   LogicalResult foldKeys(const HostTensor &q, MutableArrayRef<double> out,
                          double &rowLse);
+  LogicalResult mergeStates(MutableArrayRef<double> out, double &rowLse);
   LogicalResult mergeState(MutableArrayRef<double> out, double &rowLse);
   void storeLse(double rowLse, int64_t at);
   std::optional<bool> test(int64_t atom, int64_t i, int64_t j);
@@ -82,7 +83,9 @@ LogicalResult FoldEvaluator::bind() {
   for (int64_t x : symbols)
     if (x < -kMaxPosition || x > kMaxPosition)
       return op.emitOpError("symbol ") << x << " is out of range";
-  for (int64_t x : {head, firstRow, rows, keyCount})
+  if (op.getFirstKey())
+    firstKey = interpreter.getInt(op.getFirstKey());
+  for (int64_t x : {head, firstRow, rows, keyCount, firstKey})
     if (x < 0 || x > interpreter.getOptions().maxElements)
       return op.emitOpError("head, row, rows or keys of ")
              << x << " is out of range";
@@ -122,8 +125,8 @@ LogicalResult FoldEvaluator::bind() {
 }
 
 LogicalResult FoldEvaluator::bindPages() {
-  if (keyCount > 0 && op.getPage().empty())
-    universe.push_back({kBegin, kBegin + keyCount});
+  if (keyCount > firstKey && op.getPage().empty())
+    universe.push_back({kBegin + firstKey, kBegin + keyCount});
   if (op.getPage().empty())
     return success();
   page.emplace(interpreter, op.getPage());
@@ -139,9 +142,10 @@ LogicalResult FoldEvaluator::bindPages() {
     int64_t number = page->getScalar(0).i;
     bool exists = number >= 0 && number < count;
     pages.push_back(exists ? number : -1);
-    if (exists)
-      universe.push_back(
-          {kBegin + c, kBegin + std::min(c + pageSize, keyCount)});
+    int64_t begin = std::max(c, firstKey),
+            end = std::min(c + pageSize, keyCount);
+    if (exists && begin < end)
+      universe.push_back({kBegin + begin, kBegin + end});
   }
   return success();
 }
@@ -151,6 +155,12 @@ LogicalResult FoldEvaluator::run() {
     return failure();
   for (int64_t h = 0, e = op.getSchedule().getHeads(); h < e; ++h) {
     queryHead = head + h;
+    // Query heads of the next key head read other rows.
+    int64_t shared = e / op.getKeyHeads();
+    if (h % shared == 0)
+      loaded.assign(keyCount, KeyValue());
+    if (op.getKeyHead())
+      keyHead = interpreter.getInt(op.getKeyHead()) + h / shared;
     tested.reset();
     SmallVector<int64_t> symbols;
     for (Value symbol : op.getSymbols())
@@ -191,6 +201,8 @@ LogicalResult FoldEvaluator::load(int64_t c) {
     loader->setInt(0, page ? pages[c / pageSize] : c);
     if (page)
       loader->setInt(1, c % pageSize);
+    if (op.getKeyHead())
+      loader->setInt(2, keyHead);
     if (failed(loader->run()))
       return failure();
   }
@@ -288,7 +300,7 @@ LogicalResult FoldEvaluator::runRow(int64_t h, int64_t r) {
     if (failed(foldKeys(q, out, rowLse)))
       return failure();
   }
-  if (failed(mergeState(out, rowLse)))
+  if (failed(mergeStates(out, rowLse)))
     return failure();
   if (pairs)
     pairs.mutableValues()[h * rows + r].i = keys.size();
@@ -296,11 +308,24 @@ LogicalResult FoldEvaluator::runRow(int64_t h, int64_t r) {
   return store(out, h, r);
 }
 
+LogicalResult FoldEvaluator::mergeStates(MutableArrayRef<double> out,
+                                         double &rowLse) {
+  if (!state)
+    return success();
+  if (!op.getStates())
+    return mergeState(out, rowLse);
+  int64_t count = interpreter.getInt(op.getStates());
+  for (int64_t s = 0; s < count; ++s) {
+    state->setInt(2, s);
+    if (failed(mergeState(out, rowLse)))
+      return failure();
+  }
+  return success();
+}
+
 /// Any (sum, m, l) with the same sum / l and m + log2(l) is the same state.
 LogicalResult FoldEvaluator::mergeState(MutableArrayRef<double> out,
                                         double &rowLse) {
-  if (!state)
-    return success();
   state->setInt(0, queryHead);
   state->setInt(1, row);
   if (failed(state->run()))

@@ -40,7 +40,8 @@ void runCpAsync(Warp &warp, const Inst &in, uint32_t mask) {
       bytesAt(warp, in, placeOf(Space::Generic, copy.source), copy.sourceSize,
               in.count, false, static_cast<int>(lane));
     addresses[lane] = copy.target;
-    shared.beginAsyncWrite(warp, in.line, copy.target, copy.size);
+    shared.beginAsyncWrite(warp, in.line, copy.target, copy.size,
+                           /*asyncProxy=*/false);
     warp.copies.push_back(copy);
   });
   countBanks(*warp.launch, in, addresses, mask, in.count);

@@ -45,10 +45,11 @@ void attnc::ptx::countBanks(Launch &launch, const Inst &in,
   unsigned parts = std::min(words, 4u), lanes = 32 / parts;
   uint32_t part = lanes == 32 ? allLanes : (uint32_t(1) << lanes) - 1;
   ++use.executions;
-  for (unsigned i = 0; i < parts; ++i, part <<= lanes) {
-    if (!(mask & part))
+  for (unsigned i = 0; i < parts; ++i) {
+    uint32_t here = mask & part << i * lanes;
+    if (!here)
       continue;
-    use.wavefronts += wavefronts(addresses, mask & part, words);
+    use.wavefronts += wavefronts(addresses, here, words);
     ++use.ideal;
   }
 }

@@ -23,7 +23,8 @@ static void queueLoad(Warp &warp, const Inst &in, unsigned lane,
   Block &block = *warp.block;
   block.mbarrierAt(warp, in, lane, mbarrierAddress); // it must exist by now
   block.shared.beginAsyncWrite(warp, in.line, target,
-                               static_cast<uint32_t>(bytes));
+                               static_cast<uint32_t>(bytes),
+                               /*asyncProxy=*/true);
   Warp *issuer = &warp;
   const Inst *inst = &in;
   block.later([=, &block] {

@@ -145,8 +145,26 @@ void SharedMemory::write(Warp &warp, unsigned line, uint32_t address,
   });
 }
 
+void SharedMemory::checkFence(Warp &warp, unsigned line, const Granule &granule,
+                              uint32_t address, const char *what) {
+  bool fenced = (granule.flags & AsyncProxy) ||
+                granule.writeTime <= warp.fenced.time[granule.writer];
+  if (granule.state != Written || fenced)
+    return;
+  launch.report(Finding::MissingFence, line, granule.writeLine, [&] {
+    return at(address) +
+           format(" was written by an ordinary store (line %u) and is %s by "
+                  "the async proxy without fence.proxy.async between",
+                  granule.writeLine, what);
+  });
+}
+
 void SharedMemory::beginAsyncWrite(Warp &warp, unsigned line, uint32_t address,
-                                   uint32_t size) {
+                                   uint32_t size, bool asyncProxy) {
+  if (asyncProxy && launch.options.races)
+    forGranules(address, size, [&](size_t, Granule &granule) {
+      checkFence(warp, line, granule, address, "overwritten");
+    });
   write(warp, line, address, size);
   fillPoison(find(address, size), size);
   forGranules(address, size,
@@ -171,15 +189,7 @@ void SharedMemory::beginAsyncRead(Warp &warp, unsigned line, uint32_t address,
     return;
   read(warp, line, address, size);
   forGranules(address, size, [&](size_t, Granule &granule) {
-    bool fenced = (granule.flags & AsyncProxy) ||
-                  granule.writeTime <= warp.fenced.time[granule.writer];
-    if (granule.state == Written && !fenced)
-      launch.report(Finding::MissingFence, line, granule.writeLine, [&] {
-        return at(address) +
-               format(" was written by an ordinary store (line %u) and is read "
-                      "by the async proxy without fence.proxy.async between",
-                      granule.writeLine);
-      });
+    checkFence(warp, line, granule, address, "read");
     if (granule.pendingReads < 0xffff)
       ++granule.pendingReads;
   });

@@ -40,7 +40,7 @@ public:
 
   /// From issue to landing nobody may touch these bytes, which are NaN.
   void beginAsyncWrite(Warp &warp, unsigned line, uint32_t address,
-                       uint32_t size);
+                       uint32_t size, bool asyncProxy);
   /// The bytes are there; known to those who know of `agent` at `time`.
   void endAsyncWrite(unsigned line, uint32_t address, uint32_t size,
                      unsigned agent, uint32_t time, bool asyncProxy);
@@ -66,6 +66,8 @@ private:
 
   template <class F>
   void forGranules(uint32_t address, uint32_t size, F f);
+  void checkFence(Warp &warp, unsigned line, const Granule &granule,
+                  uint32_t address, const char *what);
   void reportWriter(Warp &warp, unsigned line, const Granule &granule,
                     uint32_t address, const char *what);
   void checkReaders(Warp &warp, unsigned line, size_t index,

@@ -1087,7 +1087,7 @@ func.func @c23_atoms(%q: !q, %k: !k, %v: !k, %l: i32) {
 // -----
 
 func.func @schedule_heads(%q: tensor<6x?x8xf32>, %k: tensor<3x?x8xf32>, %v: tensor<3x?x8xf32>) -> tensor<6x?x8xf32> {
-  // expected-error @below {{(C24) heads of a schedule is 1 or divides the query heads of a key head, which are 2, got 3}}
+  // expected-error @below {{(C24) heads of a schedule is 1 or divides the query heads of a key head (or, with pages, is those of some key heads), which are 2, got 3}}
   %o = attn.attention %q, %k, %v schedule = #attn.schedule<micro = row, query_tile = 1, heads = 3, key_block = 16, lanes = 8, register_keys = 2, register_vectors = 2, q = direct, k = direct, v = direct>
       : tensor<6x?x8xf32>, tensor<3x?x8xf32>, tensor<3x?x8xf32> -> tensor<6x?x8xf32>
   return %o : tensor<6x?x8xf32>
@@ -1096,7 +1096,7 @@ func.func @schedule_heads(%q: tensor<6x?x8xf32>, %k: tensor<3x?x8xf32>, %v: tens
 // -----
 
 func.func @schedule_unknown_heads(%q: tensor<?x?x8xf32>, %k: tensor<?x?x8xf32>, %v: tensor<?x?x8xf32>) -> tensor<?x?x8xf32> {
-  // expected-error @below {{(C24) heads of a schedule is 1 or divides the query heads of a key head, which are not static, got 2}}
+  // expected-error @below {{(C24) heads of a schedule is 1 or divides the query heads of a key head (or, with pages, is those of some key heads), which are not static, got 2}}
   %o = attn.attention %q, %k, %v schedule = #attn.schedule<micro = row, query_tile = 1, heads = 2, key_block = 16, lanes = 8, register_keys = 2, register_vectors = 2, q = direct, k = direct, v = direct>
       : tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32> -> tensor<?x?x8xf32>
   return %o : tensor<?x?x8xf32>

@@ -679,13 +679,43 @@ func.func private @schedule_tile() attributes {attn.x = #attn.schedule<micro = r
 
 // -----
 
-// expected-error@+1 {{lanes must be a power of two up to 64, got 6}}
+// expected-error@+1 {{lanes must be a power of two from 2 to 64, got 6}}
 func.func private @schedule_lanes() attributes {attn.x = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 6, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>}
 
 // -----
 
-// expected-error@+1 {{the block micro-kernel takes one head a tile, got heads = 2}}
-func.func private @schedule_heads() attributes {attn.x = #attn.schedule<micro = block, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct>}
+// expected-error@+1 {{split takes the row micro-kernel and key_block or more keys, got 64}}
+func.func private @schedule_split_of_blocks() attributes {attn.x = #attn.schedule<micro = block, query_tile = 8, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct, split = 64>}
+
+// -----
+
+// expected-error@+1 {{split takes the row micro-kernel and key_block or more keys, got 15}}
+func.func private @schedule_split_is_short() attributes {attn.x = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = direct, v = direct, split = 15>}
+
+// -----
+
+// expected-error@+1 {{few is a schedule of the row micro-kernel in one of the block micro-kernel}}
+func.func private @schedule_few_of_rows() attributes {attn.x = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = direct, v = direct, few = #attn.schedule<micro = row, query_tile = 1, heads = 2, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = direct, v = direct>>}
+
+// -----
+
+// expected-error@+1 {{few is a schedule of the row micro-kernel in one of the block micro-kernel}}
+func.func private @schedule_few_heads() attributes {attn.x = #attn.schedule<micro = block, query_tile = 8, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct, few = #attn.schedule<micro = row, query_tile = 4, heads = 1, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = direct, v = direct>>}
+
+// -----
+
+// expected-error@+1 {{few is a schedule of the row micro-kernel in one of the block micro-kernel}}
+func.func private @schedule_few_is_larger() attributes {attn.x = #attn.schedule<micro = block, query_tile = 8, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct, few = #attn.schedule<micro = row, query_tile = 8, heads = 2, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = direct, v = direct>>}
+
+// -----
+
+// expected-error@+1 {{few is a schedule of the row micro-kernel in one of the block micro-kernel}}
+func.func private @schedule_few_is_no_schedule() attributes {attn.x = #attn.schedule<micro = block, query_tile = 8, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct, few = 3 : i64>}
+
+// -----
+
+// expected-error@+1 {{few is a schedule of the row micro-kernel in one of the block micro-kernel}}
+func.func private @schedule_few_loads() attributes {attn.x = #attn.schedule<micro = block, query_tile = 8, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct, few = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = fuse, v = direct>>}
 
 // -----
 
@@ -791,7 +821,7 @@ func.func @f2_loaders_of_pages(%i: index, %x: tensor<8xf32>, %y: tensor<8xf64>, 
 
 // -----
 
-// expected-error@+1 {{products = dot_bf16 takes the block micro-kernel, 4 to 16 lanes, an even key_block and even register_keys}}
+// expected-error@+1 {{products = dot_bf16 takes 4 to 16 lanes, an even key_block and, with the block micro-kernel, even register_keys}}
 func.func private @schedule_products() attributes {attn.x = #attn.schedule<micro = block, query_tile = 8, heads = 1, key_block = 16, lanes = 8, register_keys = 3, register_vectors = 1, q = direct, k = direct, v = direct, products = dot_bf16>}
 
 // -----
@@ -814,5 +844,55 @@ func.func @f2_pairs_of_bf16(%i: index, %x: tensor<8xbf16>, %y: tensor<8xf32>) {
     ^bb0(%c: index):
       attn.yield %y : tensor<8xf32>
     } : tensor<1x?x8xbf16>
+  return
+}
+
+// -----
+
+func.func @f8_states_without_a_region(%i: index, %x: tensor<8xf32>, %y: tensor<8xf64>, %w: tensor<4xf32>, %f: f32, %b: i1) {
+  // expected-error@+1 {{(F8) states goes with a state region}}
+  %t = attn.fold head(%i) rows(%i, %i) keys(%i) states(%i) symbols(%i, %i, %i, %i)
+      plan = #attn.plan
+      kernel = #attn.softmax scale = 1.0
+      schedule = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = direct, v = direct>
+    load_q {
+    ^bb0(%h: index, %r: index):
+      attn.yield %x : tensor<8xf32>
+    }
+    load_k {
+    ^bb0(%c: index):
+      attn.yield %x : tensor<8xf32>
+    }
+    load_v {
+    ^bb0(%c: index):
+      attn.yield %x : tensor<8xf32>
+    } : tensor<2x?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f5_state_of_states(%i: index, %x: tensor<8xf32>, %y: tensor<8xf64>, %w: tensor<4xf32>, %f: f32, %b: i1) {
+  // expected-error@+1 {{(F5) state must take (index, index, index) and yield a row of 8 elements and two scalars, of 'f32'}}
+  %t = attn.fold head(%i) rows(%i, %i) keys(%i) states(%i) symbols(%i, %i, %i, %i)
+      plan = #attn.plan
+      kernel = #attn.softmax scale = 1.0
+      schedule = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = direct, v = direct>
+    load_q {
+    ^bb0(%h: index, %r: index):
+      attn.yield %x : tensor<8xf32>
+    }
+    load_k {
+    ^bb0(%c: index):
+      attn.yield %x : tensor<8xf32>
+    }
+    load_v {
+    ^bb0(%c: index):
+      attn.yield %x : tensor<8xf32>
+    }
+    state {
+    ^bb0(%h: index, %r: index):
+      attn.yield %x, %f, %f : tensor<8xf32>, f32, f32
+    } : tensor<2x?x8xf32>
   return
 }

@@ -5,9 +5,11 @@
 // TILE: attn-schedule: query_tile must be a multiple of lanes * register_vectors, which is 8, got 50
 // TILE: note: asked for: query_tile = 50
 // RUN: not attnc-opt %S/attn-schedule.mlir --split-input-file '--attn-schedule=fields={heads = 2}' 2>&1 | FileCheck %s --check-prefix=HEADS
-// HEADS: attn-schedule: the block micro-kernel takes one head a tile, got heads = 2
+// HEADS: (C24) heads of a schedule is 1 or divides the query heads of a key head (or, with pages, is those of some key heads), which are 1, got 2
+// RUN: not attnc-opt %S/attn-schedule.mlir --split-input-file '--attn-schedule=fields={micro = row, split = 8}' 2>&1 | FileCheck %s --check-prefix=SPLIT
+// SPLIT: attn-schedule: split takes the row micro-kernel and key_block or more keys, got 8
 // RUN: not attnc-opt %S/attn-schedule.mlir --split-input-file '--attn-schedule=fields={micro = row, heads = 3}' 2>&1 | FileCheck %s --check-prefix=GROUP
-// GROUP: (C24) heads of a schedule is 1 or divides the query heads of a key head, which are 4, got 3
+// GROUP: (C24) heads of a schedule is 1 or divides the query heads of a key head (or, with pages, is those of some key heads), which are 4, got 3
 // RUN: not attnc-opt %S/attn-schedule.mlir --split-input-file '--attn-schedule=fields={lists.heads = 2}' 2>&1 | FileCheck %s --check-prefix=NOLISTS
 // NOLISTS: attn-schedule: there is no list of keys that 'lists.' could be about
 // RUN: not attnc-opt %S/attn-schedule.mlir --split-input-file '--attn-schedule=fields={tile = 2}' 2>&1 | FileCheck %s --check-prefix=NAMES

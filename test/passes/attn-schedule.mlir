@@ -8,14 +8,17 @@
 // RUN: attnc-opt %s --split-input-file --attn-expand '--attn-schedule=fields={key_block = 64, register_keys=2, order = up_across} fields-from=measured' | FileCheck %s --check-prefix=ASKED
 
 // CHECK-LABEL: @dynamic_rows_take_the_block_kernel
-// CHECK: schedule = #attn.schedule<micro = block, query_tile = 96, heads = 1, key_block = 128, lanes = 8, register_keys = 4, register_vectors = 3, q = direct, k = direct, v = direct
+// CHECK: schedule = #attn.schedule<micro = block, query_tile = 96, heads = 4, key_block = 128, lanes = 8, register_keys = 4, register_vectors = 3, q = direct, k = direct, v = direct,
+// CHECK-SAME: few = #attn.schedule<micro = row, query_tile = 8, heads = 4, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = direct, v = direct>,
+// CHECK-SAME: "a tile of up to 8 rows that exist takes the row micro-kernel, 4 heads at a time: batches mix sequences of one new query with long ones"
 // ASKED-LABEL: @dynamic_rows_take_the_block_kernel
-// ASKED: query_tile = 96, heads = 1, key_block = 64, lanes = 8, register_keys = 2, register_vectors = 3, q = direct, k = direct, v = direct, order = up_across, why = [
+// ASKED: query_tile = 96, heads = 4, key_block = 64, lanes = 8, register_keys = 2, register_vectors = 3, q = direct, k = direct, v = direct, order = up_across, few = #attn.schedule<micro = row, query_tile = 8, heads = 4, key_block = 16,
 // ASKED-SAME: register tile 2 keys x 24 queries: 6 of 16 vector registers accumulate
 // ASKED-SAME: tiles of 96 query rows, keys in blocks of 64:
 // ASKED-SAME: key_block = 64, register_keys = 2, order = up_across: measured
 // WIDE-LABEL: @dynamic_rows_take_the_block_kernel
-// WIDE: micro = block, query_tile = 96, heads = 1, key_block = 128, lanes = 16, register_keys = 8, register_vectors = 3
+// WIDE: micro = block, query_tile = 96, heads = 4, key_block = 128, lanes = 16, register_keys = 8, register_vectors = 3
+// WIDE-SAME: few = #attn.schedule<micro = row, query_tile = 8, heads = 4, key_block = 16, lanes = 16, register_keys = 1, register_vectors = 16
 // ROW-LABEL: @dynamic_rows_take_the_block_kernel
 // ROW: micro = row, query_tile = 1, heads = 4
 func.func @dynamic_rows_take_the_block_kernel(%q: tensor<8x?x64xf32>, %k: tensor<2x?x64xf32>, %v: tensor<2x?x64xf32>) -> tensor<8x?x64xf32> {
@@ -36,11 +39,35 @@ func.func @f64_has_half_the_lanes(%q: tensor<?x64xf64>, %k: tensor<?x64xf64>, %v
 
 // One query and four heads a key head: each key row is read once for all four.
 // CHECK-LABEL: @decode_takes_the_row_kernel
-// CHECK: micro = row, query_tile = 1, heads = 4
+// CHECK: micro = row, query_tile = 1, heads = 4, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8
+// CHECK-SAME: split = 4096
 // CHECK-SAME: row micro-kernel: 1 query rows
+// CHECK-SAME: keys and values are read row after row as they lie in memory, by blocks of 16: those of both have 8 KiB
+// CHECK-SAME: keys of a row in tiles of 4096, merged by one more launch
 func.func @decode_takes_the_row_kernel(%q: tensor<8x1x64xf32>, %k: tensor<2x?x64xf32>, %v: tensor<2x?x64xf32>) -> tensor<8x1x64xf32> {
   %o = attn.attention %q, %k, %v : tensor<8x1x64xf32>, tensor<2x?x64xf32>, tensor<2x?x64xf32> -> tensor<8x1x64xf32>
   return %o : tensor<8x1x64xf32>
+}
+
+// -----
+
+// Keys that fit into one tile, launches that are chained and packed page tables
+// are not split.
+// CHECK-LABEL: @what_is_not_split
+// CHECK: attn.attention
+// CHECK-NOT: split =
+// CHECK: attn.attention
+// CHECK-NOT: split =
+// CHECK: keys of a row stay in one tile: its launches are chained by states, or walk lists
+// CHECK: attn.attention
+// CHECK-NOT: split =
+// CHECK: keys of a row stay in one tile: sequences share one table of pages, any of them could have all
+// CHECK: return
+func.func @what_is_not_split(%q: tensor<1x8x1x64xf32>, %k: tensor<1x2x4000x64xf32>, %l: tensor<1x2x?x64xf32>, %p: tensor<?x2x16x64xf32>, %indices: tensor<?xi32>, %indptr: tensor<2xi32>, %len: tensor<1xi32>) -> (tensor<1x8x1x64xf32>, tensor<1x8x1x64xf32>, tensor<1x8x1x64xf32>) {
+  %a = attn.attention %q, %k, %k : tensor<1x8x1x64xf32>, tensor<1x2x4000x64xf32>, tensor<1x2x4000x64xf32> -> tensor<1x8x1x64xf32>
+  %b = attn.attention %q, %l, %l sparsity = #attn.pairs<strided<4>> : tensor<1x8x1x64xf32>, tensor<1x2x?x64xf32>, tensor<1x2x?x64xf32> -> tensor<1x8x1x64xf32>
+  %c = attn.attention %q, %p, %p pages(%indices, %indptr) lengths(%len) : tensor<1x8x1x64xf32>, tensor<?x2x16x64xf32>, tensor<?x2x16x64xf32>, tensor<?xi32>, tensor<2xi32>, tensor<1xi32> -> tensor<1x8x1x64xf32>
+  return %a, %b, %c : tensor<1x8x1x64xf32>, tensor<1x8x1x64xf32>, tensor<1x8x1x64xf32>
 }
 
 // -----

@@ -3,9 +3,10 @@
 // CHECK-LABEL: @grid_of_heads_and_query_tiles
 // CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<2x8x?x64xf32>, %[[K:[a-z0-9]+]]: tensor<2x2x?x64xf32>
 // CHECK: %[[TILES:[a-z0-9_]+]] = affine.apply #{{.*}}()[%{{.*}}]
-// CHECK: scf.forall (%[[B:[a-z0-9]+]], %[[H:[a-z0-9]+]], %[[T:[a-z0-9]+]]) in (2, 8, %[[TILES]])
-// CHECK: %[[KH:[a-z0-9_]+]] = arith.divui %[[H]], %c4
-// CHECK: attn.fold head(%[[H]])
+// CHECK: scf.forall (%[[B:[a-z0-9]+]], %[[H:[a-z0-9]+]], %[[T:[a-z0-9]+]]) in (2, 2, %[[TILES]])
+// CHECK: %[[FIRST:[a-z0-9_]+]] = affine.apply #{{.*}}()[%[[H]]]
+// CHECK: %[[KH:[a-z0-9_]+]] = arith.divui %[[FIRST]], %c4
+// CHECK: attn.fold head(%[[FIRST]])
 // CHECK: load_q
 // CHECK: ^bb0(%[[HQ:[a-z0-9]+]]: index, %[[R:[a-z0-9]+]]: index):
 // CHECK: tensor.extract_slice %[[Q]][%[[B]], %[[HQ]], %[[R]], 0] [1, 1, 1, 64]
@@ -200,4 +201,37 @@ func.func @slices_are_read_in_place(%q: tensor<2x?x96xf32>, %x: tensor<2x3x?x96x
   %v = tensor.extract_slice %k[0, 0, 32] [2, %n, 64] [1, 1, 1] : tensor<2x?x96xf32> to tensor<2x?x64xf32>
   %o = attn.attention %q, %k, %v : tensor<2x?x96xf32>, tensor<2x?x96xf32>, tensor<2x?x64xf32> -> tensor<2x?x64xf32>
   return %o : tensor<2x?x64xf32>
+}
+
+// -----
+
+// Keys of a row go to several tiles, each of which leaves a state; a fold of no
+// component merges those of the splits that have keys.
+// CHECK-DAG: #[[SPLITS:.*]] = affine_map<()[s0] -> (s0 ceildiv 4096)>
+// CHECK-DAG: #[[BEGIN:.*]] = affine_map<()[s0] -> (s0 * 4096)>
+// CHECK-DAG: #[[END:.*]] = affine_map<()[s0] -> (s0 * 4096 + 4096)>
+// CHECK-LABEL: @keys_in_splits
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<2x8x1x64xf32>, %[[K:[a-z0-9]+]]: tensor<2x2x?x64xf32>
+// CHECK: %[[M:[a-z0-9_]+]] = tensor.dim %[[K]], %c2
+// CHECK: %[[N:[a-z0-9_]+]] = affine.apply #[[SPLITS]]()[%[[M]]]
+// CHECK: %[[STATES:[a-z0-9_]+]]:2 = scf.forall (%[[B:[a-z0-9]+]], %[[H:[a-z0-9]+]], %{{[a-z0-9]+}}, %[[S:[a-z0-9]+]]) in (2, 2, 1, %[[N]])
+// CHECK-SAME: (tensor<?x2x8x1x64xf32>, tensor<?x2x8x1x2xf32>)
+// CHECK: %[[LEN:[a-z0-9_]+]] = attn.checked %{{.*}} in(%c0, %[[M]]) status length
+// CHECK-DAG: %[[B0:[a-z0-9_]+]] = affine.apply #[[BEGIN]]()[%[[S]]]
+// CHECK-DAG: %[[E0:[a-z0-9_]+]] = affine.apply #[[END]]()[%[[S]]]
+// CHECK-DAG: %[[FROM:[a-z0-9_]+]] = arith.minsi %[[B0]], %[[LEN]]
+// CHECK-DAG: %[[TO:[a-z0-9_]+]] = arith.minsi %[[E0]], %[[LEN]]
+// CHECK: attn.fold partial head(%{{.*}}) rows(%c0, %c1) keys(%[[TO]]) from(%[[FROM]]) symbols(%c0, %[[LEN]],
+// CHECK: tensor.parallel_insert_slice %{{.*}}[%[[S]], %[[B]], %{{.*}}, 0, 0] [1, 1, 4, 1, 64]
+// CHECK: scf.forall (%[[B:[a-z0-9]+]], %{{[a-z0-9]+}}, %{{[a-z0-9]+}}) in (2, 2, 1)
+// CHECK: %[[LEN:[a-z0-9_]+]] = attn.checked
+// CHECK: %[[LIVE:[a-z0-9_]+]] = affine.apply #[[SPLITS]]()[%[[LEN]]]
+// CHECK: attn.fold head(%{{.*}}) rows(%c0, %c1) keys(%[[LEN]]) states(%[[LIVE]]) symbols({{.*}}) plan = #attn.plan kernel
+// CHECK: state {
+// CHECK: ^bb0(%[[HQ:[a-z0-9]+]]: index, %[[R:[a-z0-9]+]]: index, %[[T:[a-z0-9]+]]: index):
+// CHECK: tensor.extract_slice %[[STATES]]#0[%[[T]], %[[B]], %[[HQ]], %[[R]], 0]
+// CHECK: tensor.extract %[[STATES]]#1[%[[T]], %[[B]], %[[HQ]], %[[R]], %c0]
+func.func @keys_in_splits(%q: tensor<2x8x1x64xf32>, %k: tensor<2x2x?x64xf32>, %v: tensor<2x2x?x64xf32>, %len: tensor<2xi32>) -> (tensor<2x8x1x64xf32>, tensor<2x8x1xf32>) {
+  %o, %l = attn.attention %q, %k, %v lengths(%len) returns = [lse] : tensor<2x8x1x64xf32>, tensor<2x2x?x64xf32>, tensor<2x2x?x64xf32>, tensor<2xi32> -> (tensor<2x8x1x64xf32>, tensor<2x8x1xf32>)
+  return %o, %l : tensor<2x8x1x64xf32>, tensor<2x8x1xf32>
 }

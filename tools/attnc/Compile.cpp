@@ -7,6 +7,8 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
 
+#include <chrono>
+
 using namespace attnc;
 using namespace mlir;
 
@@ -56,6 +58,17 @@ static FailureOr<std::string> makeKernel(Spec &spec, ModuleOp module,
   return std::string(bytes->begin(), bytes->end());
 }
 
+static void printReport(const CompileReport &report, TimingFormat format,
+                        llvm::raw_ostream &os) {
+  if (format == TimingFormat::Text) {
+    report.print(os);
+  } else if (format == TimingFormat::Json) {
+    llvm::json::Object object;
+    report.addTo(object);
+    os << llvm::json::Value(std::move(object)) << '\n';
+  }
+}
+
 int attnc::compileCommand(const CompileOptions &options) {
   Stage stage = Stage::Kernel;
   std::vector<Target> targets;
@@ -76,10 +89,15 @@ int attnc::compileCommand(const CompileOptions &options) {
   }
 
   std::unique_ptr<MLIRContext> context = createContext();
+  CompileReport report;
+  auto start = std::chrono::steady_clock::now();
   std::unique_ptr<Spec> spec =
       Spec::load(*context, options.spec.path, options.spec.function);
   if (!spec)
     return ExitError;
+  std::chrono::duration<double> parsing =
+      std::chrono::steady_clock::now() - start;
+  report.phases.push_back({"parse", parsing.count()});
   OwningOpRef<ModuleOp> module = isolateFunction(*spec);
   Compiler compiler(compilerOptions(options.spec));
   FailureOr<std::string> text =
@@ -87,14 +105,18 @@ int attnc::compileCommand(const CompileOptions &options) {
                              : compiler.emit(stage, *module, targets.front());
   if (failed(text))
     return ExitError;
-  if (!file) {
+  report.add(compiler);
+  noteTuned(report);
+  if (file) {
+    file->os() << *text;
+    if (llvm::Error error = file->commit()) {
+      printError(std::move(error));
+      return ExitError;
+    }
+  } else {
     llvm::outs() << *text;
-    return ExitOk;
   }
-  file->os() << *text;
-  if (llvm::Error error = file->commit()) {
-    printError(std::move(error));
-    return ExitError;
-  }
+  // Text on stdout stays alone there.
+  printReport(report, options.timing, file ? llvm::outs() : llvm::errs());
   return ExitOk;
 }

@@ -52,9 +52,9 @@ int attnc::countComputedPairs(Spec &spec, const SpecOptions &options,
   std::vector<Target> targets;
   if (int code = chooseTargets(counting, targets))
     return code;
-  std::vector<PhaseTime> phases;
+  CompileReport report;
   FailureOr<Kernel> kernel =
-      compileInProcess(spec, counting, targets.front(), phases);
+      compileInProcess(spec, counting, targets.front(), report);
   if (failed(kernel))
     return ExitError;
   std::vector<Tensor> results;

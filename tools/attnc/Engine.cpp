@@ -7,6 +7,7 @@
 #include "passes/ScheduleFields.h"
 #include "tools/support/Dialects.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace attnc;
 using namespace mlir;
@@ -40,7 +41,8 @@ int attnc::chooseTargets(const SpecOptions &options,
   return ExitOk;
 }
 
-int attnc::checkScheduleOptions(const SpecOptions &options) {
+int attnc::checkScheduleOptions(const SpecOptions &options,
+                                const char *scheduleOption) {
   auto check = [](const char *option, StringRef value,
                   ArrayRef<StringRef> known) {
     if (llvm::is_contained(known, value))
@@ -58,7 +60,16 @@ int attnc::checkScheduleOptions(const SpecOptions &options) {
       ScheduleFields::parse(options.schedule);
   if (fields)
     return ExitOk;
-  printError("--schedule: " + llvm::toString(fields.takeError()));
+  printError(scheduleOption + (": " + llvm::toString(fields.takeError())));
+  return ExitUsage;
+}
+
+int attnc::checkThreads(unsigned threads) {
+  constexpr unsigned mostThreads = 1024;
+  if (threads <= mostThreads)
+    return ExitOk;
+  printError("--threads=" + llvm::Twine(threads) + ": at most " +
+             llvm::Twine(mostThreads));
   return ExitUsage;
 }
 
@@ -69,7 +80,42 @@ CompilerOptions attnc::compilerOptions(const SpecOptions &options) {
   compiler.producers = options.producers;
   compiler.schedule = options.schedule;
   compiler.countPairs = options.countPairs;
+  // Launches of several targets must agree.
+  compiler.useTuned = options.useTuned && options.targets.size() <= 1;
+  compiler.tunedShapes = options.tunedShapes;
+  if (!options.llvmPasses.empty())
+    compiler.backend.passes = options.llvmPasses;
+  compiler.backend.level =
+      static_cast<llvm::CodeGenOptLevel>(std::min(options.llvmLevel, 3u));
   return compiler;
+}
+
+std::string attnc::shapeClass(const Signature &signature,
+                              ArrayRef<std::vector<int64_t>> shapes) {
+  std::string text;
+  for (auto [number, argument] : llvm::enumerate(signature.inputs)) {
+    if (number >= shapes.size())
+      return "";
+    std::vector<int64_t> sizes = shapes[number];
+    if (sizes.size() != argument.dims.size())
+      return "";
+    for (auto [size, declared] : llvm::zip(sizes, argument.dims)) {
+      if (size < 0)
+        return "";
+      if (declared < 0)
+        size = static_cast<int64_t>(
+            llvm::PowerOf2Ceil(static_cast<uint64_t>(size)));
+    }
+    text += (number ? "," : "") + shapeText(sizes);
+  }
+  return text;
+}
+
+void attnc::noteTuned(const CompileReport &report) {
+  if (report.tuned)
+    llvm::errs() << "attnc: schedule '" << report.tuned->schedule.fields
+                 << "' found by attnc tune, kept in " << report.tuned->path
+                 << " (--no-tuned leaves it out)\n";
 }
 
 OwningOpRef<ModuleOp> attnc::isolateFunction(Spec &spec) {
@@ -98,20 +144,12 @@ OwningOpRef<ModuleOp> attnc::isolateFunction(Spec &spec) {
 FailureOr<Kernel> attnc::compileInProcess(Spec &spec,
                                           const SpecOptions &options,
                                           const Target &target,
-                                          std::vector<PhaseTime> &phases) {
+                                          CompileReport &report) {
   Compiler compiler(compilerOptions(options));
   OwningOpRef<ModuleOp> module = isolateFunction(spec);
   FailureOr<KernelHandle> kernel = compiler.jit(*module, target);
   if (failed(kernel))
     return failure();
-  const PhaseTimes &times = compiler.getTimes();
-  for (auto [name, seconds] : {std::pair("passes", times.passes),
-                               {"to loops", times.stage5},
-                               {"to LLVM dialect", times.toLLVMDialect},
-                               {"to LLVM IR", times.translate},
-                               {"LLVM passes", times.llvmPasses},
-                               {"code generation", times.codeGeneration},
-                               {"link", times.link}})
-    phases.push_back({name, seconds});
+  report.add(compiler);
   return Kernel(kernel->release());
 }

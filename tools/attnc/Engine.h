@@ -22,9 +22,24 @@ int chooseTargets(const SpecOptions &options, std::vector<Target> &targets);
 
 /// Checks the values of --micro, --producers and --schedule; returns an exit
 /// code.
-int checkScheduleOptions(const SpecOptions &options);
+int checkScheduleOptions(const SpecOptions &options,
+                         const char *scheduleOption = "--schedule");
+
+/// Checks the value of --threads; returns an exit code.
+int checkThreads(unsigned threads);
 
 CompilerOptions compilerOptions(const SpecOptions &options);
+
+/// The class of sizes that schedules are kept for: sizes that the signature
+/// leaves open, rounded up to powers of two. Empty where one is not known.
+std::string shapeClass(const Signature &signature,
+                       llvm::ArrayRef<std::vector<int64_t>> shapes);
+
+/// Says on stderr that a kept schedule was used, if one was.
+void noteTuned(const CompileReport &report);
+
+/// Removes kept schedules: all, or those of a spec. Returns an exit code.
+int resetTuned(const TuneKey *key);
 
 /// A copy of the spec's module with the chosen function alone: what is wrong
 /// with its neighbours does not matter to it.
@@ -34,7 +49,7 @@ mlir::OwningOpRef<mlir::ModuleOp> isolateFunction(Spec &spec);
 /// have been printed.
 mlir::FailureOr<Kernel> compileInProcess(Spec &spec, const SpecOptions &options,
                                          const Target &target,
-                                         std::vector<PhaseTime> &phases);
+                                         CompileReport &report);
 
 } // namespace attnc
 

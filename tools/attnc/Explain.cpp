@@ -18,15 +18,18 @@ using namespace mlir::attn;
 /// compile.
 OwningOpRef<ModuleOp> Explainer::lower(Stage stage) {
   // The reason is part of the explanation, not an error of it.
-  ScopedDiagnosticHandler collect(spec.getModule().getContext(),
-                                  [&](Diagnostic &diagnostic) {
-                                    if (refusal.empty())
-                                      refusal = diagnostic.str();
-                                    return success();
-                                  });
+  ScopedDiagnosticHandler collect(
+      spec.getModule().getContext(), [&](Diagnostic &diagnostic) {
+        if (diagnostic.getSeverity() == DiagnosticSeverity::Warning)
+          warning = diagnostic.str();
+        else if (refusal.empty())
+          refusal = diagnostic.str();
+        return success();
+      });
   Compiler compiler(compilerOptions(options.spec));
   OwningOpRef<ModuleOp> module = isolateFunction(spec);
   auto lowered = compiler.lowerTo(stage, *module, target);
+  tuned = compiler.getTuned();
   return failed(lowered) ? OwningOpRef<ModuleOp>() : std::move(*lowered);
 }
 
@@ -111,6 +114,18 @@ int Explainer::run(View *given) {
       explainSchedule(planned);
   }
   explainLaunches();
+  if (tuned)
+    report.line("tuned",
+                "'" + tuned->schedule.fields + "' was " +
+                    numberText(tuned->schedule.defaultSeconds /
+                               tuned->schedule.seconds) +
+                    " times as fast as what is chosen otherwise when attnc "
+                    "tune measured it. It is kept in " +
+                    tuned->path +
+                    "; --no-tuned leaves it out, 'attnc tune --reset " +
+                    options.spec.path + "' removes it.");
+  if (!warning.empty())
+    report.line("note", warning);
   if (!refusal.empty())
     report.line("compile", (options.spec.schedule.empty() ? "not possible yet: "
                                                           : "not possible: ") +
@@ -119,7 +134,8 @@ int Explainer::run(View *given) {
   return refusal.empty() || options.spec.schedule.empty() ? ExitOk : ExitError;
 }
 
-int attnc::explainCommand(const ExplainOptions &options) {
+int attnc::explainCommand(const ExplainOptions &given) {
+  ExplainOptions options = given;
   if (int code = checkScheduleOptions(options.spec))
     return code;
   std::vector<Target> targets;
@@ -142,6 +158,7 @@ int attnc::explainCommand(const ExplainOptions &options) {
   if (int code = resolveShapes(spec->getSignature(), spec.get(), options.shapes,
                                shapes))
     return code;
+  options.spec.tunedShapes = shapeClass(spec->getSignature(), shapes.inputs);
   // Operands that are given can be looked at.
   std::unique_ptr<View> view;
   if (!options.inputs.empty()) {

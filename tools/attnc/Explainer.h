@@ -81,6 +81,8 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> stage3, stage4;
   bool isAlone = true; // one attention in the function
   std::string refusal; // why the spec does not compile
+  std::string warning;
+  std::optional<Compiler::UsedSchedule> tuned;
 };
 
 /// The name of the argument that a value is or, in few words, what it is

@@ -24,6 +24,10 @@ struct SpecOptions {
   std::string producers = "auto";   ///< as in PipelineOptions
   std::string schedule;             ///< as in PipelineOptions
   bool countPairs = false;          ///< as in PipelineOptions
+  bool useTuned = true;             ///< as in CompilerOptions
+  std::string tunedShapes;          ///< as in CompilerOptions
+  std::string llvmPasses;           ///< as in BackendOptions; empty: its own
+  unsigned llvmLevel = 2;           ///< of code generation, 0 to 3
 };
 
 /// Where the arguments come from.
@@ -52,6 +56,7 @@ struct CompileOptions {
   SpecOptions spec;
   std::string emit; ///< empty: kernel where the output ends with .attnc
   std::string output;
+  TimingFormat timing = TimingFormat::None;
 };
 
 struct ExplainOptions {
@@ -63,6 +68,15 @@ struct ExplainOptions {
   std::optional<std::string> view;
   std::vector<std::string> inputs; ///< as InputOptions::files, for `view`
   uint64_t seed = 0;               ///< as InputOptions::seed, for `view`
+};
+
+struct TuneOptions {
+  SpecOptions spec; ///< no path: all specs, to reset
+  InputOptions inputs;
+  unsigned threads = 0; ///< 0: all
+  double budget = 60;   ///< seconds
+  std::string keep;     ///< fields to keep without a search
+  bool reset = false;
 };
 
 struct PtxSimOptions {
@@ -83,6 +97,7 @@ struct PtxSimOptions {
 int runCommand(const RunOptions &options);
 int compileCommand(const CompileOptions &options);
 int explainCommand(const ExplainOptions &options);
+int tuneCommand(const TuneOptions &options);
 int ptxSimCommand(const PtxSimOptions &options);
 
 } // namespace attnc

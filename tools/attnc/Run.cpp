@@ -42,7 +42,7 @@ private:
   std::unique_ptr<Spec> spec; // null for a kernel file that carries none
   std::optional<Kernel> kernel;
   Signature signature;
-  std::vector<PhaseTime> phases;
+  CompileReport compileReport;
   Inputs inputs;
   std::vector<Tensor> outputs;
   std::vector<std::optional<OutputFile>> files;
@@ -126,7 +126,7 @@ int Runner::loadSpec() {
     return ExitError;
   std::chrono::duration<double> elapsed =
       std::chrono::steady_clock::now() - start;
-  phases.push_back({"parse", elapsed.count()});
+  compileReport.phases.push_back({"parse", elapsed.count()});
   if (spec->getFunction()) {
     signature = spec->getSignature();
     return ExitOk;
@@ -263,10 +263,13 @@ int Runner::compile() {
   std::vector<Target> targets;
   if (int code = chooseTargets(options.spec, targets))
     return code;
+  SpecOptions own = options.spec;
+  own.tunedShapes = shapeClass(signature, inputs.inputShapes);
   FailureOr<Kernel> compiled =
-      compileInProcess(*spec, options.spec, targets.front(), phases);
+      compileInProcess(*spec, own, targets.front(), compileReport);
   if (failed(compiled))
     return ExitError;
+  noteTuned(compileReport);
   kernel = std::move(*compiled);
   return ExitOk;
 }
@@ -277,7 +280,7 @@ int Runner::launch() {
   if (!result)
     return fail(result.takeError());
   timing = std::move(*result);
-  timing->phases = phases;
+  timing->compile = compileReport;
   return ExitOk;
 }
 

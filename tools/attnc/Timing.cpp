@@ -176,10 +176,7 @@ static void printJson(const Timing &timing, const PairWork *work,
     object["flops_per_second"] = work->flops / timing.best;
     object["share_of_fma_peak"] = work->flops / timing.best / peak.flops;
   }
-  llvm::json::Object phases;
-  for (const PhaseTime &phase : timing.phases)
-    phases[phase.name] = phase.seconds;
-  object["compile_seconds"] = std::move(phases);
+  timing.compile.addTo(object);
   os << llvm::json::Value(std::move(object)) << '\n';
 }
 
@@ -204,15 +201,8 @@ static void printText(const Timing &timing, const PairWork *work,
     os << "memory   " << (timing.extraIsExact ? "" : "at most ")
        << bytesText(*timing.extraBytes)
        << " at the peak, over inputs and outputs\n";
-  if (timing.phases.empty())
-    return;
-  double total = 0;
-  for (const PhaseTime &phase : timing.phases)
-    total += phase.seconds;
-  os << "compile  " << durationText(total) << ":\n";
-  for (const PhaseTime &phase : timing.phases)
-    os << llvm::format("         %-24s", phase.name.c_str())
-       << durationText(phase.seconds) << '\n';
+  if (!timing.compile.empty())
+    timing.compile.print(os);
 }
 
 void attnc::printTiming(const Timing &timing, const PairWork *work,

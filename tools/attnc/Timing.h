@@ -5,6 +5,7 @@
 #ifndef ATTNC_TOOLS_ATTNC_TIMING_H
 #define ATTNC_TOOLS_ATTNC_TIMING_H
 
+#include "tools/attnc/CompileReport.h"
 #include "tools/attnc/Kernel.h"
 #include "tools/attnc/Options.h"
 #include "tools/attnc/Report.h"
@@ -13,12 +14,6 @@
 #include "llvm/Support/raw_ostream.h"
 
 namespace attnc {
-
-/// What compiling took, phase by phase.
-struct PhaseTime {
-  std::string name;
-  double seconds = 0;
-};
 
 /// Work of a spec on given inputs, counted over the pairs that it keeps.
 struct PairWork {
@@ -37,7 +32,7 @@ struct Timing {
   unsigned runs = 0, threads = 0;
   std::optional<int64_t> extraBytes; ///< at the peak of the first run
   bool extraIsExact = true;
-  std::vector<PhaseTime> phases;
+  CompileReport compile;
 };
 
 /// The first run, its memory, and if `options` ask for it many more runs.

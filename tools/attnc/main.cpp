@@ -2,8 +2,10 @@
 // attnc: runs, compiles and explains attention specs. This file is the command
 // line; each subcommand has a file of its own.
 
+#include "tools/attnc/Engine.h"
 #include "tools/attnc/Options.h"
 #include "tools/attnc/Spec.h"
+#include "tools/attnc/TuneArguments.h"
 #include "tools/support/Terminal.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/CommandLine.h"
@@ -21,6 +23,7 @@ usage: attnc <command> [options]
   run      run a spec or a kernel file on arrays, check it, time it
   compile  write a kernel file, or the IR or code of any stage
   explain  say what a spec means, what it costs and how it is scheduled
+  tune     measure schedules of a spec and keep the best for later compiles
   ptx-sim  run a GPU kernel's PTX on the CPU and look for what is wrong with it
   help     this text, or 'attnc help <command>' for a command's options
 
@@ -68,20 +71,35 @@ struct SpecArguments {
                  cl::desc("Fields of the schedule to set; the others are "
                           "chosen"),
                  cl::value_desc("query_tile = 48, ..."), cl::sub(sub),
-                 cl::cat(category)) {}
+                 cl::cat(category)),
+        noTuned("no-tuned", cl::desc("Leave out what attnc tune has kept"),
+                cl::sub(sub), cl::cat(category)),
+        llvmPasses("llvm-passes", cl::desc("LLVM's IR passes, to measure them"),
+                   cl::value_desc("pipeline"), cl::Hidden, cl::sub(sub),
+                   cl::cat(category)),
+        llvmLevel("llvm-level",
+                  cl::desc("LLVM's level of code generation, 0 to 3"),
+                  cl::init(2), cl::Hidden, cl::sub(sub), cl::cat(category)) {}
 
   cl::opt<std::string> path, function;
   cl::list<std::string> targets;
   cl::opt<std::string> micro, producers, schedule;
+  cl::opt<bool> noTuned;
+  cl::opt<std::string> llvmPasses;
+  cl::opt<unsigned> llvmLevel;
 
   SpecOptions get() {
-    return {path,
-            function,
-            targets,
-            micro,
-            producers,
-            schedule,
-            /*countPairs=*/false};
+    SpecOptions options;
+    options.path = path;
+    options.function = function;
+    options.targets = targets;
+    options.micro = micro;
+    options.producers = producers;
+    options.schedule = schedule;
+    options.useTuned = !noTuned;
+    options.llvmPasses = llvmPasses;
+    options.llvmLevel = llvmLevel;
+    return options;
   }
 };
 
@@ -169,8 +187,17 @@ struct CompileArguments {
       cl::value_desc("file"), cl::sub(sub), cl::cat(category)};
   cl::alias outputAlias{"output", cl::desc("Long for -o"), cl::aliasopt(output),
                         cl::cat(category)};
+  cl::opt<std::string> timing{
+      "timing",
+      cl::desc("Print the time of each phase and the bytes of code; =json for "
+               "one line of JSON"),
+      cl::value_desc("text|json"),
+      cl::ValueOptional,
+      cl::init("none"),
+      cl::sub(sub),
+      cl::cat(category)};
 
-  int run() { return compileCommand({spec.get(), emit, output}); }
+  int run();
 };
 
 struct ExplainArguments {
@@ -287,6 +314,32 @@ struct PtxSimArguments {
 
 } // namespace
 
+/// The value of --timing; returns an exit code.
+static int timingFormat(const cl::opt<std::string> &option,
+                        TimingFormat &format) {
+  if (option.getNumOccurrences() == 0)
+    format = TimingFormat::None;
+  else if (option == "json")
+    format = TimingFormat::Json;
+  else if (option.empty() || option == "text")
+    format = TimingFormat::Text;
+  else {
+    printError("--timing=" + option + ": 'text' or 'json' expected");
+    return ExitUsage;
+  }
+  return ExitOk;
+}
+
+int CompileArguments::run() {
+  CompileOptions options;
+  options.spec = spec.get();
+  options.emit = emit;
+  options.output = output;
+  if (int code = timingFormat(timing, options.timing))
+    return code;
+  return compileCommand(options);
+}
+
 int ExplainArguments::run() {
   ExplainOptions options;
   options.spec = spec.get();
@@ -319,26 +372,14 @@ int RunArguments::run() {
   options.stage = stage;
   options.threads = threads;
   options.repeat = repeat;
-  if (timing.getNumOccurrences() == 0)
-    options.timing = TimingFormat::None;
-  else if (timing == "json")
-    options.timing = TimingFormat::Json;
-  else if (timing.empty() || timing == "text")
-    options.timing = TimingFormat::Text;
-  else {
-    printError("--timing=" + timing + ": 'text' or 'json' expected");
-    return ExitUsage;
-  }
+  if (int code = timingFormat(timing, options.timing))
+    return code;
   if (stage < 1 || stage > 5) {
     printError("--stage=" + llvm::Twine(stage) + ": 1 to 5 expected");
     return ExitUsage;
   }
-  constexpr unsigned mostThreads = 1024;
-  if (threads > mostThreads) {
-    printError("--threads=" + llvm::Twine(threads) + ": at most " +
-               llvm::Twine(mostThreads));
-    return ExitUsage;
-  }
+  if (int code = checkThreads(threads))
+    return code;
   return runCommand(options);
 }
 
@@ -368,10 +409,12 @@ int main(int argc, char **argv) {
   RunArguments run;
   CompileArguments compile;
   ExplainArguments explain;
+  TuneArguments tune;
   PtxSimArguments ptxSim;
   cl::HideUnrelatedOptions(run.category, run.sub);
   cl::HideUnrelatedOptions(compile.category, compile.sub);
   cl::HideUnrelatedOptions(explain.category, explain.sub);
+  cl::HideUnrelatedOptions(tune.category, tune.sub);
   cl::SetVersionPrinter(printVersion);
   if (!cl::ParseCommandLineOptions(static_cast<int>(arguments.size()),
                                    arguments.data(), "attnc\n", &llvm::errs(),
@@ -384,6 +427,8 @@ int main(int argc, char **argv) {
     return compile.run();
   if (explain.sub)
     return explain.run();
+  if (tune.sub)
+    return tune.run();
   if (ptxSim.sub)
     return ptxSim.run();
   llvm::errs() << helpText;

@@ -164,6 +164,22 @@ TEST(PtxAsync, BulkLoadWithoutTheWait) {
       runBody(bulkLoad + copyOut, numbers(128), 512).found(Kind::InFlight));
 }
 
+TEST(PtxAsync, BulkLoadOverOrdinaryStoresNeedsAFence) {
+  auto code = [](const std::string &fence) {
+    std::string text = bulkLoad;
+    size_t at = text.find("fence.mbarrier_init");
+    text.insert(at, "st.shared.u32 [%r10], 1;\n" + fence);
+    return text +
+           "wait: mbarrier.try_wait.parity.shared::cta.b64 %p2, "
+           "[%r20], 0;\n@!%p2 bra wait;\n" +
+           copyOut;
+  };
+  EXPECT_TRUE(
+      runBody(code("fence.proxy.async.shared::cta;\n"), numbers(128), 512)
+          .result.clean());
+  EXPECT_TRUE(runBody(code(""), numbers(128), 512).found(Kind::MissingFence));
+}
+
 TEST(PtxAsync, WrongParityIsADeadlockOrTooEarly) {
   // The other parity counts as complete at once, so the data are not there.
   Outcome run =

@@ -175,6 +175,8 @@ Session::Session(const std::string &source) {
   context->getDiagEngine().registerHandler([this](mlir::Diagnostic &d) {
     if (d.getSeverity() == mlir::DiagnosticSeverity::Error)
       text += d.str() + "\n";
+    else if (d.getSeverity() == mlir::DiagnosticSeverity::Warning)
+      warningText += d.str() + "\n";
     return mlir::success();
   });
   parsed = mlir::parseSourceString<mlir::ModuleOp>(source, context.get());

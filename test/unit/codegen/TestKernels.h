@@ -39,6 +39,7 @@ public:
   bool isValid() const { return static_cast<bool>(parsed); }
   /// All errors so far, one a line.
   const std::string &errors() const { return text; }
+  const std::string &warnings() const { return warningText; }
 
   KernelHandle jit(const Target &target);
   /// Compiles to a kernel file's bytes and loads the image called `image`
@@ -51,7 +52,7 @@ public:
 private:
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> parsed;
-  std::string text;
+  std::string text, warningText;
 };
 
 /// The named target; the test program ends if there is none.

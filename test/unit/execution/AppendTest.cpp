@@ -252,7 +252,8 @@ TEST_F(Append, ProducersAreFused) {
       Problem problem = AppendWriter(c, 24).make();
       expectReference(problem);
       // No buffer for the rounded rows.
-      auto kernel = engine.compile(problem, {"native"});
+      auto kernel =
+          engine.compile(problem, {"native"}, {"auto", "auto", "split = 0"});
       ASSERT_TRUE(kernel);
       EXPECT_TRUE(kernel->temps.empty());
       EXPECT_EQ(kernel->args[1].role, ArgRole::InOut);

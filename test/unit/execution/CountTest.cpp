@@ -39,7 +39,7 @@ protected:
 
   /// Pairs that the kernel counts, against the plan's.
   void check(Problem problem, const char *micro) {
-    CompileChoices choices{micro, "auto", /*countPairs=*/true};
+    CompileChoices choices{micro, "auto", "", /*countPairs=*/true};
     std::optional<PlannedWork> work = engine.plan(problem, choices);
     engine.takeDiagnostics();
     if (!work)

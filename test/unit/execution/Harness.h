@@ -17,10 +17,9 @@ namespace attnc::test {
 struct CompileChoices {
   std::string micro = "auto";
   std::string producers = "auto";
+  std::string schedule; ///< fields to set
   /// Results more: what each launch computes, [batch..., heads, n] of i64.
   bool countPairs = false;
-  /// Fields of the schedule that are asked for.
-  std::string schedule = "";
 };
 
 /// What the plan of a problem's one attention says of its operands.

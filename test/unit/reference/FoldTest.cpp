@@ -116,6 +116,115 @@ func.func @f(%q: tensor<4x10x8xf32>, %k: tensor<2x12x8xf32>,
   return %x, %l : tensor<4x10x3xf32>, tensor<4x10xf32>
 })";
 
+/// 3 queries on 12 keys in splits of 5, merged by a fold of no component.
+constexpr StringLiteral kSplit = R"(
+#schedule = #attn.schedule<micro = row, query_tile = 4, heads = 2,
+  key_block = 4, lanes = 8, register_keys = 1, register_vectors = 8,
+  q = direct, k = direct, v = direct, split = 5>
+#plan = #attn.plan<components = [#attn.component<
+  lower = (d0)[s0, s1, s2, s3] -> (s0), upper = (d0)[s0, s1, s2, s3] -> (d0, s1 - 1),
+  row_lower = ()[s0, s1, s2, s3] -> (s2), row_upper = ()[s0, s1, s2, s3] -> (s3 - 1)>]>
+func.func @f(%q: tensor<4x3x8xf32>, %k: tensor<2x12x8xf32>, %v: tensor<2x12x3xf32>)
+    -> (tensor<4x3x3xf32>, tensor<4x3xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %c5 = arith.constant 5 : index
+  %c9 = arith.constant 9 : index
+  %c12 = arith.constant 12 : index
+  %es = tensor.empty() : tensor<3x4x3x3xf32>
+  %em = tensor.empty() : tensor<3x4x3x2xf32>
+  %s, %m = scf.forall (%h, %p) = (0, 0) to (4, 3) step (2, 1)
+      shared_outs(%out = %es, %outm = %em) -> (tensor<3x4x3x3xf32>, tensor<3x4x3x2xf32>) {
+    %g = arith.divui %h, %c2 : index
+    %first = arith.muli %p, %c5 : index
+    %next = arith.addi %first, %c5 : index
+    %end = arith.minsi %next, %c12 : index
+    %t, %tm = attn.fold partial head(%h) rows(%c0, %c3) keys(%end) from(%first)
+        symbols(%c0, %c12, %c9, %c12) plan = #plan kernel = #attn.softmax
+        scale = 5.000000e-01 schedule = #schedule
+      load_q {
+      ^bb0(%hq: index, %r: index):
+        %x = tensor.extract_slice %q[%hq, %r, 0] [1, 1, 8] [1, 1, 1]
+          : tensor<4x3x8xf32> to tensor<1x1x8xf32>
+        attn.yield %x : tensor<1x1x8xf32>
+      }
+      load_k {
+      ^bb0(%c: index):
+        %x = tensor.extract_slice %k[%g, %c, 0] [1, 1, 8] [1, 1, 1]
+          : tensor<2x12x8xf32> to tensor<1x1x8xf32>
+        attn.yield %x : tensor<1x1x8xf32>
+      }
+      load_v {
+      ^bb0(%c: index):
+        %x = tensor.extract_slice %v[%g, %c, 0] [1, 1, 3] [1, 1, 1]
+          : tensor<2x12x3xf32> to tensor<3xf32>
+        attn.yield %x : tensor<3xf32>
+      } : tensor<2x?x3xf32>, tensor<2x?x2xf32>
+    %tc = tensor.cast %t : tensor<2x?x3xf32> to tensor<2x3x3xf32>
+    %tmc = tensor.cast %tm : tensor<2x?x2xf32> to tensor<2x3x2xf32>
+    scf.forall.in_parallel {
+      tensor.parallel_insert_slice %tc into %out[%p, %h, 0, 0] [1, 2, 3, 3] [1, 1, 1, 1]
+        : tensor<2x3x3xf32> into tensor<3x4x3x3xf32>
+      tensor.parallel_insert_slice %tmc into %outm[%p, %h, 0, 0] [1, 2, 3, 2] [1, 1, 1, 1]
+        : tensor<2x3x2xf32> into tensor<3x4x3x2xf32>
+    }
+  }
+  %e = tensor.empty() : tensor<4x3x3xf32>
+  %el = tensor.empty() : tensor<4x3xf32>
+  %o, %l = scf.forall (%h) = (0) to (4) step (2)
+      shared_outs(%out = %e, %outl = %el) -> (tensor<4x3x3xf32>, tensor<4x3xf32>) {
+    %t, %tl = attn.fold head(%h) rows(%c0, %c3) keys(%c12) states(%c3)
+        symbols(%c0, %c12, %c9, %c12) plan = #attn.plan kernel = #attn.softmax
+        scale = 5.000000e-01 schedule = #schedule
+      load_q {
+      ^bb0(%hq: index, %r: index):
+        %x = tensor.extract_slice %q[%hq, %r, 0] [1, 1, 8] [1, 1, 1]
+          : tensor<4x3x8xf32> to tensor<1x1x8xf32>
+        attn.yield %x : tensor<1x1x8xf32>
+      }
+      load_k {
+      ^bb0(%c: index):
+        %x = tensor.extract_slice %k[%c0, %c, 0] [1, 1, 8] [1, 1, 1]
+          : tensor<2x12x8xf32> to tensor<1x1x8xf32>
+        attn.yield %x : tensor<1x1x8xf32>
+      }
+      load_v {
+      ^bb0(%c: index):
+        %x = tensor.extract_slice %v[%c0, %c, 0] [1, 1, 3] [1, 1, 1]
+          : tensor<2x12x3xf32> to tensor<3xf32>
+        attn.yield %x : tensor<3xf32>
+      }
+      state {
+      ^bb0(%hq: index, %r: index, %p: index):
+        %x = tensor.extract_slice %s[%p, %hq, %r, 0] [1, 1, 1, 3] [1, 1, 1, 1]
+          : tensor<3x4x3x3xf32> to tensor<3xf32>
+        %mm = tensor.extract %m[%p, %hq, %r, %c0] : tensor<3x4x3x2xf32>
+        %ml = tensor.extract %m[%p, %hq, %r, %c1] : tensor<3x4x3x2xf32>
+        attn.yield %x, %mm, %ml : tensor<3xf32>, f32, f32
+      } : tensor<2x?x3xf32>, tensor<2x?xf32>
+    %tc = tensor.cast %t : tensor<2x?x3xf32> to tensor<2x3x3xf32>
+    %tlc = tensor.cast %tl : tensor<2x?xf32> to tensor<2x3xf32>
+    scf.forall.in_parallel {
+      tensor.parallel_insert_slice %tc into %out[%h, 0, 0] [2, 3, 3] [1, 1, 1]
+        : tensor<2x3x3xf32> into tensor<4x3x3xf32>
+      tensor.parallel_insert_slice %tlc into %outl[%h, 0] [2, 3] [1, 1]
+        : tensor<2x3xf32> into tensor<4x3xf32>
+    }
+  }
+  return %o, %l : tensor<4x3x3xf32>, tensor<4x3xf32>
+})";
+
+constexpr StringLiteral kUnsplit = R"(
+func.func @f(%q: tensor<4x3x8xf32>, %k: tensor<2x12x8xf32>, %v: tensor<2x12x3xf32>)
+    -> (tensor<4x3x3xf32>, tensor<4x3xf32>) {
+  %o, %l = attn.attention %q, %k, %v mask = #attn.pairs<causal> scale = 0.5
+    returns = [lse] : tensor<4x3x8xf32>, tensor<2x12x8xf32>, tensor<2x12x3xf32>
+      -> (tensor<4x3x3xf32>, tensor<4x3xf32>)
+  return %o, %l : tensor<4x3x3xf32>, tensor<4x3xf32>
+})";
+
 class FoldTest : public ReferenceTest {
 protected:
   SmallVector<HostTensor> args() {
@@ -136,6 +245,15 @@ TEST_F(FoldTest, TiledIsWhole) {
     EXPECT_TRUE(close(tiled[0], whole[0], tolerance));
     EXPECT_TRUE(close(tiled[1], whole[1], tolerance));
   }
+}
+
+TEST_F(FoldTest, SplitsAreMerged) {
+  SmallVector<HostTensor> args{random({4, 3, 8}, 1), random({2, 12, 8}, 2),
+                               random({2, 12, 3}, 3)};
+  auto split = run(kSplit, args, Precision::Exact);
+  auto whole = run(kUnsplit, args, Precision::Exact);
+  EXPECT_TRUE(close(split[0], whole[0], 1e-14));
+  EXPECT_TRUE(close(split[1], whole[1], 1e-14));
 }
 
 TEST_F(FoldTest, RowsBeyondTheQueriesGiveZeros) {
