@@ -35,9 +35,6 @@ constexpr int64_t kKeyBlock = 128;
 /// Keys of a block of the row micro-kernel, and the bytes of keys and values
 /// that it should have.
 constexpr int64_t kFewestKeys = 8, kMostKeys = 64, kRowBlockBytes = 8 << 10;
-/// Bytes of a page that are worth reading together, and the most query heads
-/// that a tile has for it.
-constexpr int64_t kPageBytes = 64 << 10, kMostHeadsTogether = 64;
 /// Keys that a split has, and the bytes of keys and values that it should have:
 /// some ten microseconds of reading.
 constexpr int64_t kFewestSplitKeys = 256, kMostSplitKeys = 8192,
@@ -274,36 +271,6 @@ private:
         ArrayAttr()));
   }
 
-  /// Key heads that a tile reads together. Short pages hold little of one head,
-  /// and memory gives a third of its bandwidth where reading jumps; a page that
-  /// is read whole is as good as rows that follow each other.
-  int64_t keyHeadsTogether() {
-    int64_t rows = op.getPageSize(), keyHeads = op.getKeyHeads();
-    PlanAttr plan = op.getPlanAttr();
-    if (!op.getPages() || ShapedType::isDynamic(rows) ||
-        ShapedType::isDynamic(keyHeads) ||
-        ShapedType::isDynamic(op.getQueryHeads()) || dependsOnHead() ||
-        (plan && attnc::hasLists(plan)))
-      return 1;
-    auto bytesOf = [&](int64_t heads) {
-      RankedTensorType type = op.getKeyType();
-      return heads * rows * type.getShape().back() *
-             type.getElementTypeBitWidth() / 8;
-    };
-    int64_t together = 1;
-    for (int64_t next = 2; next <= keyHeads; ++next)
-      if (keyHeads % next == 0 && next * headGroup() <= kMostHeadsTogether &&
-          bytesOf(together) < kPageBytes)
-        together = next;
-    return together;
-  }
-  void becauseTogether(int64_t together) {
-    because(
-        "{0} key heads in a tile: pages of {1} rows are read whole, as they "
-        "lie in memory",
-        together, op.getPageSize());
-  }
-
   LogicalResult chooseMicroKernel() {
     int64_t n = op.getQueryRows(), group = headGroup();
     if (asked.micro()) {
@@ -334,14 +301,9 @@ private:
       while (group > 1 &&
              (group * rows > 2 * kRowKernelQueries || headGroup() % group != 0))
         --group;
-      int64_t together = keyHeadsTogether();
-      if (together > 1)
-        group = headGroup() * together;
       heads = pick("heads", std::max<int64_t>(group, 1));
       queryTile = rows;
-      if (together > 1)
-        becauseTogether(together);
-      else if (heads > 1)
+      if (heads > 1)
         because("{0} query heads of a key head share each key and value row",
                 heads);
     }
@@ -404,7 +366,7 @@ private:
     int64_t row = bytesOf(op.getKeyType()) + bytesOf(op.getValueType());
     keyBlock = std::clamp<int64_t>(llvm::PowerOf2Ceil(kRowBlockBytes / row),
                                    kFewestKeys, kMostKeys);
-    if (heads > headGroup() && op.getPages()) // blocks are pages
+    if (heads > headGroup() && op.getPages()) // asked for: blocks are pages
       keyBlock = std::clamp<int64_t>(op.getPageSize(), kFewestKeys, kMostKeys);
     because("keys and values are read row after row as they lie in memory, by "
             "blocks of {0}: those of both have {1} KiB",
@@ -538,10 +500,6 @@ private:
   }
   /// Query heads that share each key and value row in such tiles.
   int64_t fewHeads() {
-    if (int64_t together = keyHeadsTogether(); together > 1) {
-      becauseTogether(together);
-      return headGroup() * together;
-    }
     int64_t group = dependsOnHead() ? 1 : headGroup();
     int64_t heads = std::min<int64_t>(group, kRowKernelQueries);
     while (group % heads != 0)

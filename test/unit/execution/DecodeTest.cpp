@@ -290,7 +290,7 @@ TEST_F(Decode, SplitsOfPages) {
       Problem problem = makePaged(paged, 11),
               whole = makeContiguous(paged, problem);
       DecodeCase c;
-      c.schedule = "split = 48, key_block = 16, heads = 2";
+      c.schedule = "split = 48, key_block = 16";
       Kernel a = jit(problem, c), b = jit(whole, c);
       ASSERT_TRUE(a && b);
       auto exact = engine.evaluate(problem, true);

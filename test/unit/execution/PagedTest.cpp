@@ -16,8 +16,8 @@ class Paged : public ::testing::TestWithParam<const char *> {
 protected:
   Engine engine;
 
-  Kernel jit(const Problem &problem, const std::string &schedule = "") {
-    Kernel kernel = engine.jit(problem, {GetParam(), "auto", schedule});
+  Kernel jit(const Problem &problem) {
+    Kernel kernel = engine.jit(problem, {GetParam(), "auto"});
     EXPECT_TRUE(kernel) << engine.takeDiagnostics() << problem.text;
     return kernel;
   }
@@ -159,11 +159,7 @@ TEST_P(Paged, SameBitsAsContiguous) {
       c.d = c.dv = 32;
       c.clauses = mask;
       Problem paged = makePaged(c, 11), whole = makeContiguous(c, paged);
-      // Left alone, blocks of the row micro-kernel are pages.
-      std::string schedule = GetParam() == std::string("row")
-                                 ? "heads = 2, key_block = 64"
-                                 : "key_block = 64";
-      Kernel a = jit(paged, schedule), b = jit(whole, schedule);
+      Kernel a = jit(paged), b = jit(whole);
       ASSERT_TRUE(a && b);
       RunResult x = engine.run(a, paged, Place::AtEnd, 1),
                 y = engine.run(b, whole, Place::AtEnd, 1);
