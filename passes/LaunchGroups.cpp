@@ -71,10 +71,10 @@ bool attnc::canSplit(PlanAttr plan) {
   });
 }
 
-SmallVector<LaunchGroup> attnc::groupLaunches(PlanAttr plan,
-                                              ScheduleAttr schedule) {
+SmallVector<LaunchGroup>
+attnc::groupLaunches(PlanAttr plan, ScheduleAttr schedule, bool mayNotSplit) {
   SmallVector<LaunchGroup> groups = groupWhole(plan, schedule);
-  if (schedule.getSplit() == 0 || !canSplit(plan))
+  if (mayNotSplit || schedule.getSplit() == 0 || !canSplit(plan))
     return groups;
   LaunchGroup merging = groups.front();
   groups.front().split = merging.merges = schedule.getSplit();

@@ -27,8 +27,10 @@ bool canSplit(mlir::attn::PlanAttr plan);
 
 /// The launches of a plan, in order; each but the first goes on where the one
 /// before ends. At least one: an empty plan has rows to fill, too.
+/// `mayNotSplit` keeps the keys of a row together, whatever the schedule says.
 llvm::SmallVector<LaunchGroup> groupLaunches(mlir::attn::PlanAttr plan,
-                                             mlir::attn::ScheduleAttr schedule);
+                                             mlir::attn::ScheduleAttr schedule,
+                                             bool mayNotSplit = false);
 
 } // namespace attnc
 

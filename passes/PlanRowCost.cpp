@@ -297,7 +297,7 @@ RowComponent::visitedBy(TileRowRange rows) {
     all.first = std::min(all.first, numbers.first);
     all.last = std::max(all.last, numbers.last);
   }
-  return all;
+  return all.isEmpty() ? Interval() : all;
 }
 
 /// Tiles by class, and kept pairs.

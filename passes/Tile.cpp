@@ -36,8 +36,10 @@ public:
   /// Replaces the operation; appends the counts of pairs that launches make.
   void run(SmallVectorImpl<Value> &pairCounts) {
     attnc::FoldState state;
-    SmallVector<attnc::LaunchGroup> groups =
-        attnc::groupLaunches(op.getPlanAttr(), op.getScheduleAttr());
+    // Counts are of a row, whose keys then stay together: splits share them out
+    // and compute the same ones.
+    SmallVector<attnc::LaunchGroup> groups = attnc::groupLaunches(
+        op.getPlanAttr(), op.getScheduleAttr(), /*mayNotSplit=*/countsPairs);
     for (auto [n, next] : llvm::enumerate(groups)) {
       group = next;
       isLast = n + 1 == groups.size();
@@ -51,7 +53,7 @@ public:
       createInsertions(createFold(state));
       state = {forall.getResult(0),
                isLast ? Value() : Value(forall.getResult(1))};
-      if (countsPairs && !group.merges)
+      if (countsPairs)
         pairCounts.push_back(forall.getResults().back());
     }
     op->replaceAllUsesWith(forall.getResults().take_front(op->getNumResults()));
@@ -154,7 +156,7 @@ private:
       outs.push_back(tensor::EmptyOp::create(b, loc, rowDims, ct));
       outs.push_back(tensor::EmptyOp::create(b, loc, stateDims, ct));
     }
-    if (countsPairs && !group.merges)
+    if (countsPairs)
       outs.push_back(tensor::EmptyOp::create(b, loc, lead, b.getI64Type()));
     return outs;
   }
@@ -301,7 +303,7 @@ private:
       secondType = RankedTensorType::get({heads, any, 2}, ct);
     else if (hasLse())
       secondType = RankedTensorType::get({heads, any}, b.getF32Type());
-    if (countsPairs && !group.merges)
+    if (countsPairs)
       pairsType = RankedTensorType::get({heads, any}, b.getI64Type());
     auto fold = FoldOp::create(
         b, loc, RankedTensorType::get({heads, any, dv}, element), secondType,

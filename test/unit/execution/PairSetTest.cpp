@@ -199,7 +199,8 @@ TEST_F(PairSets, ThreadsDoNotChangeBits) {
     pairs::Random random(seed * 1000039 + round);
     SetCase c = drawSetCase(&context, random, 96);
     Problem problem = makeSetProblem(c, random);
-    title = "round " + number(round) + " of seed " + number(seed);
+    title =
+        "round " + std::to_string(round) + " of seed " + std::to_string(seed);
     SCOPED_TRACE(title + ":\n" + problem.text);
     setFaultReport(&problem, &title);
     for (const char *schedule :

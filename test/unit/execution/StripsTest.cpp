@@ -16,6 +16,7 @@ struct GridCase {
   int64_t q = 0;     // position of the first query
   int64_t k = 0;     // of the first key
   std::string strip; // asked for
+  int64_t live = -1; // query rows that exist; all
 };
 
 std::string typeOf(int64_t rows, bool isStatic, int64_t columns,
@@ -37,13 +38,14 @@ Problem gridProblem(const GridCase &c, bool isStatic, const char *element) {
       "tensor<2x2x" + (isStatic ? std::to_string(c.n) : "?") + "xf32>";
   problem.text =
       "func.func @spec(%q: " + types[0] + ", %k: " + types[1] +
-      ", %v: " + types[2] + ", %qs: tensor<i64>, %ks: tensor<i64>) -> (" + out +
+      ", %v: " + types[2] +
+      ", %qs: tensor<i64>, %ks: tensor<i64>, %ql: tensor<2xi32>) -> (" + out +
       ", " + lse +
       ") {\n  %o, %lse = attn.attention %q, %k, %v "
-      "q_start(%qs) k_start(%ks) mask = #attn.pairs<" +
+      "q_lengths(%ql) q_start(%qs) k_start(%ks) mask = #attn.pairs<" +
       c.mask + "> returns = [lse]\n      : " + types[0] + ", " + types[1] +
-      ", " + types[2] + ", tensor<i64>, tensor<i64> -> (" + out + ", " + lse +
-      ")\n  return %o, %lse : " + out + ", " + lse + "\n}\n";
+      ", " + types[2] + ", tensor<2xi32>, tensor<i64>, tensor<i64> -> (" + out +
+      ", " + lse + ")\n  return %o, %lse : " + out + ", " + lse + "\n}\n";
   attnc_dtype dtype = isHalf ? ATTNC_DTYPE_BF16 : ATTNC_DTYPE_F32;
   auto add = [&](const char *name, int64_t rows, int64_t columns) {
     problem.inputs.push_back({name, dtype, {2, 2, rows, columns}, {}, {}, -1});
@@ -58,6 +60,9 @@ Problem gridProblem(const GridCase &c, bool isStatic, const char *element) {
     problem.inputs.push_back({name, ATTNC_DTYPE_I64, {}, {}, {}, -1});
     problem.inputs.back().values = {static_cast<double>(value)};
   }
+  problem.inputs.push_back({"ql", ATTNC_DTYPE_I32, {2}, {}, {}, -1});
+  problem.inputs.back().values = {
+      static_cast<double>(c.live < 0 ? c.n : c.live), static_cast<double>(c.n)};
   problem.outputs.push_back({"o", dtype, {2, 2, c.n, dv}, {}, {}, -1});
   problem.outputs.push_back({"lse", ATTNC_DTYPE_F32, {2, 2, c.n}, {}, {}, -1});
   problem.largestValue = 1;
@@ -73,18 +78,23 @@ protected:
   void check(const GridCase &c, bool isStatic = true) {
     Problem problem = gridProblem(c, isStatic, GetParam());
     SCOPED_TRACE(problem.text + "strip = " + c.strip);
-    CompileChoices choices;
-    choices.micro = "block";
-    choices.schedule = "strip = " + c.strip;
-    Kernel kernel = engine.jit(problem, choices);
-    ASSERT_TRUE(kernel) << engine.takeDiagnostics();
     auto exact = engine.evaluate(problem, true);
     auto naive = engine.evaluate(problem, false);
     ASSERT_TRUE(exact && naive) << engine.takeDiagnostics();
-    for (Place place : {Place::AtEnd, Place::AtBegin}) {
-      RunResult result = engine.run(kernel, problem, place, 2);
-      ASSERT_TRUE(result.ok()) << result.message();
-      EXPECT_EQ(compare(problem, result.outputs, *exact, *naive).failure, "");
+    for (const char *micro : {"block", "row"}) {
+      SCOPED_TRACE(micro);
+      CompileChoices choices;
+      choices.micro = micro;
+      choices.schedule = "strip = " + c.strip;
+      if (std::string(micro) == "row")
+        choices.schedule += ", query_tile = 13";
+      Kernel kernel = engine.jit(problem, choices);
+      ASSERT_TRUE(kernel) << engine.takeDiagnostics();
+      for (Place place : {Place::AtEnd, Place::AtBegin}) {
+        RunResult result = engine.run(kernel, problem, place, 2);
+        ASSERT_TRUE(result.ok()) << result.message();
+        EXPECT_EQ(compare(problem, result.outputs, *exact, *naive).failure, "");
+      }
     }
   }
 };
@@ -116,6 +126,13 @@ TEST_P(Strips, PositionsThatBeginAnywhere) {
   check({mask, 150, 160, -20, -13, "2"}, false);
   check({mask, 5, 9, 100, 90, "4"}, false);
   check({mask, 1, 104, 30, 0, "4"}, false);
+}
+
+/// Rows from some row on do not exist, in one batch.
+TEST_P(Strips, RowsEnd) {
+  const char *mask = "axes<13 x 8> { window<2, 2>, window<2, 1, clamped> }";
+  for (int64_t live : {0, 1, 2, 3, 4, 5, 8, 30, 31, 59, 60})
+    check({mask, 61, 73, 3, 5, "4", live}, false);
 }
 
 /// Components on grids of other widths, and others beside them, are launches of

@@ -147,6 +147,35 @@ void Transpose::compareTiles(const TransposedPlan &transposed,
   }
 }
 
+/// Whether an operand, or a remainder, decides what an expression of a plan is.
+static bool isDecidedByData(PlanAttr plan, AffineExpr expr) {
+  unsigned firstValue = FirstParameter + plan.getParameters().size();
+  bool isDecided = false;
+  expr.walk([&](AffineExpr part) {
+    isDecided |= part.getKind() == AffineExprKind::Mod;
+    auto symbol = dyn_cast<AffineSymbolExpr>(part);
+    if (!symbol || symbol.getPosition() < firstValue)
+      return;
+    ValueAttr value = plan.getValues()[symbol.getPosition() - firstValue];
+    if (value.getKind() == ValueKind::Min || value.getKind() == ValueKind::Max)
+      for (AffineExpr result : value.getMap().getResults())
+        isDecided |= isDecidedByData(plan, result);
+    else
+      isDecided |= value.getKind() != ValueKind::Head;
+  });
+  return isDecided;
+}
+
+static bool isDecidedByData(PlanAttr plan, ComponentAttr component) {
+  for (AffineMap map :
+       {component.getLower(), component.getUpper(), component.getGuard()})
+    if (map && llvm::any_of(map.getResults(), [&](AffineExpr expr) {
+          return isDecidedByData(plan, expr);
+        }))
+      return true;
+  return false;
+}
+
 void Transpose::check(AttentionOp op, const std::string &text,
                       const Shape &shape) {
   PlanAttr plan = op.getPlanAttr();
@@ -156,6 +185,9 @@ void Transpose::check(AttentionOp op, const std::string &text,
   for (const TransposedPlan::Part &part : transposed.parts) {
     ++parts;
     exactParts += part.isExact;
+    // All that bounds alone decide is exact.
+    EXPECT_TRUE(part.isExact ||
+                isDecidedByData(plan, plan.getComponents()[part.source]));
   }
   for (int run = 0; run < 3 && !HasFatalFailure(); ++run) {
     Values values = drawValues(shape, random);
@@ -195,7 +227,8 @@ TEST_F(Transpose, NoPairOfAnySetIsLost) {
     check(op, text, shape);
     ASSERT_FALSE(HasFatalFailure());
   }
-  EXPECT_GE(exactParts * 100, parts * 70);
+  // Data decide a third of these parts: `check` looks at each of the others.
+  EXPECT_GE(exactParts * 100, parts * 60);
   EXPECT_GT(pairsSeen, 0);
   std::printf("%d parts, %d of them exact; %d pairs\n", parts, exactParts,
               pairsSeen);
