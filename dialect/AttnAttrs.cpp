@@ -245,12 +245,32 @@ ComponentAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+LogicalResult MmaAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                              int64_t warps, int64_t stages, int64_t querySteps,
+                              int64_t lookahead, int64_t fence, int64_t lazy) {
+  struct Size {
+    StringRef name;
+    int64_t value, least, largest;
+  };
+  for (auto [name, value, least, largest] :
+       {Size{"warps", warps, 1, 8}, Size{"stages", stages, 2, 8},
+        Size{"query_steps", querySteps, 0, 64},
+        Size{"lookahead", lookahead, 0, 16}, Size{"fence", fence, 0, 1024},
+        Size{"lazy", lazy, 0, 10}})
+    if (value < least || value > largest)
+      return emitError() << name << " must be " << least << " to " << largest
+                         << ", got " << value;
+  if (warps & (warps - 1))
+    return emitError() << "warps must be a power of two, got " << warps;
+  return success();
+}
+
 LogicalResult ScheduleAttr::verify(
     function_ref<InFlightDiagnostic()> emitError, MicroKernel micro,
     int64_t queryTile, int64_t heads, int64_t keyBlock, int64_t lanes,
     int64_t registerKeys, int64_t registerVectors, LoadMode q, LoadMode k,
     LoadMode v, Products products, GridOrder, int64_t strip, int64_t split,
-    Attribute lists, Attribute few, ArrayAttr why) {
+    Attribute lists, Attribute few, MmaAttr mma, ArrayAttr why) {
   struct Size {
     StringRef name;
     int64_t value, largest;
@@ -285,9 +305,15 @@ LogicalResult ScheduleAttr::verify(
     return emitError() << "products = dot_bf16 takes 4 to 16 lanes, an even "
                           "key_block and, with the block micro-kernel, even "
                           "register_keys";
-  if (split != 0 && (micro != MicroKernel::Row || split < keyBlock))
-    return emitError() << "split takes the row micro-kernel and key_block or "
-                          "more keys, got "
+  if ((micro == MicroKernel::Mma) != static_cast<bool>(mma))
+    return emitError() << "mma goes with micro = mma, which needs it";
+  if (mma && (queryTile % (16 * mma.getWarps()) || keyBlock % 16))
+    return emitError() << "micro = mma takes a key_block that is a multiple of "
+                          "16 and a query_tile that is one of 16 * warps, got "
+                       << keyBlock << " and " << queryTile;
+  if (split != 0 && (micro == MicroKernel::Block || split < keyBlock))
+    return emitError() << "split takes the row or mma micro-kernel and "
+                          "key_block or more keys, got "
                        << split;
   if (split != 0 && strip != 1)
     return emitError() << "strips keep the keys of a row together: split goes "

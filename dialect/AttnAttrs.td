@@ -250,7 +250,8 @@ def Attn_PlanAttr : Attn_Attr<"Plan", "plan"> {
 //===----------------------------------------------------------------------===//
 
 def Attn_MicroKernel : Attn_I32Enum<"MicroKernel", "shape of the inner loops", [
-  I32EnumAttrCase<"Block", 0, "block">, I32EnumAttrCase<"Row", 1, "row">]>;
+  I32EnumAttrCase<"Block", 0, "block">, I32EnumAttrCase<"Row", 1, "row">,
+  I32EnumAttrCase<"Mma", 2, "mma">]>;
 
 def Attn_LoadMode : Attn_I32Enum<"LoadMode", "how a fold reads an operand", [
   I32EnumAttrCase<"Direct", 0, "direct">, I32EnumAttrCase<"Fuse", 1, "fuse">,
@@ -264,10 +265,33 @@ def Attn_GridOrder : Attn_I32Enum<"GridOrder", "order in which tiles are begun",
   I32EnumAttrCase<"UpAcross", 2, "up_across">,
   I32EnumAttrCase<"DownAcross", 3, "down_across">]>;
 
+def Attn_MmaAttr : Attn_Attr<"Mma", "mma"> {
+  let summary = "how warps share a tile on tensor cores, and what overlaps";
+  let description = [{
+    `warps` share the rows of a query tile, and keys and values are copied into
+    `stages` parts of shared memory ahead of their use. Of the query tile
+    `query_steps` slices of 16 columns stay in registers, the others are read
+    again for each block of keys. Fragments are read `lookahead` ahead of the
+    products that take them, and the assembler's scheduler is fenced after
+    `fence` products (0: nowhere). The reference that weights are relative to is
+    raised when a score exceeds it by more than `lazy` (a power of two's
+    exponent); with 0, for each greater score.
+
+    ```mlir
+    #attn.mma<warps = 4, stages = 3, query_steps = 0, lookahead = 1, fence = 8, lazy = 8>
+    ```
+  }];
+  let parameters = (ins "int64_t":$warps, "int64_t":$stages, "int64_t":$query_steps,
+    "int64_t":$lookahead, "int64_t":$fence, "int64_t":$lazy);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
   let summary = "tile sizes and fusion decisions; passes and code generators obey it";
   let description = [{
-    `micro` is `block` (queries in lanes) or `row` (lanes along the head size);
+    `micro` is `block` (queries in lanes), `row` (lanes along the head size) or
+    `mma` (tensor cores; `mma` then says how);
     `query_tile` query rows and `heads` query heads of one key head form a
     workgroup's tile; keys go by blocks of `key_block`. `register_keys` x
     `register_vectors` vectors of `lanes` elements are the register tile.
@@ -305,6 +329,7 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     DefaultValuedParameter<"int64_t", "0">:$split,
     OptionalParameter<"::mlir::Attribute">:$lists,
     OptionalParameter<"::mlir::Attribute">:$few,
+    OptionalParameter<"::mlir::attn::MmaAttr">:$mma,
     OptionalParameter<"::mlir::ArrayAttr">:$why);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;

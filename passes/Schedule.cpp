@@ -87,6 +87,7 @@ private:
   GridOrder order = GridOrder::Up;
   int64_t strip = 1, split = 0;
   ScheduleAttr lists, few;
+  MmaAttr mma;
 
   SmallVector<StringRef> whyRefs() {
     return SmallVector<StringRef>(why.begin(), why.end());
@@ -144,7 +145,7 @@ private:
     ScheduleAttr schedule = ScheduleAttr::getChecked(
         [&] { return refuse(); }, op.getContext(), micro, queryTile, heads,
         keyBlock, lanes, registerKeys, registerVectors, q, k, v, products,
-        order, strip, split, Attribute(lists), Attribute(few),
+        order, strip, split, Attribute(lists), Attribute(few), mma,
         b.getStrArrayAttr(whyRefs()));
     if (!schedule || failed(check(schedule)))
       return failure();
@@ -250,7 +251,7 @@ private:
         pickOf("register_vectors", chosen.getRegisterVectors()), chosen.getQ(),
         chosen.getK(), chosen.getV(), chosen.getProducts(), chosen.getOrder(),
         /*strip=*/int64_t(1), /*split=*/int64_t(0), Attribute(), Attribute(),
-        ArrayAttr());
+        MmaAttr(), ArrayAttr());
   }
 
   /// Lists are of one row: query heads that share keys share its list.
@@ -268,7 +269,7 @@ private:
         op.getContext(), MicroKernel::Row, 1, group, kKeyBlock, lanes, 1,
         rowAccumulators(), q, once(k), once(v), Products::Fma, GridOrder::Up,
         /*strip=*/int64_t(1), /*split=*/int64_t(0), Attribute(), Attribute(),
-        ArrayAttr()));
+        MmaAttr(), ArrayAttr()));
   }
 
   LogicalResult chooseMicroKernel() {
@@ -520,7 +521,7 @@ private:
         [&] { return refuse() << "few: "; }, op.getContext(), micro,
         kRowKernelQueries, heads, keyBlock, lanes, registerKeys,
         registerVectors, q, k, v, products, order, /*strip=*/int64_t(1),
-        /*split=*/int64_t(0), Attribute(), Attribute(), ArrayAttr());
+        /*split=*/int64_t(0), Attribute(), Attribute(), MmaAttr(), ArrayAttr());
     micro = MicroKernel::Block;
     products = blockProducts;
     std::tie(keyBlock, registerKeys, registerVectors) =

@@ -34,6 +34,12 @@ const Field kFields[] = {
     {"order", Kind::Order, false},
     {"strip", Kind::Number, false},
     {"split", Kind::Count, false},
+    {"warps", Kind::Number, false},
+    {"stages", Kind::Number, false},
+    {"query_steps", Kind::Count, false},
+    {"lookahead", Kind::Count, false},
+    {"fence", Kind::Count, false},
+    {"lazy", Kind::Count, false},
 };
 
 constexpr llvm::StringLiteral kLists("lists.");
@@ -75,7 +81,7 @@ std::optional<StringRef> wanted(Kind kind, StringRef value) {
     return std::nullopt;
   case Kind::Micro:
     if (!symbolizeMicroKernel(value))
-      return "block or row";
+      return "block, row or mma";
     return std::nullopt;
   case Kind::Load:
     if (!symbolizeLoadMode(value))

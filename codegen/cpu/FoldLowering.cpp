@@ -221,7 +221,8 @@ FailureOr<FoldLowering::Walked> FoldLowering::walk(ComponentAttr component) {
     walked.keys = std::make_unique<KeyWalk>(e);
   tile.rows = rows; // a kernel leaves out those that it knows to be dead
   walked.bounds = std::make_unique<TileBounds>(
-      TileBounds::Context{e, op, context.outer, symbols, firstKey, keys, tile},
+      TileBounds::Context{e, op, context.outer, symbols, firstKey, keys, tile,
+                          eachRow},
       component, *walked.keys,
       [&] { return buffer({2, schedule.getQueryTile()}, e.b.getI64Type()); });
   if (failed(walked.bounds->prepare()))

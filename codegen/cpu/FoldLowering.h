@@ -71,6 +71,8 @@ protected:
   std::unique_ptr<KeyPages> pages; // null: key rows follow each other
   Value keyHead;        // the key head at hand, where loaders take one
   Value kBlock, vBlock; // loaded blocks of key rows
+  /// How threads share the rows of a tile; null where one has all.
+  std::function<void(Value rows, llvm::function_ref<void(Value)>)> eachRow;
 
   Value buffer(llvm::ArrayRef<int64_t> shape, Type element);
   Value buffer(llvm::ArrayRef<int64_t> shape) { return buffer(shape, ct); }
@@ -110,6 +112,7 @@ protected:
     llvm::SmallVector<int64_t> tests; // signed atom numbers
     bool isList = false, isBlocks = false;
   };
+  mlir::FailureOr<Walked> walk(mlir::attn::ComponentAttr component);
   /// What elements of a list have come up; one list is walked at a time.
   SeenSet seenSet();
 
@@ -177,7 +180,6 @@ private:
   void mergeRow(Value from, Value mine, Value theirs, Value destination);
   /// Folds the keys of `walked` that have a page, within `clip` (null: all).
   llvm::LogicalResult foldExisting(Walked &walked, TileBounds::Clip *clip);
-  mlir::FailureOr<Walked> walk(mlir::attn::ComponentAttr component);
   std::unique_ptr<KeyWalk> walkStrip(const attnc::GridColumns &columns);
   /// Folds each run of contiguous keys that a list of blocks gives, with
   /// `walked`'s bounds clipped to it.

@@ -5,6 +5,7 @@
 #include "codegen/cpu/FoldLowering.h"
 #include "codegen/cpu/GridLoops.h"
 #include "codegen/cpu/KernelTensors.h"
+#include "codegen/gpu/MmaFold.h"
 #include "codegen/llvm/Stage5.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -420,6 +421,8 @@ private:
                         others[1],
                         fold.getSchedule(),
                         Value()};
+    if (fold.getSchedule().getMicro() == MicroKernel::Mma)
+      return attnc::gpu::emitMmaFold(context);
     if (fold.getSchedule().getMicro() == MicroKernel::Row)
       return emitRowFold(context);
     ScheduleAttr few = fold.getSchedule().getFewSchedule();
@@ -533,8 +536,8 @@ static bool isSizeComputation(Operation &op) {
 FailureOr<OwningOpRef<ModuleOp>>
 attnc::cpu::lowerToLoops(func::FuncOp stage4, const attnc::Target &target) {
   MLIRContext *context = stage4.getContext();
-  context->loadDialect<arith::ArithDialect, math::MathDialect,
-                       memref::MemRefDialect, scf::SCFDialect,
+  context->loadDialect<arith::ArithDialect, LLVM::LLVMDialect, math::MathDialect,
+                       memref::MemRefDialect, NVVM::NVVMDialect, scf::SCFDialect,
                        vector::VectorDialect>();
   FailureOr<KernelTensors> tensors = KernelTensors::create(stage4);
   if (failed(tensors))

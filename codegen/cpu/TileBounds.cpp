@@ -159,13 +159,13 @@ LogicalResult TileBounds::prepare() {
   if (!intervals)
     return success();
   Values carried;
-  if (!c.op.getValues().empty())
+  if (!c.eachRow && !c.op.getValues().empty())
     c.op.getValues().walk([&](attn::SegmentOp) {
       // In no document, between 0 and 0: the first row asks.
       carried.append({e.idx(-1), e.idx(0), e.idx(0)});
     });
   LogicalResult result = success();
-  e.loop(e.idx(0), c.tile.rows, 1, carried, [&](Value t, ValueRange in) {
+  auto store = [&](Value t, ValueRange in) {
     Values segments(in);
     FailureOr<Values> values = rowValues(t, segments);
     if (failed(values)) {
@@ -180,7 +180,11 @@ LogicalResult TileBounds::prepare() {
     Value last = e.select(some, numbers.last, e.sub(numbers.first, e.idx(1)));
     e.storeIndex(last, intervals, {e.idx(1), t});
     return segments;
-  });
+  };
+  if (c.eachRow)
+    c.eachRow(c.tile.rows, [&](Value t) { store(t, ValueRange()); });
+  else
+    e.loop(e.idx(0), c.tile.rows, 1, carried, store);
   return result;
 }
 

@@ -9,6 +9,7 @@
 #include "codegen/cpu/KeyWalk.h"
 #include "codegen/cpu/LaneEmitter.h"
 #include "dialect/Attn.h"
+#include <functional>
 
 namespace attnc::cpu {
 
@@ -33,6 +34,9 @@ public:
     ValueRange symbols;   // of the fold
     Value firstKey, keys; // key rows firstKey .. keys - 1
     TileRows tile;
+    /// Calls a body for each of 0 .. rows - 1 where several threads share the
+    /// rows; null: one after another, what a row finds passed to the next.
+    std::function<void(Value rows, llvm::function_ref<void(Value)>)> eachRow;
   };
   /// Numbers keys as `walk` does. `intervals` is scratch, [2][rows of a tile]
   /// of i64, that this object alone uses.

@@ -40,6 +40,9 @@ inline constexpr llvm::StringLiteral kTensorAttr = "attn.tensor";
 inline constexpr llvm::StringLiteral kValueAttr = "attn.value";
 inline constexpr llvm::StringLiteral kWorkgroupAttr = "attn.workgroup";
 inline constexpr llvm::StringLiteral kScratchAttr = "attn.scratch";
+/// Of a launch whose workgroups are blocks of that many GPU threads, which
+/// share its scratch.
+inline constexpr llvm::StringLiteral kThreadsAttr = "attn.threads";
 inline constexpr llvm::StringLiteral kStatusAttr = "attn.status";
 /// Symbols with this prefix are the launches' entry points in machine code.
 inline constexpr llvm::StringLiteral kEntryPrefix = "attnc_launch_";

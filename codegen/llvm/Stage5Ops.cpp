@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -24,6 +25,8 @@ using namespace attnc;
 /// Longer vectors than this are a mistake that LLVM takes hours to legalise.
 static constexpr int64_t kMaxVectorElements = 4096;
 static constexpr int64_t kMaxStackBytes = 64 << 10;
+/// The address space of memory that a block of GPU threads shares.
+static constexpr unsigned kSharedSpace = 3;
 
 //===----------------------------------------------------------------------===//
 // Types
@@ -86,6 +89,8 @@ static LogicalResult verifyTypes(Operation *op) {
 std::optional<StringRef> attnc::intrinsicFeature(StringRef intrinsic) {
   if (!intrinsic.consume_front("llvm."))
     return std::nullopt;
+  if (intrinsic.starts_with("nvvm."))
+    return StringRef("nvvm");
   if (intrinsic.consume_front("x86.")) {
     // AVX-512's names do not tell its many extensions apart: a list.
     static constexpr StringLiteral kAvx512[] = {
@@ -207,7 +212,27 @@ static bool isAllowedIntrinsicOp(Operation *op) {
   return intrinsicFeature(("llvm." + name + ".").str()).has_value();
 }
 
+/// Launches of blocks of GPU threads also hold what the machine has: NVVM's
+/// operations, and addresses of global and shared memory.
+static bool isAllowedGpuOp(Operation *op) {
+  if (auto global = dyn_cast<LLVM::GlobalOp>(op))
+    return global.getAddrSpace() == kSharedSpace &&
+           !global.getValueOrNull();
+  auto launch = op->getParentOfType<func::FuncOp>();
+  if (!launch || !launch->hasAttr(stage5::kThreadsAttr))
+    return false;
+  if (auto call = dyn_cast<LLVM::CallIntrinsicOp>(op))
+    return call.getIntrin().starts_with("llvm.nvvm.");
+  if (isa<NVVM::NVVMDialect>(op->getDialect()))
+    return true;
+  return isa<LLVM::AddressOfOp, LLVM::BitcastOp, LLVM::ExpectOp,
+             LLVM::ExtractValueOp, LLVM::GEPOp, LLVM::IntToPtrOp, LLVM::LoadOp,
+             LLVM::PtrToIntOp, LLVM::StoreOp>(op);
+}
+
 static LogicalResult verifyOp(Operation *op) {
+  if (op->isRegistered() && op->getDialect() && isAllowedGpuOp(op))
+    return success();
   if (!op->isRegistered() || !op->getDialect() ||
       (!isAllowedOp(op) && !isAllowedIntrinsicOp(op)))
     return op->emitOpError() << "is not part of stage 5";

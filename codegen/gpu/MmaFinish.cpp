@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The rows of a tile when all keys are folded.
+
+#include "codegen/gpu/MmaFold.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace attnc::cpu;
+using namespace attnc::gpu;
+
+/// Stores a fragment row as row `t` of the result.
+void MmaFold::storeRow(Value t, int64_t m, int64_t half, Value inverse,
+                       const GlobalRows &to) {
+  Type type = cast<MemRefType>(c().tileOut.getType()).getElementType();
+  int64_t bytes = type.getIntOrFloatBitWidth() / 8;
+  Value row = e.b.createOrFold<arith::IndexCastOp>(
+      e.loc, e.b.getI64Type(), placeOf(t));
+  Value column = arith::ExtUIOp::create(e.b, e.loc, e.b.getI64Type(),
+                                        w.mul(at.column, bytes));
+  Value address = e.add(e.add(to.base, e.mul(row, to.stride)), column);
+  for (int64_t n = 0; n < dv / 8; ++n) {
+    const Quad &values = out(state, m, n);
+    Value low = e.mulf(values[2 * half], inverse),
+          high = e.mulf(values[2 * half + 1], inverse);
+    Value pointer = w.globalPointer(address, n * 8 * bytes);
+    if (type == element) {
+      LLVM::StoreOp::create(e.b, e.loc, w.pack(low, high), pointer, 2 * bytes);
+      continue;
+    }
+    for (auto [x, value] : llvm::enumerate(Values{low, high}))
+      LLVM::StoreOp::create(
+          e.b, e.loc, e.convert(value, type),
+          w.globalPointer(address, (n * 8 + int64_t(x)) * bytes), bytes);
+  }
+}
+
+LogicalResult MmaFold::finish() {
+  GlobalRows to = rowsOf(c().tileOut);
+  for (int64_t row = 0; row < numRows(); ++row) {
+    Value sum = state.sums[row];
+    for (int64_t distance : {1, 2})
+      sum = e.addf(sum, w.shuffleXor(sum, distance));
+    Value inverse = finishFactor(sum);
+    Value t = w.toIndex(rowOf(row / 2, row % 2));
+    e.when(e.cmp(arith::CmpIPredicate::slt, t, rows), [&] {
+      storeRow(t, row / 2, row % 2, inverse, to);
+      if (!c().lseOut)
+        return;
+      // One of the four threads that share the row.
+      Value isFirst = e.cmp(arith::CmpIPredicate::eq, at.column, w.i32(0));
+      e.when(isFirst, [&] {
+        Value reference = e.subf(w.f32(0), state.shifts[row]);
+        e.store(logSumExp(reference, sum), c().lseOut, {e.idx(0), placeOf(t)});
+      });
+    });
+  }
+  return success();
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The tensor-core fold: what it takes, its tiles, queries and state.
+
+#include "codegen/gpu/MmaFold.h"
+#include "codegen/llvm/Stage5.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "passes/PlanWalk.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::attn;
+using namespace attnc::cpu;
+using namespace attnc::gpu;
+
+/// Components are folded one after another, each by code of its own.
+static constexpr int64_t kMostComponents = 4;
+
+/// The slice that a loader reads in place; null where it computes rows.
+static tensor::ExtractSliceOp sliceOf(Region &loader) {
+  Block &block = loader.front();
+  auto slice = block.getTerminator()
+                   ->getOperand(0)
+                   .getDefiningOp<tensor::ExtractSliceOp>();
+  if (!slice || slice->getBlock() != &block || !slice.hasUnitStride())
+    return {};
+  int64_t rows = 0;
+  for (auto [dim, x] : llvm::enumerate(slice.getMixedOffsets())) {
+    auto value = dyn_cast<Value>(x);
+    if (!value || value.getParentBlock() != &block)
+      continue;
+    if (!isa<BlockArgument>(value))
+      return {};
+    rows += value == block.getArguments().back();
+  }
+  return rows == 1 ? slice : tensor::ExtractSliceOp();
+}
+
+std::optional<std::string> attnc::gpu::refusesMma(FoldOp op) {
+  if (!isa<SoftmaxAttr>(op.getKernel()))
+    return "its kernel is not softmax";
+  Type element = FoldOp::getRowType(op.getLoadQ()).getElementType();
+  if (!element.isF16() && !element.isBF16())
+    return "q is neither f16 nor bf16";
+  for (Region *loader : {&op.getLoadQ(), &op.getLoadK(), &op.getLoadV()}) {
+    if (FoldOp::getRowType(*loader).getElementType() != element)
+      return "q, k and v have different element types";
+    if (!sliceOf(*loader))
+      return "q, k or v is computed by its loader";
+  }
+  for (int64_t size : {op.getHeadDim(), op.getValueDim()})
+    if (size % SharedTile::kChunkElements || size < 16 || size > 256)
+      return "head sizes are not multiples of 8 from 16 to 256";
+  if (op.getSchedule().getHeads() != 1)
+    return "a tile holds more than one head";
+  if (!op.getPage().empty())
+    return "keys lie in pages";
+  if (!op.getState().empty() || op.getPartial())
+    return "it takes or leaves a state";
+  if (op.getPairs())
+    return "pairs are counted";
+  if (!op.getEpilogue().empty())
+    return "an epilogue finishes its rows";
+  PlanAttr plan = op.getPlan();
+  if (plan.getComponents().size() > kMostComponents)
+    return "the plan has more than four components";
+  for (ComponentAttr component : plan.getComponents())
+    if (attnc::walkKindOf(plan, component) == attnc::WalkKind::Blocks)
+      return "the plan walks a list of key blocks";
+  if (op.getRun() != 1)
+    return "rows of the tile lie in strips";
+  return std::nullopt;
+}
+
+LogicalResult attnc::gpu::emitMmaFold(FoldContext context) {
+  FoldOp op = context.op;
+  if (std::optional<std::string> why = refusesMma(op))
+    return op.emitError("micro = mma does not take this fold: ") << *why;
+  auto module = context.scratch.getParentRegion()
+                    ->getParentOfType<ModuleOp>();
+  declareShared(module);
+  auto launch = context.scratch.getParentRegion()
+                    ->getParentOfType<func::FuncOp>();
+  OpBuilder &b = context.e.b;
+  launch->setAttr(stage5::kThreadsAttr, b.getI64IntegerAttr(
+                                      32 * op.getSchedule().getMma().getWarps()));
+  return MmaFold(context).emit();
+}
+
+static Type elementOf(FoldOp op) {
+  return FoldOp::getRowType(op.getLoadQ()).getElementType();
+}
+
+MmaFold::MmaFold(FoldContext context)
+    : FoldLowering(context), mma(schedule.getMma()), element(elementOf(op)),
+      w(e, element), threads(32 * mma.getWarps()),
+      blockKeys(schedule.getKeyBlock()), stages(mma.getStages()),
+      rowTiles(schedule.getQueryTile() / (16 * mma.getWarps())),
+      keyTiles(blockKeys / 8), stepsD(llvm::divideCeil(d, 16)),
+      valueTiles(llvm::divideCeil(dv, 16) * 2),
+      queryTile(schedule.getQueryTile(), d, threads),
+      keyTile(blockKeys, d, threads), valueTile(blockKeys, dv, threads) {
+  lanes = 1; // a thread computes one pair at a time
+  // A score region wants scaled scores; so does a scale that turns the order
+  // of scores round.
+  double scale = op.getScale().convertToDouble();
+  bool isScaled = !op.getScore().empty() || scale <= 0;
+  factor = isScaled ? M_LOG2E : scale * M_LOG2E;
+}
+
+LogicalResult MmaFold::emit() {
+  LogicalResult result = success();
+  ScratchLayout &layout = c().layout;
+  at = place();
+  shared = w.sharedBase();
+  auto allocate = [&](int64_t bytes) {
+    return w.add(shared, layout.allocate(llvm::alignTo(bytes, 128)));
+  };
+  queryAt = allocate(queryTile.bytes());
+  keyAt = allocate(stages * keyTile.bytes());
+  valueAt = allocate(stages * valueTile.bytes());
+  eachRow = [&](Value rows, function_ref<void(Value)> body) {
+    e.loop(w.toIndex(at.thread), rows, threads, body);
+    w.barrier();
+  };
+  e.when(e.cmp(arith::CmpIPredicate::sgt, rows, e.idx(0)), [&] {
+    result = loadQueries();
+    for (ComponentAttr component : op.getPlan().getComponents()) {
+      FailureOr<Walked> walked = walk(component);
+      if (failed(walked) || failed(foldKeys(*walked))) {
+        result = failure();
+        return;
+      }
+    }
+    if (succeeded(result))
+      result = finish();
+  });
+  return result;
+}
+
+MmaFold::Place MmaFold::place() {
+  Place p;
+  p.thread = w.threadId();
+  p.lane = w.andBits(p.thread, 31);
+  p.warpRow = w.mul(w.shiftRight(p.thread, 5), 16 * rowTiles);
+  p.row = w.shiftRight(p.lane, 2);
+  p.column = w.shiftLeft(w.andBits(p.lane, 3), 1);
+  return p;
+}
+
+Value MmaFold::rowOf(int64_t m, int64_t half) {
+  return w.add(w.add(at.warpRow, at.row), 16 * m + 8 * half);
+}
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+/// An index as a 64-bit integer, for addresses.
+static Value toI64(Emitter &e, Value index) {
+  return e.b.createOrFold<arith::IndexCastOp>(e.loc, e.b.getI64Type(), index);
+}
+
+GlobalRows MmaFold::rowsOf(Value memref) {
+  auto type = cast<MemRefType>(memref.getType());
+  int64_t bytes = type.getElementTypeBitWidth() / 8;
+  auto metadata =
+      memref::ExtractStridedMetadataOp::create(e.b, e.loc, memref);
+  Value base = memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, memref);
+  Value offset = e.mul(metadata.getOffset(), e.idx(bytes));
+  Value stride = metadata.getStrides()[type.getRank() - 2];
+  return {toI64(e, e.add(base, offset)), toI64(e, e.mul(stride, e.idx(bytes)))};
+}
+
+/// Where a loader's row 0 lies, and the stride of rows.
+std::optional<GlobalRows> MmaFold::rowsInPlace(Region &loader,
+                                               ValueRange arguments) {
+  Block &block = loader.front();
+  tensor::ExtractSliceOp slice = sliceOf(loader);
+  Value memref = c().outer.tensor(slice.getSource());
+  if (!memref) {
+    slice.emitError("reads a tensor that is not in memory");
+    return std::nullopt;
+  }
+  int64_t bytes = cast<MemRefType>(memref.getType()).getElementTypeBitWidth() / 8;
+  auto metadata =
+      memref::ExtractStridedMetadataOp::create(e.b, e.loc, memref);
+  Value base =
+      memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, memref);
+  Value offset = metadata.getOffset(), stride;
+  for (auto [x, dimStride] :
+       llvm::zip(slice.getMixedOffsets(), metadata.getStrides())) {
+    Value index;
+    if (auto value = dyn_cast<Value>(x)) {
+      auto argument = dyn_cast<BlockArgument>(value);
+      if (argument && argument.getOwner() == &block) {
+        if (argument == block.getArguments().back()) {
+          stride = dimStride;
+          continue;
+        }
+        index = arguments[argument.getArgNumber()];
+      } else {
+        index = c().outer.scalar(value);
+      }
+    } else {
+      index = e.idx(cast<IntegerAttr>(cast<Attribute>(x)).getInt());
+    }
+    offset = e.add(offset, e.mul(index, dimStride));
+  }
+  return GlobalRows{toI64(e, e.add(base, e.mul(offset, e.idx(bytes)))),
+                    toI64(e, e.mul(stride, e.idx(bytes)))};
+}
+
+/// Copies the query tile; its group of copies is the first block's, too.
+LogicalResult MmaFold::loadQueries() {
+  Value arguments[] = {head, Value()};
+  std::optional<GlobalRows> q = rowsInPlace(op.getLoadQ(), arguments);
+  std::optional<GlobalRows> k = rowsInPlace(op.getLoadK(), {Value()});
+  std::optional<GlobalRows> v = rowsInPlace(op.getLoadV(), {Value()});
+  if (!q || !k || !v)
+    return failure();
+  kGlobal = *k;
+  vGlobal = *v;
+  queryTile.clearPadding(w, at.thread, queryAt, 1);
+  keyTile.clearPadding(w, at.thread, keyAt, stages);
+  valueTile.clearPadding(w, at.thread, valueAt, stages);
+  SharedTile::Part part = queryTile.part(w, at.thread);
+  auto copy = [&] {
+    for (int64_t pass = 0; pass < queryTile.passes(); ++pass) {
+      Value t = w.toIndex(w.add(part.row, pass * queryTile.rowsOfPass()));
+      Value exists = e.cmp(arith::CmpIPredicate::slt, t, rows);
+      Value size = e.select(exists, w.i32(16), w.i32(0));
+      // A row that does not exist is not read, but its address is a real one.
+      Value address = e.mul(toI64(e, rowAt(e.clampIndex(t, rows))), q->stride);
+      address = e.add(e.add(q->base, address), part.column);
+      queryTile.copy(w, part, queryAt, pass, address, size);
+    }
+  };
+  part.isActive ? e.when(part.isActive, copy) : copy();
+  queryBase = w.add(w.add(queryTile.asRows(w, at.lane), queryAt),
+                    w.mul(at.warpRow, queryTile.rowBytes()));
+  keyBase = w.add(keyTile.asColumns(w, at.lane), keyAt);
+  valueBase = w.add(valueTile.asRows(w, at.lane), valueAt);
+  kPart = keyTile.part(w, at.thread);
+  vPart = valueTile.part(w, at.thread);
+  clearState();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// State
+//===----------------------------------------------------------------------===//
+
+void MmaFold::clearState() {
+  Value zero = w.f32(0), none = w.f32(-INFINITY);
+  state.out.assign(rowTiles * valueTiles, {zero, zero, zero, zero});
+  state.sums.assign(numRows(), zero);
+  state.shifts.assign(numRows(), zero);
+  state.limits.assign(numRows(), none);
+}
+
+Values MmaFold::State::flatten() const {
+  Values flat;
+  for (const Quad &quad : out)
+    flat.append(quad.begin(), quad.end());
+  for (const Values *values : {&sums, &shifts, &limits})
+    llvm::append_range(flat, *values);
+  return flat;
+}
+
+void MmaFold::State::restore(ValueRange flat) {
+  for (Quad &quad : out)
+    for (Value &x : quad) {
+      x = flat.front();
+      flat = flat.drop_front();
+    }
+  for (Values *values : {&sums, &shifts, &limits})
+    for (Value &x : *values) {
+      x = flat.front();
+      flat = flat.drop_front();
+    }
+}

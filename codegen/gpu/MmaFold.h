@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A fold on tensor cores, sm_80 and newer: the warps of a block share the rows
+// of a query tile, keys and values pass through shared memory in stages, and
+// scores, weights and sums stay in registers as fragments of mma.m16n8k16.
+
+#ifndef ATTNC_CODEGEN_GPU_MMAFOLD_H
+#define ATTNC_CODEGEN_GPU_MMAFOLD_H
+
+#include "codegen/cpu/FoldLowering.h"
+#include "codegen/gpu/SharedTile.h"
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace attnc::gpu {
+
+/// Why the tensor-core kernel does not take a fold; nothing if it does.
+std::optional<std::string> refusesMma(mlir::attn::FoldOp op);
+
+/// Emits the fold into its launch function.
+llvm::LogicalResult emitMmaFold(cpu::FoldContext context);
+
+class MmaFold : public cpu::FoldLowering {
+public:
+  explicit MmaFold(cpu::FoldContext context);
+
+  /// Emits the fold.
+  llvm::LogicalResult emit();
+
+private:
+  // The steps of CPU micro-kernels, which keep their state in memory.
+  void allocate() override {}
+  llvm::LogicalResult loadQueries() override;
+  llvm::LogicalResult foldKeys(Walked &) override;
+  llvm::LogicalResult finish() override;
+
+  //===--------------------------------------------------------------------===//
+  // Shapes
+  //===--------------------------------------------------------------------===//
+
+  mlir::attn::MmaAttr mma;
+  Type element; // f16 or bf16
+  Warp w;
+  int64_t threads, blockKeys, stages;
+  int64_t rowTiles;  // 16 rows each, of a warp
+  int64_t keyTiles;  // 8 keys each, of a block
+  int64_t stepsD;    // 16 columns each, of q and k
+  int64_t valueTiles; // 8 columns each, of v; even
+  SharedTile queryTile, keyTile, valueTile;
+  double factor; // from scores to exponents of 2
+
+  //===--------------------------------------------------------------------===//
+  // What a thread knows of its place
+  //===--------------------------------------------------------------------===//
+
+  struct Place {
+    Value thread, lane, warpRow; // warpRow: first row of the warp in the tile
+    Value row;                   // of the lane in 8 rows
+    Value column;                // of its first element in 8 columns
+  };
+  Place place();
+  Place at;
+  Value shared;                    // the block's shared memory
+  Value queryAt, keyAt, valueAt;   // tiles in it
+  Value queryBase, keyBase, valueBase; // fragments in them
+  GlobalRows kGlobal, vGlobal;
+  SharedTile::Part kPart, vPart;
+  std::vector<std::vector<Quad>> queries; // [step][row tile] that stay
+
+  /// Row number of fragment row (tile m, half h) in the query tile.
+  Value rowOf(int64_t m, int64_t half);
+  int64_t numRows() const { return 2 * rowTiles; } // of a thread
+
+  //===--------------------------------------------------------------------===//
+  // State: what passes from one block of keys to the next
+  //===--------------------------------------------------------------------===//
+
+  struct State {
+    std::vector<Quad> out; // [row tile][value tile]
+    Values sums;           // [row]: of this thread's weights
+    Values shifts;         // -reference * factor, 0 where there is none
+    Values limits;         // scores above these raise the reference
+    Values flatten() const;
+    void restore(ValueRange flat);
+  };
+  State state;
+  Quad &out(State &s, int64_t m, int64_t n) {
+    return s.out[m * valueTiles + n];
+  }
+  void clearState();
+
+  //===--------------------------------------------------------------------===//
+  // Pipeline
+  //===--------------------------------------------------------------------===//
+
+  /// A component's blocks of keys in the order in which they are folded: those
+  /// that every query keeps, then those behind and those before them.
+  struct Blocks {
+    Walked *walked;
+    cpu::KeyInterval visited;
+    Value count, cleanCount; // i32
+    Value cleanFirst;        // number of the first clean block, i32
+    Value beforeAt;          // place in the order of the first block
+    Values low, high;        // of each row: keys kept, from visited.first on
+  };
+  /// What runs along with the state.
+  struct Cursor {
+    Value index;              // place in the order
+    Value keySlot, valueSlot; // of the block at hand
+    Value keyFill, valueFill; // of the block that is copied
+    Value keyFrom, valueFrom; // where it is copied from; null: computed
+    Values flatten() const;
+    void restore(ValueRange flat);
+  };
+  Blocks findBlocks(Walked &walked);
+  Value blockAt(const Blocks &blocks, Value index);
+  Cursor startPipeline(const Blocks &blocks);
+  void advance(Cursor &cursor);
+  Value nextSlot(Value slot, int64_t bytes);
+  llvm::LogicalResult foldBlocksOf(Blocks &blocks);
+  llvm::LogicalResult loopBlocks(Blocks &blocks, Cursor &cursor, Value end,
+                                 bool isClean);
+  llvm::LogicalResult foldBlock(Blocks &blocks, Cursor &cursor, bool isClean);
+  void copyNext(Blocks &blocks, Cursor &cursor, bool isClean);
+  /// Copies block number `block` into a slot, key rows past the end as zeros.
+  void copyBlock(const Blocks &blocks, Value block, Value keySlot,
+                 Value valueSlot);
+  void copyRows(const Blocks &blocks, Value block, const SharedTile &tile,
+                const SharedTile::Part &part, const GlobalRows &rows,
+                Value slot);
+  /// The address of the thread's chunk of a walked key.
+  Value addressOf(const Blocks &blocks, const GlobalRows &rows,
+                  const SharedTile::Part &part, Value number);
+  std::optional<GlobalRows> rowsInPlace(mlir::Region &loader,
+                                        ValueRange arguments);
+
+  //===--------------------------------------------------------------------===//
+  // One block of keys
+  //===--------------------------------------------------------------------===//
+
+  /// Units of work that are emitted in turn, so that two kinds overlap.
+  using Units = std::vector<std::function<void()>>;
+  static void interleave(const Units &first, const Units &second);
+
+  using Scores = std::vector<Quad>; // [row tile][key tile]
+  Quad &score(Scores &s, int64_t m, int64_t n) { return s[m * keyTiles + n]; }
+
+  Quad queryFragment(int64_t step, int64_t m);
+  Scores multiplyKeys(Value keySlot);
+  mlir::FailureOr<Values> testBits(Blocks &blocks, Value block);
+  void mask(Blocks &blocks, Value block, ValueRange bits, Scores &scores);
+  llvm::LogicalResult scoreRegion(Blocks &blocks, Value block, Scores &scores);
+  PairLanes pairAt(Blocks &blocks, Value row, Value key);
+  /// Raises references where scores exceed their limits.
+  void raiseReferences(Scores &scores);
+  void rescale(ValueRange maxima);
+  /// Weights and their products with values.
+  void foldValues(Scores &scores, Value valueSlot);
+  void foldValuesGuarded(Scores &scores, Value valueSlot);
+  Value hasNonFinite(Value valueSlot);
+
+  struct Weights {
+    std::vector<std::array<Value, 2>> packed; // [row tile][key tile]
+    std::vector<std::array<Value, 2>> kept;   // 1 where a weight is not 0
+  };
+  Units weightUnits(Scores &scores, Weights &weights, int64_t firstTile,
+                    int64_t lastTile, bool withKept);
+  Units productUnits(Weights &weights, Value valueAddress, int64_t step);
+  Quad weightFragment(const Weights &weights, bool kept, int64_t m,
+                      int64_t step);
+  std::pair<Value, Value> splitNonFinite(Value pair);
+  Quad addNonFinite(const Quad &sum, const Quad &counts);
+
+  //===--------------------------------------------------------------------===//
+  // Results
+  //===--------------------------------------------------------------------===//
+
+  void storeRow(Value t, int64_t m, int64_t half, Value inverse,
+                const GlobalRows &to);
+  GlobalRows rowsOf(Value memref);
+};
+
+} // namespace attnc::gpu
+
+#endif // ATTNC_CODEGEN_GPU_MMAFOLD_H
