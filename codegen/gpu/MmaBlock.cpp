@@ -147,8 +147,7 @@ void MmaFold::rescale(ValueRange threadMaxima) {
 //===----------------------------------------------------------------------===//
 
 MmaFold::Units MmaFold::weightUnits(Scores &scores, Weights &weights,
-                                    int64_t firstTile, int64_t lastTile,
-                                    bool withKept) {
+                                    int64_t firstTile, int64_t lastTile) {
   Units units;
   for (int64_t n = firstTile; n < std::min(lastTile, keyTiles); ++n)
     for (int64_t m = 0; m < rowTiles; ++m) {
@@ -165,28 +164,15 @@ MmaFold::Units MmaFold::weightUnits(Scores &scores, Weights &weights,
       });
       units.push_back([=, &scores, &weights] {
         const Quad &p = score(scores, m, n);
-        weights.packed[m * keyTiles + n] = {w.pack(p[0], p[1]),
-                                            w.pack(p[2], p[3])};
-        if (!withKept)
-          return;
-        Quad kept;
-        for (int64_t x = 0; x < 4; ++x)
-          kept[x] = e.select(
-              arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::UNE, p[x],
-                                    w.f32(0)),
-              w.f32(1), w.f32(0));
-        weights.kept[m * keyTiles + n] = {w.pack(kept[0], kept[1]),
-                                          w.pack(kept[2], kept[3])};
+        weights[m * keyTiles + n] = {w.pack(p[0], p[1]), w.pack(p[2], p[3])};
       });
     }
   return units;
 }
 
-Quad MmaFold::weightFragment(const Weights &weights, bool kept, int64_t m,
-                             int64_t step) {
-  const auto &from = kept ? weights.kept : weights.packed;
-  const auto &left = from[m * keyTiles + 2 * step],
-             &right = from[m * keyTiles + 2 * step + 1];
+Quad MmaFold::weightFragment(const Weights &weights, int64_t m, int64_t step) {
+  const auto &left = weights[m * keyTiles + 2 * step],
+             &right = weights[m * keyTiles + 2 * step + 1];
   return {left[0], left[1], right[0], right[1]};
 }
 
@@ -220,7 +206,7 @@ MmaFold::Units MmaFold::productUnits(Weights &weights, Value address,
           loadUpTo(n + mma.getLookahead() + 1);
           const Quad &values = loads->values[n];
           Quad &sum = out(state, m, 2 * n + half);
-          sum = w.multiply(weightFragment(weights, false, m, step),
+          sum = w.multiply(weightFragment(weights, m, step),
                            values[2 * half], values[2 * half + 1], sum);
         });
   return units;
@@ -228,14 +214,13 @@ MmaFold::Units MmaFold::productUnits(Weights &weights, Value address,
 
 /// Weights of the next 16 keys are computed beside the products of these.
 void MmaFold::foldValues(Scores &scores, Value valueSlot) {
-  Weights weights;
-  weights.packed.resize(rowTiles * keyTiles);
+  Weights weights(rowTiles * keyTiles);
   Value address = w.add(valueBase, valueSlot);
-  interleave(weightUnits(scores, weights, 0, 2, false), {});
+  interleave(weightUnits(scores, weights, 0, 2), {});
   int64_t emitted = 0, fence = mma.getFence();
   for (int64_t step = 0; step < keyTiles / 2; ++step) {
     Units products = productUnits(weights, address, step);
-    Units next = weightUnits(scores, weights, 2 * step + 2, 2 * step + 4, false);
+    Units next = weightUnits(scores, weights, 2 * step + 2, 2 * step + 4);
     if (fence && !next.empty())
       for (auto &unit : products) {
         auto inner = unit;

@@ -156,20 +156,18 @@ private:
   void rescale(ValueRange maxima);
   /// Weights and their products with values.
   void foldValues(Scores &scores, Value valueSlot);
-  void foldValuesGuarded(Scores &scores, Value valueSlot);
   Value hasNonFinite(Value valueSlot);
+  Values keptKeys(Scores &scores, int64_t row);
+  void addNonFinite(Value key, Value tile, llvm::ArrayRef<Values> kept);
+  void clearNonFinite(Value tile);
+  void guardValues(Value found, Scores &scores, Value valueSlot);
 
-  struct Weights {
-    std::vector<std::array<Value, 2>> packed; // [row tile][key tile]
-    std::vector<std::array<Value, 2>> kept;   // 1 where a weight is not 0
-  };
+  /// Weights rounded to pairs, [row tile][key tile].
+  using Weights = std::vector<std::array<Value, 2>>;
   Units weightUnits(Scores &scores, Weights &weights, int64_t firstTile,
-                    int64_t lastTile, bool withKept);
+                    int64_t lastTile);
   Units productUnits(Weights &weights, Value valueAddress, int64_t step);
-  Quad weightFragment(const Weights &weights, bool kept, int64_t m,
-                      int64_t step);
-  std::pair<Value, Value> splitNonFinite(Value pair);
-  Quad addNonFinite(const Quad &sum, const Quad &counts);
+  Quad weightFragment(const Weights &weights, int64_t m, int64_t step);
 
   //===--------------------------------------------------------------------===//
   // Results

@@ -145,88 +145,106 @@ Value MmaFold::hasNonFinite(Value valueSlot) {
   return w.barrierOr(e.cmp(CmpIPredicate::ne, found, w.i32(0)));
 }
 
-// Counts of infinities and NaN are digits of one number in base 128.
-static constexpr int64_t kBase = 128;
-
-/// A register of values as products take it, split: what is finite, 0
-/// elsewhere; and digits that say what is not.
-std::pair<Value, Value> MmaFold::splitNonFinite(Value pair) {
-  bool isBf16 = element.isBF16();
-  Type i32 = e.b.getI32Type();
-  auto asBits = [&](Value x) -> Value {
-    return isBf16 ? x : LLVM::BitcastOp::create(e.b, e.loc, i32, x);
-  };
-  auto asOperand = [&](Value x) -> Value {
-    return isBf16 ? x
-                  : LLVM::BitcastOp::create(e.b, e.loc,
-                                            VectorType::get({2}, element), x);
-  };
-  Value bits = asBits(pair), wrong = nonFiniteBits(w, bits);
-  auto ones = [&](Value flags) { return w.shiftRight(flags, 15); };
-  Value keep = w.xorBits(w.mul(ones(wrong), 0xffff), -1);
-  Value finite = w.andBits(bits, keep);
-  Value mantissa = w.andBits(bits, isBf16 ? 0x007f007f : 0x03ff03ff);
-  Value isNaN = w.andBits(w.add(mantissa, 0x7fff7fff), wrong);
-  Value isInfinite = w.andBits(wrong, w.xorBits(isNaN, -1));
-  Value negative = w.andBits(isInfinite, bits);
-  Value positive = w.andBits(isInfinite, w.xorBits(bits, -1));
-  // 1, kBase and kBase^2 in the operands' type.
-  Value digits = w.mul(ones(positive), isBf16 ? 0x3f80 : 0x3c00);
-  digits = w.orBits(digits, w.mul(ones(negative), isBf16 ? 0x4300 : 0x5800));
-  digits = w.orBits(digits, w.mul(ones(isNaN), isBf16 ? 0x4680 : 0x7400));
-  return {asOperand(finite), asOperand(digits)};
-}
-
-/// `sum` and the values that `counts` counts.
-Quad MmaFold::addNonFinite(const Quad &sum, const Quad &counts) {
-  Quad result = sum;
-  for (int64_t x = 0; x < 4; ++x) {
-    Value number =
-        arith::FPToSIOp::create(e.b, e.loc, e.b.getI32Type(), counts[x]);
-    auto addWhere = [&](int64_t digit, double value) {
-      Value some = e.cmp(CmpIPredicate::ne,
-                         w.andBits(number, digit * (kBase - 1)), w.i32(0));
-      result[x] = e.addf(result[x], e.select(some, w.f32(value), w.f32(0)));
-    };
-    addWhere(1, INFINITY);
-    addWhere(kBase, -INFINITY);
-    addWhere(kBase * kBase, NAN);
-  }
-  return result;
-}
-
-/// Products with finite values, and of what weighs anything the rest.
-void MmaFold::foldValuesGuarded(Scores &scores, Value valueSlot) {
-  Weights weights;
-  weights.packed.resize(rowTiles * keyTiles);
-  weights.kept.resize(rowTiles * keyTiles);
-  interleave(weightUnits(scores, weights, 0, keyTiles, true), {});
-  Value address = w.add(valueBase, valueSlot), zero = w.f32(0);
-  for (int64_t n = 0; n < valueTiles / 2; ++n) {
-    std::vector<Quad> counts(2 * rowTiles, {zero, zero, zero, zero});
-    Value base = valueTile.makeBase(w, address, valueTile.baseOf(n));
-    for (int64_t step = 0; step < keyTiles / 2; ++step) {
-      Quad values =
-          w.loadMatrices(base, valueTile.offsetOf(n, 16 * step), true);
-      std::pair<Value, Value> split[4];
-      for (int64_t i = 0; i < 4; ++i)
-        split[i] = splitNonFinite(values[i]);
-      for (int64_t half = 0; half < 2; ++half)
-        for (int64_t m = 0; m < rowTiles; ++m) {
-          Quad &sum = out(state, m, 2 * n + half);
-          sum = w.multiply(weightFragment(weights, false, m, step),
-                           split[2 * half].first, split[2 * half + 1].first,
-                           sum);
-          Quad &count = counts[2 * m + half];
-          count = w.multiply(weightFragment(weights, true, m, step),
-                             split[2 * half].second,
-                             split[2 * half + 1].second, count);
-        }
+/// A lane's bits of the keys that a fragment row keeps, put together with those
+/// of the other three lanes: a bit a key of the block, 32 to a word.
+Values MmaFold::keptKeys(Scores &scores, int64_t row) {
+  Values words(llvm::divideCeil(blockKeys, 32), w.i32(0));
+  Value none = w.f32(-INFINITY);
+  for (int64_t n = 0; n < keyTiles; ++n)
+    for (int64_t x = 0; x < 2; ++x) {
+      Value s = score(scores, row / 2, n)[row % 2 * 2 + x];
+      Value kept = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::UNE,
+                                         s, none);
+      Value bit = e.select(kept, w.i32(int64_t(1) << (8 * n + x) % 32),
+                           w.i32(0));
+      Value &word = words[8 * n / 32];
+      word = w.orBits(word, bit);
     }
-    for (int64_t m = 0; m < rowTiles; ++m)
-      for (int64_t half = 0; half < 2; ++half) {
-        Quad &sum = out(state, m, 2 * n + half);
-        sum = addNonFinite(sum, counts[2 * m + half]);
-      }
+  for (Value &word : words) {
+    word = e.b.createOrFold<arith::ShLIOp>(e.loc, word, at.column);
+    for (int64_t distance : {1, 2})
+      word = w.orBits(word, w.shuffleXor(word, distance));
   }
+  return words;
+}
+
+/// Adds the non-finite values of a key to the sums of the rows that keep it.
+void MmaFold::addNonFinite(Value key, Value tile, ArrayRef<Values> kept) {
+  Value word = w.shiftRight(key, 5), bit = w.andBits(key, 31);
+  Values keeps;
+  for (const Values &words : kept) {
+    Value mine = words[0];
+    if (words.size() > 1)
+      mine = e.select(e.cmp(CmpIPredicate::eq, word, w.i32(0)), mine, words[1]);
+    mine = e.b.createOrFold<arith::ShRUIOp>(e.loc, mine, bit);
+    keeps.push_back(e.cmp(CmpIPredicate::ne, w.andBits(mine, 1), w.i32(0)));
+  }
+  for (int64_t n = 0; n < valueTiles; ++n) {
+    Value address =
+        w.add(w.add(tile, valueTile.chunkAt(w, key, w.i32(n))), w.mul(at.column, 2));
+    Value pair = w.loadShared(e.b.getI32Type(), address, 0, 4);
+    Value wrong = nonFiniteBits(w, pair);
+    Value values = LLVM::BitcastOp::create(e.b, e.loc,
+                                           VectorType::get({2}, element), pair);
+    for (int64_t x = 0; x < 2; ++x) {
+      Value isWrong = e.cmp(CmpIPredicate::ne,
+                            w.andBits(wrong, 0x8000LL << (16 * x)), w.i32(0));
+      Value value = e.convert(
+          vector::ExtractOp::create(e.b, e.loc, values, x), e.b.getF32Type());
+      value = e.select(isWrong, value, w.f32(0));
+      for (int64_t row = 0; row < numRows(); ++row) {
+        Value &sum = out(state, row / 2, n)[row % 2 * 2 + x];
+        sum = e.addf(sum, e.select(keeps[row], value, w.f32(0)));
+      }
+    }
+  }
+}
+
+/// Clears what is not finite in the thread's part of a tile of values.
+void MmaFold::clearNonFinite(Value tile) {
+  constexpr int64_t kWords = SharedTile::kChunk / 4;
+  auto type = VectorType::get({kWords}, e.b.getI32Type());
+  e.loop(w.toIndex(at.thread),
+         e.idx(valueTile.bytes() / SharedTile::kChunk), threads,
+         [&](Value chunk) {
+           Value address =
+               w.add(tile, w.mul(w.toI32(chunk), SharedTile::kChunk));
+           Value words = w.loadShared(type, address, 0, SharedTile::kChunk);
+           for (int64_t i = 0; i < kWords; ++i) {
+             Value word = vector::ExtractOp::create(e.b, e.loc, words, i);
+             Value flags = w.shiftRight(nonFiniteBits(w, word), 15);
+             Value keep = w.xorBits(w.mul(flags, 0xffff), -1);
+             words = vector::InsertOp::create(e.b, e.loc,
+                                              w.andBits(word, keep), words, i);
+           }
+           w.storeShared(words, address, 0);
+         });
+}
+
+/// Where `found` (the same for all threads) says that values of the block are
+/// not finite: adds those to the sums of what keeps them, and clears them.
+void MmaFold::guardValues(Value found, Scores &scores, Value valueSlot) {
+  Values inits = state.flatten();
+  auto branch = scf::IfOp::create(e.b, e.loc, ValueRange(inits).getTypes(),
+                                  found, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(e.b);
+  e.b.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(e.b, e.loc, inits);
+  e.b.setInsertionPointToStart(branch.thenBlock());
+  SmallVector<Values> kept;
+  for (int64_t row = 0; row < numRows(); ++row)
+    kept.push_back(keptKeys(scores, row));
+  Value tile = w.add(valueAt, valueSlot);
+  Values sums = e.loop(e.idx(0), e.idx(blockKeys), 1, inits,
+                       [&](Value key, ValueRange in) {
+                         state.restore(in);
+                         addNonFinite(w.toI32(key), tile, kept);
+                         return state.flatten();
+                       });
+  state.restore(sums);
+  w.barrier();
+  clearNonFinite(tile);
+  w.barrier();
+  scf::YieldOp::create(e.b, e.loc, state.flatten());
+  state.restore(branch.getResults());
 }

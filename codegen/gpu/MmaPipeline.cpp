@@ -285,7 +285,6 @@ LogicalResult MmaFold::foldBlock(Blocks &blocks, Cursor &cursor, bool isClean) {
   Value block = isClean ? w.add(cursor.index, blocks.cleanFirst)
                         : blockAt(blocks, cursor.index);
   copyNext(blocks, cursor, isClean);
-  LogicalResult result = success();
   if (isClean) {
     Scores scores = multiplyKeys(keySlot);
     if (failed(scoreRegion(blocks, block, scores)))
@@ -299,28 +298,13 @@ LogicalResult MmaFold::foldBlock(Blocks &blocks, Cursor &cursor, bool isClean) {
   FailureOr<Values> bits = testBits(blocks, block);
   if (failed(bits))
     return failure();
-  auto fold = [&] {
-    Scores scores = multiplyKeys(keySlot);
-    if (failed(scoreRegion(blocks, block, scores)))
-      result = failure();
-    mask(blocks, block, *bits, scores);
-    raiseReferences(scores);
-    State before = state;
-    Values inits = state.flatten();
-    auto branch = scf::IfOp::create(e.b, e.loc, ValueRange(inits).getTypes(),
-                                    guarded, /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(e.b);
-    e.b.setInsertionPointToStart(branch.thenBlock());
-    Scores copy = scores; // becomes weights
-    foldValuesGuarded(copy, valueSlot);
-    scf::YieldOp::create(e.b, e.loc, state.flatten());
-    state = before;
-    e.b.setInsertionPointToStart(branch.elseBlock());
-    foldValues(scores, valueSlot);
-    scf::YieldOp::create(e.b, e.loc, state.flatten());
-    state.restore(branch.getResults());
-  };
-  fold();
+  Scores scores = multiplyKeys(keySlot);
+  if (failed(scoreRegion(blocks, block, scores)))
+    return failure();
+  mask(blocks, block, *bits, scores);
+  raiseReferences(scores);
+  guardValues(guarded, scores, valueSlot);
+  foldValues(scores, valueSlot);
   advance(cursor);
-  return result;
+  return success();
 }

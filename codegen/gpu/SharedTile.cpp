@@ -61,16 +61,16 @@ void SharedTile::clearPadding(Warp &w, Value thread, Value tile,
            });
 }
 
-Value SharedTile::fragment(Warp &w, Value row, Value chunk) const {
+Value SharedTile::chunkAt(Warp &w, Value row, Value chunk) const {
   Value place = w.xorBits(chunk, swizzle(w, row));
   return w.add(w.mul(row, rowBytes()), w.mul(place, kChunk));
 }
 
 Value SharedTile::asRows(Warp &w, Value lane) const {
-  return fragment(w, w.andBits(lane, 15), w.shiftRight(lane, 4));
+  return chunkAt(w, w.andBits(lane, 15), w.shiftRight(lane, 4));
 }
 
 Value SharedTile::asColumns(Warp &w, Value lane) const {
   Value row = w.add(w.andBits(lane, 7), w.shiftLeft(w.shiftRight(lane, 4), 3));
-  return fragment(w, row, w.andBits(w.shiftRight(lane, 3), 1));
+  return chunkAt(w, row, w.andBits(w.shiftRight(lane, 3), 1));
 }

@@ -57,6 +57,8 @@ public:
   // Fragments
   //===--------------------------------------------------------------------===//
 
+  /// The offset of a row's chunk.
+  Value chunkAt(Warp &w, Value row, Value chunk) const;
   /// The offset of a lane's row and chunk for 16x16 elements from row 0 on: as
   /// an A operand (or, transposed, two B operands), or as two B operands.
   Value asRows(Warp &w, Value lane) const;
@@ -82,7 +84,6 @@ private:
   int64_t swizzle(int64_t row) const {
     return row % 8 / (8 / group) % group;
   }
-  Value fragment(Warp &w, Value row, Value chunk) const;
 };
 
 } // namespace attnc::gpu

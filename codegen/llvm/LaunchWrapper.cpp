@@ -56,7 +56,9 @@ static LaunchParams takeParams(func::FuncOp func,
       param.noAlias = isUnaliased(func, kernel, tensor);
     } else if (func.getArgAttr(i, stage5::kScratchAttr)) {
       param.alignment = ATTNC_SCRATCH_ALIGNMENT;
-      param.noAlias = true;
+      // Threads that share it find each other's stores behind barriers, which
+      // LLVM would not expect of memory that nobody else sees.
+      param.noAlias = !func->hasAttr(stage5::kThreadsAttr);
       param.dereferenceable = cast<MemRefType>(type).getDimSize(0);
     } else if (func.getArgAttr(i, stage5::kStatusAttr)) {
       param.alignment = param.dereferenceable = sizeof(uint32_t);
@@ -67,6 +69,7 @@ static LaunchParams takeParams(func::FuncOp func,
   for (unsigned i = 0, e = func.getNumArguments(); i < e; ++i)
     func.setArgAttrs(i, ArrayRef<NamedAttribute>());
   func->removeAttr(stage5::kGridAttr);
+  func->removeAttr(stage5::kThreadsAttr);
   func.setPrivate();
   return launch;
 }

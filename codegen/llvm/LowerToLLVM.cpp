@@ -140,6 +140,7 @@ static LogicalResult convertToLLVM(ModuleOp module) {
   ub::populateUBToLLVMConversionPatterns(converter, patterns);
   LLVMConversionTarget legal(*context);
   legal.addLegalOp<ModuleOp>();
+  legal.addLegalDialect<NVVM::NVVMDialect>();
   if (failed(applyFullConversion(module, legal, std::move(patterns),
                                  withoutRollback())))
     return failure();
@@ -172,7 +173,7 @@ static LogicalResult checkIntrinsics(ModuleOp module, const Target &target) {
   LogicalResult result = success();
   module.walk([&](LLVM::CallIntrinsicOp op) {
     std::optional<StringRef> feature = intrinsicFeature(op.getIntrin());
-    if (!feature || feature->empty())
+    if (!feature || feature->empty() || *feature == "nvvm")
       return;
     SmallVector<StringRef> needed = {*feature};
     if (feature->starts_with("avx512"))
