@@ -255,7 +255,7 @@ private:
 
   /// Lists are of one row: query heads that share keys share its list.
   ScheduleAttr scheduleLists() {
-    int64_t group = dependsOnHead() ? 1 : headGroup();
+    int64_t group = dependsOnHead() || options.sm != 0 ? 1 : headGroup();
     while (group > 2 * kRowKernelQueries || headGroup() % group != 0)
       --group;
     // A key is read by every row that lists it.
@@ -282,6 +282,10 @@ private:
       return op.emitError("attn-schedule: micro must be auto, block or row, "
                           "got '")
              << options.micro << "'";
+    } else if (options.sm != 0) {
+      micro = MicroKernel::Row;
+      because("row micro-kernel, one query row and head a GPU thread: the slow "
+              "road, which takes what the tensor-core kernel does not");
     } else if (!ShapedType::isDynamic(n) && n <= kRowKernelQueries) {
       micro = MicroKernel::Row;
       because("row micro-kernel: {0} query rows leave lanes idle when queries "
@@ -293,10 +297,10 @@ private:
     }
     if (micro == MicroKernel::Row) {
       int64_t rows = pick("query_tile",
-                          ShapedType::isDynamic(n)
+                          ShapedType::isDynamic(n) || options.sm != 0
                               ? 1
                               : std::clamp<int64_t>(n, 1, kRowKernelQueries));
-      if (dependsOnHead())
+      if (dependsOnHead() || options.sm != 0)
         group = 1;
       while (group > 1 &&
              (group * rows > 2 * kRowKernelQueries || headGroup() % group != 0))
@@ -539,6 +543,11 @@ private:
     split = asked.number("split").value_or(0);
     if (asked.number("split") || micro != MicroKernel::Row || strip != 1)
       return;
+    // On a GPU rows are many wherever their number is not known to be small.
+    int64_t n = op.getQueryRows();
+    if (options.sm != 0 &&
+        (ShapedType::isDynamic(n) || n > kRowKernelQueries))
+      return;
     PlanAttr plan = op.getPlanAttr();
     auto bytesOf = [](RankedTensorType type) {
       return type.getShape().back() * type.getElementTypeBitWidth() / 8;
@@ -652,6 +661,7 @@ struct SchedulePass : public attnc::impl::SchedulePassBase<SchedulePass> {
     options.vectorBytes = vectorBytes;
     options.vectorRegisters = vectorRegisters;
     options.bf16Dot = bf16Dot;
+    options.sm = sm;
     options.micro = micro;
     options.producers = producers;
     options.fieldsFrom = fieldsFrom;

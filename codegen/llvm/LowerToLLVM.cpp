@@ -6,6 +6,7 @@
 
 #include "codegen/llvm/LowerToLLVM.h"
 
+#include "codegen/gpu/PtxEntries.h"
 #include "codegen/llvm/FloatExpansion.h"
 #include "codegen/llvm/LaunchWrapper.h"
 #include "codegen/llvm/Stage5.h"
@@ -28,6 +29,7 @@
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
@@ -38,6 +40,7 @@
 #include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Transforms/DialectConversion.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -47,10 +50,11 @@ using namespace attnc;
 void attnc::registerCodegenDialects(DialectRegistry &registry) {
   registry.insert<affine::AffineDialect, arith::ArithDialect,
                   cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
-                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
-                  ub::UBDialect, vector::VectorDialect>();
+                  math::MathDialect, memref::MemRefDialect, NVVM::NVVMDialect,
+                  scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
+  registerNVVMDialectTranslation(registry);
 }
 
 //===----------------------------------------------------------------------===//
@@ -193,5 +197,6 @@ LogicalResult attnc::lowerToLLVMDialect(ModuleOp module, const Target &target) {
       failed(convertToLLVM(module)))
     return failure();
   makeInternal(module);
-  return addLaunchWrappers(module, launches);
+  return target.isGpu() ? gpu::addPtxEntries(module, launches)
+                        : addLaunchWrappers(module, launches);
 }
