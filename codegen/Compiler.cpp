@@ -5,6 +5,8 @@
 #include "codegen/Compiler.h"
 
 #include "codegen/cpu/LowerToLoops.h"
+#include "codegen/gpu/GpuImage.h"
+#include "codegen/gpu/Ptxas.h"
 #include "codegen/llvm/FlatImage.h"
 #include "codegen/llvm/LaunchWrapper.h"
 #include "codegen/llvm/LowerToLLVM.h"
@@ -24,7 +26,8 @@ using namespace mlir;
 using namespace attnc;
 
 static constexpr llvm::StringLiteral kStageNames[] = {
-    "stage2", "stage3", "stage4", "stage5", "llvm", "asm", "object", "kernel"};
+    "stage2", "stage3", "stage4", "stage5", "llvm",
+    "asm",    "object", "ptx",    "cubin",  "kernel"};
 
 std::optional<Stage> attnc::parseStage(StringRef name) {
   for (auto [i, known] : llvm::enumerate(kStageNames))
@@ -264,6 +267,11 @@ FailureOr<std::string> Compiler::emit(Stage stage, ModuleOp input,
   if (stage == Stage::Spec || stage == Stage::Kernel)
     return input.emitError()
            << "cannot emit " << stageName(stage) << " as text";
+  bool isOfGpu = stage == Stage::Ptx || stage == Stage::Cubin;
+  if (target.isGpu() ? stage == Stage::Object : isOfGpu)
+    return input.emitError() << stageName(stage) << " is code of "
+                             << (isOfGpu ? "GPUs" : "CPUs") << ", and "
+                             << target.name << " is none";
   auto module = lowerTo(std::min(stage, Stage::Stage5), input, target);
   if (failed(module))
     return failure();
@@ -281,15 +289,31 @@ FailureOr<std::string> Compiler::emit(Stage stage, ModuleOp input,
     llvm->module->print(stream, nullptr);
     return text;
   }
-  PhaseTimer timer(times.codeGeneration);
+  return emitMachineCode(stage, **module, *llvm, target);
+}
+
+FailureOr<std::string> Compiler::emitMachineCode(Stage stage, ModuleOp module,
+                                                 LLVMModule &llvm,
+                                                 const Target &target) {
+  bool isText = stage == Stage::Assembly || target.isGpu();
   llvm::SmallVector<char, 0> bytes;
-  if (failed(emitCode(**module, *llvm,
-                      stage == Stage::Assembly
-                          ? llvm::CodeGenFileType::AssemblyFile
-                          : llvm::CodeGenFileType::ObjectFile,
-                      bytes)))
-    return failure();
-  return std::string(bytes.begin(), bytes.end());
+  {
+    PhaseTimer timer(times.codeGeneration);
+    if (failed(emitCode(module, llvm,
+                        isText ? llvm::CodeGenFileType::AssemblyFile
+                               : llvm::CodeGenFileType::ObjectFile,
+                        bytes)))
+      return failure();
+  }
+  std::string code(bytes.begin(), bytes.end());
+  if (stage != Stage::Cubin)
+    return code;
+  PhaseTimer timer(times.link);
+  llvm::Expected<gpu::PtxasOutput> assembled =
+      gpu::runPtxas(code, target.name);
+  if (!assembled)
+    return module.emitError() << llvm::toString(assembled.takeError());
+  return std::string(assembled->cubin.begin(), assembled->cubin.end());
 }
 
 FailureOr<Compiler::Code> Compiler::toObject(ModuleOp input,
@@ -303,11 +327,15 @@ FailureOr<Compiler::Code> Compiler::toObject(ModuleOp input,
   Code code;
   code.description = std::move(*description);
   code.description.producer = options.producer;
+  if (target.isGpu())
+    code.geometry = gpu::launchGeometry(**module);
   FailureOr<LLVMModule> llvm = toLLVM(**module, target);
   if (failed(llvm))
     return failure();
   PhaseTimer timer(times.codeGeneration);
-  if (failed(emitCode(**module, *llvm, llvm::CodeGenFileType::ObjectFile,
+  if (failed(emitCode(**module, *llvm,
+                      target.isGpu() ? llvm::CodeGenFileType::AssemblyFile
+                                     : llvm::CodeGenFileType::ObjectFile,
                       code.object)))
     return failure();
   return code;
@@ -354,8 +382,9 @@ static std::vector<std::string> entryNames(size_t count) {
   return names;
 }
 
-void Compiler::countCode(const Code &code, const Target &target) {
-  for (auto [number, launch] : llvm::enumerate(code.description.launches))
+void Compiler::countCode(const Code &code, const KernelDesc &kernel,
+                         const Target &target) {
+  for (auto [number, launch] : llvm::enumerate(kernel.launches))
     times.code.push_back({target.name, launch.name,
                           functionBytes(bufferOf(code.object),
                                         {entryName(number), launch.name})});
@@ -371,30 +400,50 @@ FailureOr<KernelDesc> Compiler::compile(ModuleOp input,
   for (const Target &target : targets)
     order.push_back(&target);
   llvm::sort(order, [](const Target *a, const Target *b) {
-    return a->features.size() != b->features.size()
-               ? a->features.size() > b->features.size()
-               : a < b;
+    auto rank = [](const Target *t) {
+      return std::tuple(t->features.size(), t->sm, t->smSuffix);
+    };
+    return rank(a) != rank(b) ? rank(a) > rank(b) : a < b;
   });
   for (const Target *target : order) {
     FailureOr<Code> code = toObject(input, *target);
     if (failed(code))
       return failure();
-    PhaseTimer timer(times.link);
-    llvm::Expected<ImageDesc> image =
-        makeFlatImage(bufferOf(code->object),
-                      entryNames(code->description.launches.size()), *target);
+    Code made = std::move(*code);
+    if (!kernel)
+      kernel = std::move(made.description);
+    else if (failed(mergeLaunches(input, *kernel, made.description,
+                                  target->name)))
+      return failure();
+    if (failed(addImages(input, *target, made, *kernel)))
+      return failure();
+  }
+  return std::move(*kernel);
+}
+
+LogicalResult Compiler::addImages(ModuleOp input, const Target &target,
+                                  const Code &code, KernelDesc &kernel) {
+  PhaseTimer timer(times.link);
+  if (!target.isGpu()) {
+    llvm::Expected<ImageDesc> image = makeFlatImage(
+        bufferOf(code.object), entryNames(kernel.launches.size()), target);
     if (!image)
       return input.emitError() << llvm::toString(image.takeError());
     times.codeBytes += image->code.size();
-    countCode(*code, *target);
-    if (!kernel)
-      kernel = std::move(code->description);
-    else if (failed(mergeLaunches(input, *kernel, code->description,
-                                  target->name)))
-      return failure();
-    kernel->images.push_back(std::move(*image));
+    countCode(code, kernel, target);
+    kernel.images.push_back(std::move(*image));
+    return success();
   }
-  return std::move(*kernel);
+  StringRef ptx(code.object.data(), code.object.size());
+  llvm::Expected<std::vector<ImageDesc>> images =
+      gpu::makeGpuImages(ptx, code.geometry, target, !options.ptxOnly);
+  if (!images)
+    return input.emitError() << llvm::toString(images.takeError());
+  for (ImageDesc &image : *images) {
+    times.codeBytes += image.code.size();
+    kernel.images.push_back(std::move(image));
+  }
+  return success();
 }
 
 FailureOr<KernelHandle> Compiler::jit(ModuleOp input, const Target &target) {
@@ -408,7 +457,7 @@ FailureOr<KernelHandle> Compiler::jit(ModuleOp input, const Target &target) {
     return failure();
   PhaseTimer timer(times.link);
   times.codeBytes += loadedBytes(bufferOf(code->object));
-  countCode(*code, target);
+  countCode(*code, code->description, target);
   auto buffer = std::make_unique<llvm::SmallVectorMemoryBuffer>(
       std::move(code->object), "kernel.o", /*RequiresNullTerminator=*/false);
   llvm::Expected<KernelHandle> kernel =

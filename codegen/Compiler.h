@@ -34,11 +34,13 @@ enum class Stage {
   LLVM,     ///< optimised LLVM IR
   Assembly, ///< for people
   Object,   ///< an ELF object
+  Ptx,      ///< a GPU's assembly
+  Cubin,    ///< a GPU's machine code
   Kernel    ///< a kernel file
 };
 
 /// The stage that `--emit` calls "stage2" ... "stage5", "llvm", "asm",
-/// "object", "kernel"; nothing for another name.
+/// "object", "ptx", "cubin", "kernel"; nothing for another name.
 std::optional<Stage> parseStage(llvm::StringRef name);
 llvm::StringRef stageName(Stage stage);
 /// The names that parseStage knows, in order.
@@ -59,6 +61,8 @@ struct CompilerOptions {
   /// this class of sizes, or without one the last that was kept.
   bool useTuned = false;
   std::string tunedShapes;
+  /// GPU targets: PTX alone in kernels, for which nothing but LLVM is needed.
+  bool ptxOnly = false;
   /// Run MLIR's verifier after every pass, not only at the stages' borders.
   bool verifyEachPass = false;
   BackendOptions backend;
@@ -101,8 +105,8 @@ public:
   mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
   lowerTo(Stage stage, mlir::ModuleOp input, const Target &target);
 
-  /// The text, or for Object the bytes, of `input` at `stage` (Stage2 ...
-  /// Object).
+  /// The text, or for Object and Cubin the bytes, of `input` at `stage` (Stage2
+  /// ... Cubin). Ptx and Cubin are of GPUs, Object of CPUs, Assembly of both.
   mlir::FailureOr<std::string> emit(Stage stage, mlir::ModuleOp input,
                                     const Target &target);
 
@@ -141,13 +145,21 @@ private:
   mlir::FailureOr<mlir::func::FuncOp> selectFunction(mlir::ModuleOp module);
   mlir::FailureOr<LLVMModule> toLLVM(mlir::ModuleOp stage5,
                                      const Target &target);
-  /// The object, and the description that belongs to it.
+  /// The object, or a GPU's PTX, and the description that belongs to it.
   struct Code {
     KernelDesc description;
     llvm::SmallVector<char, 0> object;
+    std::vector<GpuLaunchDesc> geometry; ///< of a GPU
   };
   mlir::FailureOr<Code> toObject(mlir::ModuleOp input, const Target &target);
-  void countCode(const Code &code, const Target &target);
+  mlir::LogicalResult addImages(mlir::ModuleOp input, const Target &target,
+                                const Code &code, KernelDesc &kernel);
+  mlir::FailureOr<std::string> emitMachineCode(Stage stage,
+                                               mlir::ModuleOp module,
+                                               LLVMModule &llvm,
+                                               const Target &target);
+  void countCode(const Code &code, const KernelDesc &kernel,
+                 const Target &target);
 };
 
 } // namespace attnc

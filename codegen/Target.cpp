@@ -5,6 +5,7 @@
 #include "codegen/Target.h"
 
 #include "attnc/runtime.h"
+#include "codegen/gpu/Chips.h"
 #include "codegen/kernelfile/KernelDesc.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -22,7 +23,7 @@ using namespace attnc;
 // every x86-64 system that the runtime knows.
 static constexpr llvm::StringLiteral kTriple("x86_64-unknown-linux-gnu");
 
-static constexpr llvm::StringLiteral kNames[] = {
+static constexpr llvm::StringLiteral kCpuNames[] = {
     "native",    "x86-64",    "x86-64-v2",
     "x86-64-v3", "x86-64-v4", "x86-64-v4+avx512bf16"};
 
@@ -37,6 +38,7 @@ MachineModel Target::machineModel() const {
   model.hasBf16Dot = hasAvx512Bf16;
   model.l1Bytes = l1Bytes;
   model.l2Bytes = l2Bytes;
+  model.sm = sm;
   return model;
 }
 
@@ -63,6 +65,8 @@ static bool isForSystems(llvm::StringRef feature) {
 }
 
 std::vector<std::string> Target::missingOnHost() const {
+  if (isGpu())
+    return {"an " + name};
   llvm::StringSet<> present = runtimeFeatures();
   std::vector<std::string> missing;
   for (const std::string &feature : features)
@@ -126,9 +130,26 @@ llvm::Expected<Target> Target::host() {
   return target;
 }
 
+static Target gpuTarget(const gpu::Chip &chip) {
+  Target target;
+  target.name = chip.name.str();
+  target.triple = "nvptx64-nvidia-cuda";
+  target.cpu = target.name;
+  target.featureString = ("+ptx" + llvm::Twine(chip.ptx)).str();
+  // A thread has no vectors: four elements are a load of 16 bytes.
+  target.vectorBits = 128;
+  target.hasSse41 = target.hasFma = target.hasF16c = true;
+  target.sm = chip.sm;
+  target.smSuffix = chip.suffix;
+  target.sharedBytes = chip.sharedBytes;
+  return target;
+}
+
 llvm::Expected<Target> Target::parse(llvm::StringRef name) {
   if (name == "native")
     return host();
+  if (const gpu::Chip *chip = gpu::findChip(name))
+    return gpuTarget(*chip);
   if (!llvm::is_contained(names(), name))
     return llvm::createStringError("unknown target '" + name + "'; known are " +
                                    llvm::join(names(), ", "));
@@ -148,4 +169,13 @@ llvm::Expected<Target> Target::parse(llvm::StringRef name) {
   return target;
 }
 
-llvm::ArrayRef<llvm::StringLiteral> Target::names() { return kNames; }
+llvm::ArrayRef<llvm::StringLiteral> Target::names() {
+  static const llvm::SmallVector<llvm::StringLiteral> all = [] {
+    llvm::SmallVector<llvm::StringLiteral> names(std::begin(kCpuNames),
+                                                 std::end(kCpuNames));
+    for (const gpu::Chip &chip : gpu::chips())
+      names.push_back(chip.name);
+    return names;
+  }();
+  return all;
+}

@@ -38,6 +38,14 @@ struct Target {
   bool hasF16c = false;
   bool hasAvx512Bf16 = false; ///< vdpbf16ps
 
+  /// NVIDIA GPUs: the chip's number (80 of "sm_80"), 0 for a CPU.
+  unsigned sm = 0;
+  /// 'a': code for this chip alone, 'f': for its family; 0: for later chips too.
+  char smSuffix = 0;
+  /// Most shared memory that a block may ask for.
+  uint32_t sharedBytes = 0;
+  bool isGpu() const { return sm != 0; }
+
   /// Data caches of one core.
   int64_t l1Bytes = 32 << 10;
   int64_t l2Bytes = 1 << 20;
@@ -57,7 +65,7 @@ struct Target {
   /// One of names(); the error for anything else lists them.
   static llvm::Expected<Target> parse(llvm::StringRef name);
   /// "native", then the x86-64 levels from the oldest to the newest, some with
-  /// one feature more ("level+feature").
+  /// one feature more ("level+feature"), then NVIDIA's chips.
   static llvm::ArrayRef<llvm::StringLiteral> names();
 };
 

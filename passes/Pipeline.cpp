@@ -44,6 +44,7 @@ void attnc::buildStage3Pipeline(OpPassManager &pm,
   schedule.vectorBytes = options.machine.vectorBytes;
   schedule.vectorRegisters = options.machine.vectorRegisters;
   schedule.bf16Dot = options.machine.hasBf16Dot;
+  schedule.sm = options.machine.sm;
   schedule.micro = options.micro;
   schedule.producers = options.producers;
   schedule.fields = options.schedule;
@@ -80,6 +81,9 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
       *this, "bf16-dot",
       llvm::cl::desc("whether bf16 pairs are multiplied at twice the rate"),
       llvm::cl::init(defaults.machine.hasBf16Dot)};
+  Option<int64_t> sm{*this, "sm",
+                     llvm::cl::desc("NVIDIA chip, 80 for sm_80; 0: a CPU"),
+                     llvm::cl::init(defaults.machine.sm)};
   Option<std::string> micro{*this, "micro",
                             llvm::cl::desc("micro-kernel: auto, block or row"),
                             llvm::cl::init(defaults.micro)};
@@ -101,6 +105,7 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
     options.machine.vectorBytes = vectorBytes;
     options.machine.vectorRegisters = vectorRegisters;
     options.machine.hasBf16Dot = bf16Dot;
+    options.machine.sm = sm;
     options.micro = micro;
     options.producers = producers;
     options.schedule = schedule;

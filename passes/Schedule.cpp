@@ -14,6 +14,7 @@
 #include "passes/PlanWalk.h"
 #include "passes/RowProducers.h"
 #include "passes/ScheduleFields.h"
+#include "passes/ScheduleMma.h"
 #include "passes/ScheduleTiles.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
@@ -124,6 +125,10 @@ private:
     order = asked.order().value_or(written.getOrder());
     strip = pick("strip", written.getStrip());
     split = pick("split", written.getSplit());
+    if (MmaAttr of = written.getMma(); of && micro == MicroKernel::Mma)
+      chooseMma({queryTile, keyBlock, of.getWarps(), of.getStages(),
+                 of.getQuerySteps(), of.getLookahead(), of.getFence(),
+                 of.getLazy()});
     if (written.getLists())
       lists = listSchedule(written.getListSchedule());
     few = written.getFewSchedule();
@@ -157,6 +162,14 @@ private:
   /// the verifiers know the rest.
   LogicalResult check(ScheduleAttr schedule) {
     PlanAttr plan = op.getPlanAttr();
+    // A written schedule is obeyed on any machine; the chip is the code
+    // generator's business then.
+    constexpr int64_t kAnyChip = 80;
+    if (schedule.getMicro() == MicroKernel::Mma)
+      if (auto why = attnc::refusesMma(op, options.sm ? options.sm : kAnyChip))
+        return refuse() << "micro must be row: tensor cores do not take this, "
+                           "since "
+                        << *why;
     bool hasLists = plan && attnc::hasLists(plan);
     if (!hasLists && !asked.ofLists().empty())
       return refuse()
@@ -256,7 +269,7 @@ private:
 
   /// Lists are of one row: query heads that share keys share its list.
   ScheduleAttr scheduleLists() {
-    int64_t group = dependsOnHead() ? 1 : headGroup();
+    int64_t group = dependsOnHead() || options.sm != 0 ? 1 : headGroup();
     while (group > 2 * kRowKernelQueries || headGroup() % group != 0)
       --group;
     // A key is read by every row that lists it.
@@ -276,13 +289,24 @@ private:
     int64_t n = op.getQueryRows(), group = headGroup();
     if (asked.micro()) {
       micro = *asked.micro();
-    } else if (options.micro == "block" || options.micro == "row") {
-      micro = options.micro == "row" ? MicroKernel::Row : MicroKernel::Block;
+    } else if (std::optional<MicroKernel> kind =
+                   symbolizeMicroKernel(options.micro)) {
+      micro = *kind;
       because("micro-kernel {0}: asked for", options.micro);
     } else if (options.micro != "auto") {
-      return op.emitError("attn-schedule: micro must be auto, block or row, "
-                          "got '")
+      return op.emitError("attn-schedule: micro must be auto, block, row or "
+                          "mma, got '")
              << options.micro << "'";
+    } else if (options.sm != 0) {
+      std::optional<std::string> refusal = attnc::refusesMma(op, options.sm);
+      micro = refusal ? MicroKernel::Row : MicroKernel::Mma;
+      if (refusal)
+        because("row micro-kernel, one query row and head a GPU thread: tensor "
+                "cores do not take this, since {0}",
+                *refusal);
+      else
+        because("mma micro-kernel: tensor cores, scores and sums in registers, "
+                "keys and values copied into shared memory ahead of use");
     } else if (!ShapedType::isDynamic(n) && n <= kRowKernelQueries) {
       micro = MicroKernel::Row;
       because("row micro-kernel: {0} query rows leave lanes idle when queries "
@@ -294,10 +318,10 @@ private:
     }
     if (micro == MicroKernel::Row) {
       int64_t rows = pick("query_tile",
-                          ShapedType::isDynamic(n)
+                          ShapedType::isDynamic(n) || options.sm != 0
                               ? 1
                               : std::clamp<int64_t>(n, 1, kRowKernelQueries));
-      if (dependsOnHead())
+      if (dependsOnHead() || options.sm != 0)
         group = 1;
       while (group > 1 &&
              (group * rows > 2 * kRowKernelQueries || headGroup() % group != 0))
@@ -322,7 +346,7 @@ private:
       products = *wanted;
       return;
     }
-    if (!(type.isBF16() || type.isF16()))
+    if (!(type.isBF16() || type.isF16()) || micro == MicroKernel::Mma)
       return;
     bool isRow = micro == MicroKernel::Row;
     // Where a row is read in place, or copied.
@@ -381,6 +405,8 @@ private:
       keyBlock = pick("key_block", keyBlock);
       return;
     }
+    if (micro == MicroKernel::Mma)
+      return chooseMmaTile();
     chooseBlockTile();
     int64_t m = op.getKeyRows(), chosen = kKeyBlock;
     if (!ShapedType::isDynamic(m))
@@ -390,6 +416,29 @@ private:
     because("tiles of {0} query rows, keys in blocks of {1}: scores and sums "
             "stay in the first-level cache",
             queryTile, keyBlock);
+  }
+
+  void chooseMmaTile() {
+    attnc::MmaTiles tiles = attnc::chooseMmaTiles(op);
+    heads = pick("heads", 1);
+    registerKeys = pick("register_keys", 1);
+    registerVectors = pick("register_vectors", 1);
+    queryTile = pick("query_tile", tiles.queryTile);
+    keyBlock = pick("key_block", tiles.keyBlock);
+    chooseMma(tiles);
+    if (mma)
+      because("{0} warps share tiles of {1} query rows, keys in blocks of {2}, "
+              "{3} of them in shared memory",
+              mma.getWarps(), queryTile, keyBlock, mma.getStages());
+  }
+
+  /// How warps work, but for what is asked for.
+  void chooseMma(attnc::MmaTiles tiles) {
+    mma = MmaAttr::getChecked(
+        [&] { return refuse(); }, op.getContext(), pick("warps", tiles.warps),
+        pick("stages", tiles.stages), pick("query_steps", tiles.querySteps),
+        pick("lookahead", tiles.lookahead), pick("fence", tiles.fence),
+        pick("lazy", tiles.lazy));
   }
 
   /// Accumulators fill the register file but for the operands in flight.
@@ -540,6 +589,11 @@ private:
     split = asked.number("split").value_or(0);
     if (asked.number("split") || micro != MicroKernel::Row || strip != 1)
       return;
+    // On a GPU rows are many wherever their number is not known to be small.
+    int64_t n = op.getQueryRows();
+    if (options.sm != 0 &&
+        (ShapedType::isDynamic(n) || n > kRowKernelQueries))
+      return;
     PlanAttr plan = op.getPlanAttr();
     auto bytesOf = [](RankedTensorType type) {
       return type.getShape().back() * type.getElementTypeBitWidth() / 8;
@@ -653,6 +707,7 @@ struct SchedulePass : public attnc::impl::SchedulePassBase<SchedulePass> {
     options.vectorBytes = vectorBytes;
     options.vectorRegisters = vectorRegisters;
     options.bf16Dot = bf16Dot;
+    options.sm = sm;
     options.micro = micro;
     options.producers = producers;
     options.fieldsFrom = fieldsFrom;

@@ -103,12 +103,23 @@ struct LaunchDesc {
   uint32_t flags = 0;
 };
 
-/// Code for one kind of machine: flat, position independent, free of
-/// relocations and of external symbols. It is mapped read-only and executable,
-/// constants included.
+/// How a GPU runs a launch.
+struct GpuLaunchDesc {
+  uint32_t threads = 0; ///< of a block
+  /// Dynamic shared memory of a block.
+  uint32_t sharedBytes = 0;
+  /// Blocks at most: their threads share the workgroups, each with scratch of
+  /// its own. 0: a block for each workgroup, without scratch.
+  uint32_t blocks = 0;
+};
+
+/// Code for one kind of machine. For CPUs flat, position independent, free of
+/// relocations and of external symbols: it is mapped read-only and executable,
+/// constants included. For GPUs a cubin or PTX text, whose entry functions are
+/// called attnc_launch_0, attnc_launch_1, …
 struct ImageDesc {
   uint32_t arch = ATTNC_ARCH_X86_64;
-  /// For people and for choosing by name: "x86-64-v3", "znver4", …
+  /// For people and for choosing by name: "x86-64-v3", "znver4", "sm_80", …
   std::string target;
   /// What the CPU must have, by LLVM's names ("avx2", "fma", "avx512f", …; no
   /// leading '+'). The runtime refuses a name that it does not know.
@@ -116,9 +127,17 @@ struct ImageDesc {
   std::vector<uint8_t> code;
   /// Of the first byte; a power of two, at most ATTNC_MAX_ALIGNMENT.
   uint64_t alignment = 64;
-  /// Offset in `code` of each launch's workgroup function.
+  /// Offset in `code` of each launch's workgroup function; CPUs.
   std::vector<uint64_t> entries;
+  /// GPUs: the chip's number, and 'a' or 'f' where the code is for this chip or
+  /// its family alone.
+  uint32_t sm = 0, smSuffix = 0;
+  std::vector<GpuLaunchDesc> geometry; ///< GPUs: of each launch
 };
+
+inline bool isGpuArch(uint32_t arch) {
+  return arch == ATTNC_ARCH_CUBIN || arch == ATTNC_ARCH_PTX;
+}
 
 struct KernelDesc {
   std::string name;

@@ -58,6 +58,12 @@ createMachine(ModuleOp module, const Target &target,
   std::call_once(once, [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
+#ifdef ATTNC_HAS_NVPTX
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+#endif
   });
   llvm::Triple triple(target.triple);
   std::string error;
@@ -130,9 +136,12 @@ LogicalResult attnc::runLLVMPasses(ModuleOp module, LLVMModule &llvm,
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, cgscc, modules);
   llvm::ModulePassManager passes;
-  if (llvm::Error error = builder.parsePassPipeline(passes, options.passes))
+  const std::string &text =
+      llvm.machine->getTargetTriple().isNVPTX() ? options.gpuPasses
+                                                : options.passes;
+  if (llvm::Error error = builder.parsePassPipeline(passes, text))
     return module.emitError()
-           << "cannot parse LLVM's passes '" << options.passes
+           << "cannot parse LLVM's passes '" << text
            << "': " << llvm::toString(std::move(error));
   passes.run(*llvm.module, modules);
   return success();

@@ -79,8 +79,10 @@ SmallVector<LaunchParams> attnc::takeLaunchParams(ModuleOp module) {
   SmallVector<LaunchParams> launches;
   if (failed(kernel))
     return launches;
-  for (func::FuncOp func : getLaunches(module))
+  for (auto [number, func] : llvm::enumerate(getLaunches(module))) {
     launches.push_back(takeParams(func, *kernel));
+    launches.back().number = number;
+  }
   module->removeAttr(stage5::kKernelAttr);
   return launches;
 }
@@ -105,37 +107,37 @@ static void setPointerAttrs(LLVM::LLVMFuncOp body, unsigned number,
 
 namespace {
 
-/// Builds one wrapper: the operands of its body, memrefs as the descriptors
-/// that lowering expands them to.
-class WrapperBuilder {
+/// Builds one call: the operands of the body, memrefs as the descriptors that
+/// lowering expands them to.
+class CallBuilder {
 public:
-  WrapperBuilder(OpBuilder &builder, LLVM::LLVMFuncOp wrapper,
-                 LLVM::LLVMFuncOp body)
-      : b(builder), loc(wrapper.getLoc()), wrapper(wrapper), body(body),
+  CallBuilder(OpBuilder &builder, LLVM::LLVMFuncOp body, Value words)
+      : b(builder), loc(body.getLoc()), body(body), words(words),
         pointer(LLVM::LLVMPointerType::get(builder.getContext())) {}
 
-  LogicalResult run(ArrayRef<LaunchParam> params) {
+  LogicalResult run(ArrayRef<LaunchParam> params, Value workgroup,
+                    Value scratch, Value status) {
     for (const LaunchParam &param : params.drop_back(3)) {
       if (isa<MemRefType>(param.type))
         addMemRef(param, load(pointer));
       else
         operands.push_back(load(b.getI64Type()));
     }
-    operands.push_back(wrapper.getArgument(1));
-    addMemRef(params[params.size() - 2], wrapper.getArgument(2));
-    addMemRef(params.back(), wrapper.getArgument(3));
+    operands.push_back(workgroup);
+    addMemRef(params[params.size() - 2], scratch);
+    addMemRef(params.back(), status);
     if (operands.size() != body.getNumArguments())
       return body.emitError() << "has " << body.getNumArguments()
                               << " parameters instead of " << operands.size();
     LLVM::CallOp::create(b, loc, body, operands);
-    LLVM::ReturnOp::create(b, loc, ValueRange());
     return success();
   }
 
 private:
   OpBuilder &b;
   Location loc;
-  LLVM::LLVMFuncOp wrapper, body;
+  LLVM::LLVMFuncOp body;
+  Value words;
   Type pointer;
   SmallVector<Value> operands;
   int32_t next = 0;
@@ -161,7 +163,7 @@ private:
   }
   Value load(Type type) {
     Value address = LLVM::GEPOp::create(b, loc, pointer, b.getI64Type(),
-                                        wrapper.getArgument(0),
+                                        words,
                                         ArrayRef<LLVM::GEPArg>{next++});
     return LLVM::LoadOp::create(b, loc, type, address, /*alignment=*/8);
   }
@@ -169,8 +171,31 @@ private:
 
 } // namespace
 
-static LogicalResult addWrapper(ModuleOp module, size_t number,
-                                const LaunchParams &launch) {
+LogicalResult attnc::callLaunchBody(OpBuilder &builder, LLVM::LLVMFuncOp body,
+                                    const LaunchParams &launch, Value words,
+                                    Value workgroup, Value scratch,
+                                    Value status) {
+  return CallBuilder(builder, body, words)
+      .run(launch.params, workgroup, scratch, status);
+}
+
+int64_t attnc::countWords(const LaunchParams &launch) {
+  int64_t count = 0;
+  for (const LaunchParam &param : ArrayRef(launch.params).drop_back(3)) {
+    ++count;
+    auto type = dyn_cast<MemRefType>(param.type);
+    if (!type)
+      continue;
+    SmallVector<int64_t> strides;
+    int64_t offset;
+    (void)type.getStridesAndOffset(strides, offset);
+    count += llvm::count(type.getShape(), ShapedType::kDynamic) +
+             llvm::count(strides, ShapedType::kDynamic);
+  }
+  return count;
+}
+
+static LogicalResult addWrapper(ModuleOp module, const LaunchParams &launch) {
   auto body = module.lookupSymbol<LLVM::LLVMFuncOp>(launch.body);
   if (!body)
     return module.emitError() << "launch " << launch.body << " was lost";
@@ -180,16 +205,21 @@ static LogicalResult addWrapper(ModuleOp module, size_t number,
       LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
                                   {pointer, b.getI64Type(), pointer, pointer});
   auto wrapper =
-      LLVM::LLVMFuncOp::create(b, body.getLoc(), entryName(number), type,
+      LLVM::LLVMFuncOp::create(b, body.getLoc(), entryName(launch.number), type,
                                LLVM::Linkage::External, /*dsoLocal=*/true);
   b.setInsertionPointToStart(wrapper.addEntryBlock(b));
-  return WrapperBuilder(b, wrapper, body).run(launch.params);
+  auto args = wrapper.getArguments();
+  if (failed(callLaunchBody(b, body, launch, args[0], args[1], args[2],
+                            args[3])))
+    return failure();
+  LLVM::ReturnOp::create(b, body.getLoc(), ValueRange());
+  return success();
 }
 
 LogicalResult attnc::addLaunchWrappers(ModuleOp module,
                                        ArrayRef<LaunchParams> launches) {
-  for (auto [number, launch] : llvm::enumerate(launches))
-    if (failed(addWrapper(module, number, launch)))
+  for (const LaunchParams &launch : launches)
+    if (failed(addWrapper(module, launch)))
       return failure();
   return success();
 }

@@ -8,6 +8,8 @@
 
 #include "codegen/llvm/Stage5.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
 namespace attnc {
 
 /// One parameter of a launch, and what is known of its pointer.
@@ -21,6 +23,7 @@ struct LaunchParam {
 /// A launch's parameters as stage 5 had them.
 struct LaunchParams {
   mlir::StringAttr body;
+  size_t number = 0; ///< among the kernel's launches
   /// The last three are the workgroup's number, scratch and status.
   llvm::SmallVector<LaunchParam> params;
 };
@@ -33,6 +36,17 @@ llvm::SmallVector<LaunchParams> takeLaunchParams(mlir::ModuleOp module);
 /// Adds `attnc_launch_<k>` for each launch to a module in the LLVM dialect.
 mlir::LogicalResult addLaunchWrappers(mlir::ModuleOp module,
                                       llvm::ArrayRef<LaunchParams> launches);
+
+/// Calls a launch's body: its words are loaded from `words`, the other three
+/// are given.
+mlir::LogicalResult callLaunchBody(mlir::OpBuilder &builder,
+                                   mlir::LLVM::LLVMFuncOp body,
+                                   const LaunchParams &launch,
+                                   mlir::Value words, mlir::Value workgroup,
+                                   mlir::Value scratch, mlir::Value status);
+
+/// 64-bit words that the launch takes.
+int64_t countWords(const LaunchParams &launch);
 
 /// The symbol of launch `number`.
 std::string entryName(size_t number);

@@ -6,6 +6,7 @@
 
 #include "codegen/llvm/LowerToLLVM.h"
 
+#include "codegen/gpu/PtxEntries.h"
 #include "codegen/llvm/FloatExpansion.h"
 #include "codegen/llvm/LaunchWrapper.h"
 #include "codegen/llvm/Stage5.h"
@@ -49,8 +50,8 @@ using namespace attnc;
 void attnc::registerCodegenDialects(DialectRegistry &registry) {
   registry.insert<affine::AffineDialect, arith::ArithDialect,
                   cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
-                  math::MathDialect, memref::MemRefDialect, NVVM::NVVMDialect, scf::SCFDialect,
-                  ub::UBDialect, vector::VectorDialect>();
+                  math::MathDialect, memref::MemRefDialect, NVVM::NVVMDialect,
+                  scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
   registerNVVMDialectTranslation(registry);
@@ -197,5 +198,6 @@ LogicalResult attnc::lowerToLLVMDialect(ModuleOp module, const Target &target) {
       failed(convertToLLVM(module)))
     return failure();
   makeInternal(module);
-  return addLaunchWrappers(module, launches);
+  return target.isGpu() ? gpu::addPtxEntries(module, launches)
+                        : addLaunchWrappers(module, launches);
 }

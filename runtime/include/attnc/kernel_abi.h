@@ -151,7 +151,11 @@ enum {
   ATTNC_MAX_NAME = 256,         ///< bytes of a name
   ATTNC_MAX_MESSAGE = 4096,     ///< bytes of a constraint's message
   ATTNC_MAX_TEXT = 1 << 24,     ///< bytes of a metadata value
-  ATTNC_MAX_ALIGNMENT = 4096    ///< bytes, for arguments and for images
+  ATTNC_MAX_ALIGNMENT = 4096,   ///< bytes, for arguments and for images
+  ATTNC_MAX_GPU_THREADS = 1024, ///< threads of a GPU's block
+  ATTNC_MAX_GPU_BLOCKS = 65536, ///< blocks that share a launch's workgroups
+  ATTNC_MAX_GPU_SHARED = 1 << 20, ///< bytes of a block's dynamic shared memory
+  ATTNC_MAX_GPU_WORDS = 500       ///< words that a GPU's entry function takes
 };
 
 /// Most scratch that one launch may ask for, per thread.
@@ -181,8 +185,27 @@ enum {
   ATTNC_WORD_VALUE = 4          ///< a formula's value
 };
 
-/// Machines that an image's code is for. Stored in kernel files.
-enum { ATTNC_ARCH_X86_64 = 1, ATTNC_ARCH_AARCH64 = 2 };
+/// What an image's code is. Stored in kernel files.
+enum {
+  ATTNC_ARCH_X86_64 = 1,
+  ATTNC_ARCH_AARCH64 = 2,
+  ATTNC_ARCH_CUBIN = 3, ///< machine code of an NVIDIA GPU
+  ATTNC_ARCH_PTX = 4    ///< NVIDIA's portable assembly, compiled when loaded
+};
+
+/// A GPU's code has an entry function `attnc_launch_<k>` for launch k:
+///
+///   .param .align 8 .b8 words[8 * max(words, 1)], by value, as above
+///   .param .u64 status: address of a u32 into which ATTNC_STATUS_* bits are
+///                       ORed atomically
+///
+/// Block b is workgroup b of the launch. Where the launch's geometry limits the
+/// number of blocks there are two more parameters, and all threads of the grid
+/// share the workgroups:
+///
+///   .param .u64 workgroups
+///   .param .u64 scratch: aligned to ATTNC_SCRATCH_ALIGNMENT; the launch's
+///                        scratch_bytes, rounded up to that, for each thread
 
 #ifdef __cplusplus
 } // extern "C"

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Tensor-core tiles for attn-schedule.
+
+#include "passes/ScheduleMma.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "passes/LaunchGroups.h"
+#include "passes/PlanWalk.h"
+#include "passes/RowProducers.h"
+
+using namespace mlir;
+using namespace mlir::attn;
+using namespace attnc;
+
+/// Whether something around attention goes on computing with its result.
+static bool isConsumed(Value result) {
+  for (Operation *user : result.getUsers()) {
+    if (auto cast = dyn_cast<tensor::CastOp>(user)) {
+      if (isConsumed(cast))
+        return true;
+    } else if (!isa<func::ReturnOp>(user)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static std::optional<std::string> refusesPlan(PlanAttr plan) {
+  constexpr size_t kMostComponents = 4;
+  if (!canSplit(plan))
+    return "its launches are chained by states, or walk lists";
+  if (plan.getComponents().size() > kMostComponents)
+    return "the plan has more than four components";
+  for (ComponentAttr component : plan.getComponents())
+    if (walkKindOf(plan, component) == WalkKind::Blocks)
+      return "the plan walks a list of key blocks";
+  return std::nullopt;
+}
+
+std::optional<std::string> attnc::refusesMma(AttentionOp op, int64_t sm) {
+  if (sm < 80)
+    return "it needs a chip from sm_80 on";
+  if (!isa<SoftmaxAttr>(op.getKernel()))
+    return "the kernel is not softmax";
+  auto elementOf = [](Value x) {
+    return cast<RankedTensorType>(x.getType()).getElementType();
+  };
+  Type element = elementOf(op.getQuery());
+  if (!element.isF16() && !element.isBF16())
+    return "it multiplies f16 and bf16";
+  for (Value x : {op.getKey(), op.getValue()})
+    if (elementOf(x) != element)
+      return "q, k and v have different types";
+  for (Value x : {op.getQuery(), op.getKey(), op.getValue()})
+    if (!analyzeRowProducers(x).chain.empty())
+      return "producers compute q, k or v";
+  for (int64_t size : {op.getHeadDim(), op.getValueDim()})
+    if (size % 8 || size < 16 || size > 256)
+      return "it takes head sizes that are multiples of 8, from 16 to 256";
+  if (op.getPages())
+    return "keys lie in pages";
+  if (isConsumed(op.getResult(0)))
+    return "operations behind attention finish its rows";
+  PlanAttr plan = op.getPlanAttr();
+  return plan ? refusesPlan(plan) : std::nullopt;
+}
+
+MmaTiles attnc::chooseMmaTiles(AttentionOp op) {
+  int64_t d = std::max(op.getHeadDim(), op.getValueDim());
+  int64_t n = op.getQueryRows();
+  MmaTiles tiles{128, 32, 4, 3, 0, 1, 0, 8};
+  if (d <= 64) {
+    // Scores of 64 keys leave registers for all of a warp's queries.
+    tiles.keyBlock = 64;
+    tiles.stages = 2;
+    tiles.querySteps = (d + 15) / 16;
+    tiles.fence = 8;
+  } else if (d > 128) {
+    // Sums of 32 rows of a warp would not fit into registers.
+    tiles.queryTile = 64;
+    tiles.stages = 2;
+  } else {
+    tiles.querySteps = 4;
+  }
+  if (!ShapedType::isDynamic(n) && n <= 64)
+    tiles.queryTile = 64;
+  return tiles;
+}

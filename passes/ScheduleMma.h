@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Whether tensor cores fold an attention, and by which tiles.
+
+#ifndef ATTNC_PASSES_SCHEDULEMMA_H
+#define ATTNC_PASSES_SCHEDULEMMA_H
+
+#include "dialect/Attn.h"
+#include <optional>
+#include <string>
+
+namespace attnc {
+
+/// Why the tensor-core kernel of chip `sm` does not take an attention; nothing
+/// if it does. It has no need of the schedule.
+std::optional<std::string> refusesMma(mlir::attn::AttentionOp op, int64_t sm);
+
+/// Tiles of the tensor-core kernel. The numbers are those with which ptxas
+/// spills nothing in the main loop and the throughput model predicts most.
+struct MmaTiles {
+  int64_t queryTile, keyBlock, warps, stages;
+  int64_t querySteps, lookahead, fence, lazy;
+};
+MmaTiles chooseMmaTiles(mlir::attn::AttentionOp op);
+
+} // namespace attnc
+
+#endif // ATTNC_PASSES_SCHEDULEMMA_H
