@@ -4,7 +4,6 @@
 #include "passes/ScheduleMma.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "passes/LaunchGroups.h"
 #include "passes/PlanWalk.h"
 #include "passes/RowProducers.h"
 
@@ -27,8 +26,6 @@ static bool isConsumed(Value result) {
 
 static std::optional<std::string> refusesPlan(PlanAttr plan) {
   constexpr size_t kMostComponents = 4;
-  if (!canSplit(plan))
-    return "its launches are chained by states, or walk lists";
   if (plan.getComponents().size() > kMostComponents)
     return "the plan has more than four components";
   for (ComponentAttr component : plan.getComponents())
@@ -37,10 +34,19 @@ static std::optional<std::string> refusesPlan(PlanAttr plan) {
   return std::nullopt;
 }
 
+/// Whether a slice begins within 16 bytes of a row.
+static bool splitsChunks(Value value) {
+  auto slice = value.getDefiningOp<tensor::ExtractSliceOp>();
+  if (!slice)
+    return false;
+  auto column = getConstantIntValue(slice.getMixedOffsets().back());
+  return !column || *column % 8;
+}
+
 std::optional<std::string> attnc::refusesMma(AttentionOp op, int64_t sm) {
   if (sm < 80)
     return "it needs a chip from sm_80 on";
-  if (!isa<SoftmaxAttr>(op.getKernel()))
+  if (Attribute kernel = op.getKernelAttr(); kernel && !isa<SoftmaxAttr>(kernel))
     return "the kernel is not softmax";
   auto elementOf = [](Value x) {
     return cast<RankedTensorType>(x.getType()).getElementType();
@@ -57,6 +63,9 @@ std::optional<std::string> attnc::refusesMma(AttentionOp op, int64_t sm) {
   for (int64_t size : {op.getHeadDim(), op.getValueDim()})
     if (size % 8 || size < 16 || size > 256)
       return "it takes head sizes that are multiples of 8, from 16 to 256";
+  for (Value x : {op.getQuery(), op.getKey(), op.getValue()})
+    if (splitsChunks(x))
+      return "a slice begins at a column that is no multiple of 8";
   if (op.getPages())
     return "keys lie in pages";
   if (isConsumed(op.getResult(0)))

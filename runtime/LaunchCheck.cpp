@@ -194,6 +194,22 @@ bool elementsAreDistinct(size_t rank, const int64_t *sizes,
   return true;
 }
 
+/// Where code reads whole groups of elements at once, rows begin with a group.
+attnc_result checkRowAlignment(const ArgModel &arg, const int64_t *sizes,
+                               const int64_t *strides, Error &error) {
+  int64_t bytes = int64_t(attnc_dtype_size(arg.dtype));
+  int64_t elements = int64_t(arg.alignment) / bytes;
+  for (size_t d = 0; elements > 1 && d + 1 < arg.dims.size(); ++d)
+    if (sizes[d] > 1 && strides[d] % elements != 0)
+      return error.fail(ATTNC_ERROR_DATA,
+                        "argument '%s': stride %" PRId64
+                        " of dim %zu is not a multiple of %" PRId64
+                        " elements: rows must be aligned to %" PRIu64 " bytes",
+                        arg.name.c_str(), strides[d], d, elements,
+                        arg.alignment);
+  return ATTNC_OK;
+}
+
 attnc_result checkData(const ArgModel &arg, void *data, uint64_t extent,
                        Error &error) {
   uint64_t address = reinterpret_cast<uintptr_t>(data), end;
@@ -317,6 +333,9 @@ attnc_result checkTensor(const ArgModel &arg, const attnc_tensor &tensor,
     return error.fail(ATTNC_ERROR_STRIDE,
                       "%s '%s': its strides let elements share memory",
                       roleName(arg), arg.name.c_str());
+  if (extent > 0)
+    if (attnc_result result = checkRowAlignment(arg, sizes, strides, error))
+      return result;
   context.data[index] = static_cast<uint8_t *>(tensor.data);
   return withData ? checkData(arg, tensor.data, extent, error) : ATTNC_OK;
 }

@@ -4,6 +4,7 @@
 #include "codegen/cpu/KernelTensors.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "passes/LaunchConstraints.h"
 
 using namespace mlir;
@@ -100,12 +101,37 @@ static int64_t elementBytes(Type element) {
   return std::max<int64_t>(element.getIntOrFloatBitWidth() / 8, 1);
 }
 
+/// Tensors that tensor-core folds read and write: rows go by 16 bytes.
+DenseSet<Value> KernelTensors::copiedByChunks() {
+  DenseSet<Value> result;
+  for (auto forall : func.front().getOps<scf::ForallOp>())
+    forall.walk([&](FoldOp fold) {
+      if (fold.getSchedule().getMicro() != MicroKernel::Mma)
+        return;
+      for (Region *loader :
+           {&fold.getLoadQ(), &fold.getLoadK(), &fold.getLoadV()})
+        loader->walk([&](tensor::ExtractSliceOp slice) {
+          result.insert(memoryOf(slice.getSource()));
+        });
+      for (Value value : forall.getResults())
+        if (getElementTypeOrSelf(value.getType()) ==
+            FoldOp::getRowType(fold.getLoadQ()).getElementType())
+          result.insert(memoryOf(value));
+    });
+  return result;
+}
+
 FailureOr<DictionaryAttr> KernelTensors::kernelAttr() {
+  constexpr int64_t kChunkBytes = 16;
+  DenseSet<Value> copied = copiedByChunks();
   Builder b(func.getContext());
   SmallVector<Attribute> args, constraints, temps;
-  auto addArg = [&](const std::string &name, StringRef role, Type type) {
+  auto addArg = [&](const std::string &name, StringRef role, Type type,
+                    Value value) {
     int64_t alignment =
         elementBytes(cast<RankedTensorType>(type).getElementType());
+    if (copied.contains(memoryOf(value)))
+      alignment = std::max(alignment, kChunkBytes);
     args.push_back(b.getDictionaryAttr(
         {b.getNamedAttr("name", b.getStringAttr(name)),
          b.getNamedAttr("role", b.getStringAttr(role)),
@@ -114,12 +140,13 @@ FailureOr<DictionaryAttr> KernelTensors::kernelAttr() {
   };
   for (BlockArgument arg : func.getArguments())
     addArg(nameOf(false, arg.getArgNumber()),
-           isWritten[arg.getArgNumber()] ? "inout" : "input", arg.getType());
+           isWritten[arg.getArgNumber()] ? "inout" : "input", arg.getType(),
+           arg);
   if (auto recorded = func->getAttrOfType<ArrayAttr>(kConstraintsAttr))
     llvm::append_range(constraints, recorded);
   for (auto [i, value] : llvm::enumerate(outputs)) {
     std::string name = nameOf(true, outputInfos[i].result);
-    addArg(name, "output", outputInfos[i].type);
+    addArg(name, "output", outputInfos[i].type, value);
     auto type = cast<RankedTensorType>(outputInfos[i].type);
     for (int64_t dim = 0; dim < type.getRank(); ++dim) {
       if (!type.isDynamicDim(dim))

@@ -8,6 +8,7 @@
 #include "dialect/Attn.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace attnc::cpu {
@@ -47,6 +48,7 @@ private:
   llvm::SmallVector<OutputInfo> outputInfos;
   llvm::SmallVector<bool> isWritten; // inputs
 
+  llvm::DenseSet<mlir::Value> copiedByChunks();
   std::string nameOf(bool isOutput, unsigned number);
 };
 

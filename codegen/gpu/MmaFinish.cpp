@@ -44,11 +44,16 @@ LogicalResult MmaFold::finish() {
     Value t = w.toIndex(rowOf(row / 2, row % 2));
     e.when(e.cmp(arith::CmpIPredicate::slt, t, rows), [&] {
       storeRow(t, row / 2, row % 2, inverse, to);
-      if (!c().lseOut)
+      if (!c().lseOut && !c().stateOut && !c().pairsOut)
         return;
       // One of the four threads that share the row.
       Value isFirst = e.cmp(arith::CmpIPredicate::eq, at.column, w.i32(0));
       e.when(isFirst, [&] {
+        if (op.getPartial())
+          storeStateOf(row, t, sum);
+        storePairs(w.toIndex(computed), e.idx(0), t);
+        if (!c().lseOut)
+          return;
         Value reference = e.subf(w.f32(0), state.shifts[row]);
         e.store(logSumExp(reference, sum), c().lseOut, {e.idx(0), placeOf(t)});
       });

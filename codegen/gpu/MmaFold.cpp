@@ -33,7 +33,10 @@ static tensor::ExtractSliceOp sliceOf(Region &loader) {
       return {};
     rows += value == block.getArguments().back();
   }
-  return rows == 1 ? slice : tensor::ExtractSliceOp();
+  // Chunks of a row begin where copies may.
+  auto column = getConstantIntValue(slice.getMixedOffsets().back());
+  bool isAligned = column && *column % SharedTile::kChunkElements == 0;
+  return rows == 1 && isAligned ? slice : tensor::ExtractSliceOp();
 }
 
 std::optional<std::string> attnc::gpu::refusesMma(FoldOp op) {
@@ -55,10 +58,6 @@ std::optional<std::string> attnc::gpu::refusesMma(FoldOp op) {
     return "a tile holds more than one head";
   if (!op.getPage().empty())
     return "keys lie in pages";
-  if (!op.getState().empty() || op.getPartial())
-    return "it takes or leaves a state";
-  if (op.getPairs())
-    return "pairs are counted";
   if (!op.getEpilogue().empty())
     return "an epilogue finishes its rows";
   PlanAttr plan = op.getPlan();
@@ -110,6 +109,7 @@ MmaFold::MmaFold(FoldContext context)
 
 LogicalResult MmaFold::emit() {
   LogicalResult result = success();
+  computed = w.i32(0);
   ScratchLayout &layout = c().layout;
   at = place();
   shared = w.sharedBase();
@@ -244,7 +244,7 @@ LogicalResult MmaFold::loadQueries() {
   kPart = keyTile.part(w, at.thread);
   vPart = valueTile.part(w, at.thread);
   clearState();
-  return success();
+  return op.getState().empty() ? success() : restoreState();
 }
 
 //===----------------------------------------------------------------------===//

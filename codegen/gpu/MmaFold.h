@@ -89,6 +89,17 @@ private:
   }
   void clearState();
 
+  struct RowState {
+    Value address; // of the thread's first element of the row, an index
+    Value reference, sum;
+  };
+  mlir::FailureOr<RowState> readState(Value t, Value number);
+  Value loadOut(const RowState &row, int64_t n, int64_t x);
+  void setReference(int64_t row, Value reference);
+  llvm::LogicalResult restoreState();
+  llvm::LogicalResult mergeStates(int64_t row, Value t);
+  void storeStateOf(int64_t row, Value t, Value sum);
+
   //===--------------------------------------------------------------------===//
   // Pipeline
   //===--------------------------------------------------------------------===//
@@ -112,6 +123,7 @@ private:
     Values flatten() const;
     void restore(ValueRange flat);
   };
+  Value computed; // scores of a row, i32
   Blocks findBlocks(Walked &walked);
   Value blockAt(const Blocks &blocks, Value index);
   Cursor startPipeline(const Blocks &blocks);

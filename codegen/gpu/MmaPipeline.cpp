@@ -205,6 +205,7 @@ void MmaFold::copyNext(Blocks &blocks, Cursor &cursor, bool isClean) {
 
 LogicalResult MmaFold::foldKeys(Walked &walked) {
   Blocks blocks = findBlocks(walked);
+  computed = w.add(computed, w.mul(blocks.count, blockKeys));
   LogicalResult result = foldBlocksOf(blocks);
   // The next component, or the end, finds no copy under way.
   w.waitCopies(0);
