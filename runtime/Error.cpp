@@ -59,6 +59,8 @@ const char *attnc_result_name(attnc_result result) {
     NAME(ATTNC_ERROR_WORKSPACE)
     NAME(ATTNC_ERROR_PARALLEL)
     NAME(ATTNC_ERROR_STATUS)
+    NAME(ATTNC_ERROR_NO_DRIVER)
+    NAME(ATTNC_ERROR_DEVICE)
   }
 #undef NAME
   return "unknown result";

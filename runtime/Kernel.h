@@ -7,6 +7,7 @@
 #define ATTNC_RUNTIME_KERNEL_H
 
 #include "CodeMapping.h"
+#include "GpuKernel.h"
 #include "KernelModel.h"
 #include "attnc/runtime.h"
 
@@ -58,6 +59,7 @@ struct LaunchContext {
   uint32_t threads = 0;        ///< of any use to this call
   uint64_t workspaceBytes = 0; ///< from an aligned start
   AlignedBuffer workspace;
+  DeviceBuffer deviceWorkspace; ///< of a kernel on a GPU
 };
 
 /// The kept contexts. Atomic slots and no lock: nothing to be left locked in
@@ -85,6 +87,7 @@ struct attnc_kernel {
   std::vector<std::string> imageMissing;
   attnc_release_fn release = nullptr;
   void *owner = nullptr;
+  std::unique_ptr<attnc::GpuKernel> gpu; ///< null: it runs on the CPU
   mutable attnc::ContextCache contexts;
 };
 

@@ -45,6 +45,13 @@ struct LaunchModel {
   std::vector<WordModel> words;
 };
 
+/// How a GPU runs a launch; see kernel_abi.h.
+struct GpuLaunchModel {
+  uint32_t threads;
+  uint32_t sharedBytes;
+  uint32_t blocks;
+};
+
 struct ImageModel {
   uint32_t arch;
   std::string target;
@@ -52,7 +59,14 @@ struct ImageModel {
   uint64_t alignment;
   uint64_t codeOffset; ///< in the file
   uint64_t codeSize;
-  std::vector<uint64_t> entries;
+  std::vector<uint64_t> entries; ///< CPUs
+  // GPUs.
+  uint32_t sm = 0, smSuffix = 0;
+  std::vector<GpuLaunchModel> geometry;
+
+  bool isGpu() const {
+    return arch == ATTNC_ARCH_CUBIN || arch == ATTNC_ARCH_PTX;
+  }
 };
 
 struct KernelModel {

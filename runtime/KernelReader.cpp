@@ -105,6 +105,7 @@ private:
   WordModel readWord();
   void readImages();
   void readImageCode(ImageModel &image);
+  void readGpuLaunches(ImageModel &image);
   void readMetadata();
 };
 
@@ -229,10 +230,39 @@ void DescriptionReader::readImageCode(ImageModel &image) {
     return fail("no code section", image.target);
   image.codeOffset = sections[section].offset;
   image.codeSize = sections[section].size;
+  if (image.isGpu())
+    return readGpuLaunches(image);
   for (size_t l = 0; l < model.launches.size() && ok(); ++l) {
     image.entries.push_back(number<uint64_t>());
     if (ok() && image.entries.back() >= image.codeSize)
       fail("an entry outside the code", image.target);
+  }
+}
+
+void DescriptionReader::readGpuLaunches(ImageModel &image) {
+  if (image.codeSize == 0)
+    return fail("no code", image.target);
+  image.sm = number<uint32_t>();
+  image.smSuffix = number<uint32_t>();
+  if (ok() && (image.sm == 0 || image.sm > ATTNC_MAX_GPU_SM))
+    fail("the chip", image.target);
+  if (ok() && image.smSuffix != 0 && image.smSuffix != 'a' &&
+      image.smSuffix != 'f')
+    fail("the suffix of the chip", image.target);
+  for (size_t l = 0; l < model.launches.size() && ok(); ++l) {
+    GpuLaunchModel launch;
+    launch.threads = number<uint32_t>();
+    launch.sharedBytes = number<uint32_t>();
+    launch.blocks = number<uint32_t>();
+    if (ok() && (launch.threads == 0 || launch.threads > ATTNC_MAX_GPU_THREADS))
+      fail("the number of threads", image.target);
+    if (ok() && launch.sharedBytes > ATTNC_MAX_GPU_SHARED)
+      fail("the shared memory", image.target);
+    if (ok() && launch.blocks > ATTNC_MAX_GPU_BLOCKS)
+      fail("the number of blocks", image.target);
+    if (ok() && model.launches[l].words.size() > ATTNC_MAX_GPU_WORDS)
+      fail("too many words for the parameters", image.target);
+    image.geometry.push_back(launch);
   }
 }
 

@@ -3,6 +3,7 @@
 // attnc_launch: checks, workspace, and the loop over workgroups.
 
 #include "CpuFeatures.h"
+#include "GpuLaunch.h"
 #include "LaunchCheck.h"
 #include "Options.h"
 #include "ThreadPool.h"
@@ -297,6 +298,16 @@ attnc_result chooseWorkspace(const attnc_kernel &kernel, LaunchContext &context,
   return ATTNC_OK;
 }
 
+attnc_result finish(const KernelModel &model,
+                    const attnc_launch_options &options, attnc_result result,
+                    uint32_t status, Error &error) {
+  if (options.status_out)
+    *options.status_out = status;
+  if (result == ATTNC_OK && status != 0)
+    return failStatus(model, status, error);
+  return result;
+}
+
 attnc_result launch(attnc_kernel &kernel, const attnc_tensor *tensors,
                     size_t numTensors, const attnc_launch_options &options,
                     Error &error) {
@@ -309,6 +320,16 @@ attnc_result launch(attnc_kernel &kernel, const attnc_tensor *tensors,
   if (attnc_result result = checkTensors(model, tensors, numTensors,
                                          /*withData=*/true, context, error))
     return result;
+  int32_t device = 0;
+  if (attnc_result result =
+          chooseDevice(kernel, tensors, numTensors, device, error))
+    return result;
+  uint32_t status = 0;
+  if (kernel.gpu) {
+    attnc_result result =
+        launchOnGpu(kernel, device, context, options, status, error);
+    return finish(model, options, result, status, error);
+  }
   if (attnc_result result =
           planLaunches(model, resolveThreads(options.threads), context, error))
     return result;
@@ -318,14 +339,9 @@ attnc_result launch(attnc_kernel &kernel, const attnc_tensor *tensors,
     return result;
   if (attnc_result result = fillWords(model, workspace, context, error))
     return result;
-  uint32_t status = 0;
   attnc_result result =
       runLaunches(kernel, context, workspace, options, status, error);
-  if (options.status_out)
-    *options.status_out = status;
-  if (result == ATTNC_OK && status != 0)
-    return failStatus(model, status, error);
-  return result;
+  return finish(model, options, result, status, error);
 }
 
 } // namespace
@@ -361,6 +377,18 @@ attnc_result attnc_workspace_size(const attnc_kernel *kernel,
     if (attnc_result result = checkTensors(kernel->model, tensors, num_tensors,
                                            /*withData=*/false, context, error))
       return result;
+    if (kernel->gpu) {
+      int32_t device = 0;
+      uint64_t needed = 0;
+      if (attnc_result result =
+              chooseDevice(*kernel, tensors, num_tensors, device, error))
+        return result;
+      if (attnc_result result =
+              planOnGpu(*kernel, device, context, needed, error))
+        return result;
+      *bytes = size_t(needed + ATTNC_SCRATCH_ALIGNMENT - 1);
+      return ATTNC_OK;
+    }
     if (attnc_result result = planLaunches(
             kernel->model, resolveThreads(threads), context, error))
       return result;

@@ -11,6 +11,11 @@
 
 using namespace attnc;
 
+const attnc_tensor &attnc::tensorAt(const attnc_tensor *tensors, size_t index) {
+  return *reinterpret_cast<const attnc_tensor *>(
+      reinterpret_cast<const char *>(tensors) + index * tensors[0].struct_size);
+}
+
 namespace {
 
 /// Scratch of two threads never shares a cache line, nor a pair of lines that
@@ -37,11 +42,6 @@ attnc_formula_result evaluate(const FormulaProgram &program, const Sizes &sizes,
                             &value);
 }
 
-/// The tensor of the caller's array, whose elements may be of another size.
-const attnc_tensor &tensorAt(const attnc_tensor *tensors, size_t index) {
-  return *reinterpret_cast<const attnc_tensor *>(
-      reinterpret_cast<const char *>(tensors) + index * tensors[0].struct_size);
-}
 
 /// "q.dim1 = 7, k.dim1 = 8": the sizes that a formula reads, each once.
 void describeSizes(const FormulaProgram &program, const Sizes &sizes,
@@ -353,7 +353,7 @@ attnc_result attnc::checkTensors(const KernelModel &model,
                       model.name.c_str(), expected);
   if (numTensors > 0 && !tensors)
     return error.fail(ATTNC_ERROR_INVALID_ARGUMENT, "tensors is NULL");
-  if (numTensors > 0 && (tensors[0].struct_size < sizeof(attnc_tensor) ||
+  if (numTensors > 0 && (tensors[0].struct_size < ATTNC_TENSOR_MIN_SIZE ||
                          tensors[0].struct_size % alignof(attnc_tensor) != 0))
     return error.fail(ATTNC_ERROR_INVALID_ARGUMENT,
                       "argument '%s': struct_size of its attnc_tensor is %zu, "

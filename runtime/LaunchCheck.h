@@ -10,6 +10,10 @@
 
 namespace attnc {
 
+/// The tensor of the caller's array, whose elements may be of another size: no
+/// more than struct_size bytes of it may be read.
+const attnc_tensor &tensorAt(const attnc_tensor *tensors, size_t index);
+
 /// Compares the tensors with the kernel's arguments and its constraints, and
 /// fills the context's sizes, strides, data and extents. `withData` is false
 /// where only sizes matter: data pointers are then neither read nor checked.

@@ -81,7 +81,9 @@ attnc_result failNoImage(const attnc_kernel &kernel, const char *target,
     const ImageModel &image = kernel.model.images[i];
     named |= target && image.target == target;
     list += (i ? ", " : "") + image.target;
-    if (!kernel.imageMissing[i].empty())
+    if (image.isGpu())
+      list += image.arch == ATTNC_ARCH_PTX ? " (PTX)" : " (a GPU)";
+    else if (!kernel.imageMissing[i].empty())
       list += " (this CPU lacks " + kernel.imageMissing[i] + "; it needs " +
               kernel.imageFeatures[i] + ")";
   }
@@ -100,7 +102,8 @@ void describeImages(attnc_kernel &kernel) {
     for (const std::string &feature : image.features)
       features += (features.empty() ? "" : " ") + feature;
     kernel.imageFeatures.push_back(std::move(features));
-    kernel.imageMissing.push_back(image.arch == hostArch()
+    kernel.imageMissing.push_back(image.isGpu() ? "a GPU's instructions"
+                                  : image.arch == hostArch()
                                       ? missingFeatures(image.features)
                                       : "its architecture");
   }
@@ -127,6 +130,27 @@ attnc_result useImage(const uint8_t *file, const char *target,
   return failNoImage(kernel, target, error);
 }
 
+attnc_result useGpu(const uint8_t *file, const attnc_load_options &options,
+                    attnc_kernel &kernel, Error &error) {
+  const attnc_gpu_driver *driver = options.driver;
+  if (!driver) {
+    attnc_error own = ATTNC_ERROR_INIT;
+    if (attnc_result failed = attnc_cuda_driver(&driver, &own))
+      return error.fail(failed, "%s", own.message);
+  }
+  if (driver->struct_size < sizeof(*driver))
+    return error.fail(ATTNC_ERROR_INVALID_ARGUMENT,
+                      "options.driver has a struct_size of %zu, not %zu",
+                      driver->struct_size, sizeof(*driver));
+  kernel.gpu = std::make_unique<GpuKernel>(kernel.model, file, *driver,
+                                           options.device_id, options.target);
+  const GpuModule *module = nullptr;
+  if (attnc_result failed = kernel.gpu->on(options.device_id, module, error))
+    return failed;
+  kernel.image = int32_t(module->image);
+  return ATTNC_OK;
+}
+
 attnc_result loadMemory(const void *data, size_t size,
                         const attnc_load_options &options,
                         attnc_kernel **result, Error &error) {
@@ -135,7 +159,10 @@ attnc_result loadMemory(const void *data, size_t size,
   if (attnc_result failed = readKernel(file, size, kernel->model, error))
     return failed;
   describeImages(*kernel);
-  if (attnc_result failed = useImage(file, options.target, *kernel, error))
+  if (attnc_result failed =
+          options.device_type == ATTNC_DEVICE_CUDA
+              ? useGpu(file, options, *kernel, error)
+              : useImage(file, options.target, *kernel, error))
     return failed;
   *result = kernel.release();
   return ATTNC_OK;
@@ -154,6 +181,12 @@ attnc_result startLoad(const void *source, const char *sourceName,
   if (options && !copyOptions(taken, *options))
     return error.fail(ATTNC_ERROR_INVALID_ARGUMENT,
                       "options.struct_size is %zu", options->struct_size);
+  if (taken.device_type != 0 && taken.device_type != ATTNC_DEVICE_CPU &&
+      taken.device_type != ATTNC_DEVICE_CUDA)
+    return error.fail(ATTNC_ERROR_INVALID_ARGUMENT,
+                      "options.device_type is %d: kernels run on CPUs (1) and "
+                      "CUDA devices (2)",
+                      int(taken.device_type));
   return ATTNC_OK;
 }
 

@@ -14,8 +14,16 @@ using namespace attnc;
 std::vector<GpuLaunchDesc> attnc::gpu::launchGeometry(ModuleOp stage5) {
   std::vector<GpuLaunchDesc> geometry;
   for (func::FuncOp func : getLaunches(stage5)) {
-    (void)func;
-    geometry.push_back({kThreads, /*sharedBytes=*/0, kBlocks});
+    auto threads = func->getAttrOfType<IntegerAttr>(stage5::kThreadsAttr);
+    if (!threads) {
+      geometry.push_back({kThreads, /*sharedBytes=*/0, kBlocks});
+      continue;
+    }
+    Type scratch = func.getArgumentTypes()[func.getNumArguments() - 2];
+    geometry.push_back(
+        {static_cast<uint32_t>(threads.getInt()),
+         static_cast<uint32_t>(cast<MemRefType>(scratch).getDimSize(0)),
+         /*blocks=*/0});
   }
   return geometry;
 }

@@ -40,6 +40,8 @@ private:
 
   /// This thread's part of the launch's scratch.
   Value scratchOf(Value thread);
+  LogicalResult callByThreads(Value status);
+  LogicalResult callByBlock(Value status);
   void report(Value status);
 };
 
@@ -48,13 +50,20 @@ private:
 void EntryBuilder::declare() {
   auto words = LLVM::LLVMArrayType::get(
       i64, std::max<int64_t>(countWords(launch), 1));
+  SmallVector<Type> types(launch.threads ? 2 : 4, i64);
+  types[0] = pointer;
   auto type = LLVM::LLVMFunctionType::get(
-      LLVM::LLVMVoidType::get(b.getContext()), {pointer, i64, i64, i64});
+      LLVM::LLVMVoidType::get(b.getContext()), types);
   entry = LLVM::LLVMFuncOp::create(b, loc, entryName(launch.number), type,
                                    LLVM::Linkage::External, /*dsoLocal=*/true);
+  auto threads = static_cast<int32_t>(
+      launch.threads ? launch.threads : int64_t(attnc::gpu::kThreads));
   entry->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
   entry->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
-                 b.getDenseI32ArrayAttr({static_cast<int32_t>(attnc::gpu::kThreads), 1, 1}));
+                 b.getDenseI32ArrayAttr({threads, 1, 1}));
+  if (launch.minBlocks)
+    entry->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                   b.getI32IntegerAttr(launch.minBlocks));
   entry.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(),
                    TypeAttr::get(words));
   entry.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(),
@@ -87,17 +96,8 @@ void EntryBuilder::report(Value status) {
   LLVM::ReturnOp::create(b, loc, ValueRange());
 }
 
-LogicalResult EntryBuilder::run() {
-  if (countWords(launch) * 8 + 24 > attnc::gpu::kMostParameterBytes)
-    return body.emitError()
-           << "takes " << countWords(launch)
-           << " words, more than the parameters of a GPU kernel hold";
-  declare();
-  body.setAlwaysInline(true);
-  b.setInsertionPointToStart(entry.addEntryBlock(b));
-  Value status = LLVM::AllocaOp::create(b, loc, pointer, i32, constant(i64, 1),
-                                        /*alignment=*/4);
-  LLVM::StoreOp::create(b, loc, constant(i32, 0), status);
+/// A loop over workgroups, each run by one thread.
+LogicalResult EntryBuilder::callByThreads(Value status) {
   Value threads = wide(NVVM::BlockDimXOp::create(b, loc, i32));
   Value first = add(mul(wide(NVVM::BlockIdXOp::create(b, loc, i32)), threads),
                     wide(NVVM::ThreadIdXOp::create(b, loc, i32)));
@@ -118,6 +118,37 @@ LogicalResult EntryBuilder::run() {
     return failure();
   LLVM::BrOp::create(b, loc, ValueRange(add(workgroup, step)), test);
   b.setInsertionPointToStart(done);
+  return success();
+}
+
+/// One workgroup, run by the block.
+LogicalResult EntryBuilder::callByBlock(Value status) {
+  auto shared = body->getParentOfType<ModuleOp>().lookupSymbol<LLVM::GlobalOp>(
+      stage5::kSharedSymbol);
+  Value scratch;
+  if (shared)
+    scratch = LLVM::AddrSpaceCastOp::create(
+        b, loc, pointer, LLVM::AddressOfOp::create(b, loc, shared));
+  else
+    scratch = LLVM::ZeroOp::create(b, loc, pointer);
+  Value workgroup = wide(NVVM::BlockIdXOp::create(b, loc, i32));
+  return callLaunchBody(b, body, launch, entry.getArgument(0), workgroup,
+                        scratch, status);
+}
+
+LogicalResult EntryBuilder::run() {
+  if (countWords(launch) > ATTNC_MAX_GPU_WORDS)
+    return body.emitError()
+           << "takes " << countWords(launch)
+           << " words, more than the parameters of a GPU kernel hold";
+  declare();
+  body.setAlwaysInline(true);
+  b.setInsertionPointToStart(entry.addEntryBlock(b));
+  Value status = LLVM::AllocaOp::create(b, loc, pointer, i32, constant(i64, 1),
+                                        /*alignment=*/4);
+  LLVM::StoreOp::create(b, loc, constant(i32, 0), status);
+  if (failed(launch.threads ? callByBlock(status) : callByThreads(status)))
+    return failure();
   report(LLVM::LoadOp::create(b, loc, i32, status));
   return success();
 }

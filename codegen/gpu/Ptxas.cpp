@@ -165,7 +165,7 @@ llvm::Expected<PtxasOutput> gpu::runPtxas(llvm::StringRef ptx,
   if (!program)
     return program.takeError();
   std::string names[3]; // PTX, cubin, what is printed
-  auto remove = llvm::make_scope_exit([&] {
+  llvm::scope_exit remove([&] {
     for (const std::string &name : names)
       if (!name.empty())
         (void)fs::remove(name);

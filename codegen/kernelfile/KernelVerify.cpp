@@ -61,6 +61,7 @@ private:
   bool launch(const LaunchDesc &launch);
   bool launches();
   bool image(const ImageDesc &image);
+  bool gpuImage(const ImageDesc &image, const std::string &what);
   bool images();
   bool metadata();
 
@@ -194,6 +195,8 @@ bool Verifier::image(const ImageDesc &image) {
       return false;
   if (!isPowerOfTwo(image.alignment) || image.alignment > ATTNC_MAX_ALIGNMENT)
     return fail(what + " has the alignment " + std::to_string(image.alignment));
+  if (isGpuArch(image.arch))
+    return gpuImage(image, what);
   if (image.entries.size() != kernel.launches.size())
     return fail(what + " has " + std::to_string(image.entries.size()) +
                 " entries for " + std::to_string(kernel.launches.size()) +
@@ -201,6 +204,32 @@ bool Verifier::image(const ImageDesc &image) {
   for (uint64_t entry : image.entries)
     if (entry >= image.code.size())
       return fail(what + " has an entry outside its code");
+  return true;
+}
+
+bool Verifier::gpuImage(const ImageDesc &image, const std::string &what) {
+  if (image.code.empty())
+    return fail(what + " is empty");
+  if (image.sm == 0 || image.sm > ATTNC_MAX_GPU_SM)
+    return fail(what + " is for a chip numbered " + std::to_string(image.sm));
+  if (image.smSuffix != 0 && image.smSuffix != 'a' && image.smSuffix != 'f')
+    return fail(what + " has an unknown suffix");
+  if (image.geometry.size() != kernel.launches.size())
+    return fail(what + " has " + std::to_string(image.geometry.size()) +
+                " geometries for " + std::to_string(kernel.launches.size()) +
+                " launches");
+  for (size_t i = 0; i < image.geometry.size(); ++i) {
+    const GpuLaunchDesc &launch = image.geometry[i];
+    if (launch.threads == 0 || launch.threads > ATTNC_MAX_GPU_THREADS ||
+        launch.sharedBytes > ATTNC_MAX_GPU_SHARED ||
+        launch.blocks > ATTNC_MAX_GPU_BLOCKS)
+      return fail(what + " has a launch of " + std::to_string(launch.threads) +
+                  " threads with " + std::to_string(launch.sharedBytes) +
+                  " shared bytes in " + std::to_string(launch.blocks) +
+                  " blocks");
+    if (kernel.launches[i].words.size() > ATTNC_MAX_GPU_WORDS)
+      return fail(what + " has too many words for a GPU's parameters");
+  }
   return true;
 }
 

@@ -94,8 +94,18 @@ void writeImage(ByteStream &out, const ImageDesc &image, uint32_t section) {
     out.text(feature);
   out.number(image.alignment);
   out.number(section);
-  for (uint64_t entry : image.entries)
-    out.number(entry);
+  if (!isGpuArch(image.arch)) {
+    for (uint64_t entry : image.entries)
+      out.number(entry);
+    return;
+  }
+  out.number(image.sm);
+  out.number(image.smSuffix);
+  for (const GpuLaunchDesc &launch : image.geometry) {
+    out.number(launch.threads);
+    out.number(launch.sharedBytes);
+    out.number(launch.blocks);
+  }
 }
 
 /// Section 0 is the description; image i's code is section i + 1.

@@ -175,8 +175,10 @@ static FailureOr<LaunchDesc> buildLaunch(func::FuncOp func,
       addTempWords(launch, tensor, type,
                    kernel.temps[tensor - kernel.args.size()].bytes);
   }
-  launch.scratchBytes =
-      cast<MemRefType>(func.getArgumentTypes()[count - 2]).getDimSize(0);
+  // What the threads of a block share is the image's business.
+  if (!func->hasAttr(stage5::kThreadsAttr))
+    launch.scratchBytes =
+        cast<MemRefType>(func.getArgumentTypes()[count - 2]).getDimSize(0);
   return launch;
 }
 

@@ -66,6 +66,12 @@ static LaunchParams takeParams(func::FuncOp func,
     }
     launch.params.push_back(param);
   }
+  if (auto threads = func->getAttrOfType<IntegerAttr>(stage5::kThreadsAttr))
+    launch.threads = threads.getInt();
+  if (auto blocks = func->getAttrOfType<IntegerAttr>(stage5::kMinBlocksAttr))
+    launch.minBlocks = blocks.getInt();
+  func->removeAttr(stage5::kThreadsAttr);
+  func->removeAttr(stage5::kMinBlocksAttr);
   for (unsigned i = 0, e = func.getNumArguments(); i < e; ++i)
     func.setArgAttrs(i, ArrayRef<NamedAttribute>());
   func->removeAttr(stage5::kGridAttr);

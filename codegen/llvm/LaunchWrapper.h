@@ -24,6 +24,9 @@ struct LaunchParam {
 struct LaunchParams {
   mlir::StringAttr body;
   size_t number = 0; ///< among the kernel's launches
+  /// GPUs: threads of a block that is one workgroup, and how many blocks a
+  /// multiprocessor should hold; 0: written for one thread.
+  int64_t threads = 0, minBlocks = 0;
   /// The last three are the workgroup's number, scratch and status.
   llvm::SmallVector<LaunchParam> params;
 };

@@ -162,6 +162,8 @@ static void makeInternal(ModuleOp module) {
     func.setDsoLocal(true);
   }
   for (auto global : module.getOps<LLVM::GlobalOp>()) {
+    if (global.getAddrSpace() != 0)
+      continue; // a block's shared memory, which the launch provides
     global.setLinkage(LLVM::Linkage::Internal);
     global.setDsoLocal(true);
     global.setUnnamedAddr(LLVM::UnnamedAddr::Global);

@@ -44,6 +44,13 @@ inline constexpr llvm::StringLiteral kScratchAttr = "attn.scratch";
 /// share its scratch.
 inline constexpr llvm::StringLiteral kThreadsAttr = "attn.threads";
 inline constexpr llvm::StringLiteral kStatusAttr = "attn.status";
+/// GPUs: the function is written for the threads of a block, this many, and its
+/// scratch is the block's shared memory. Without it one thread runs it.
+inline constexpr llvm::StringLiteral kThreadsAttr = "attn.threads";
+/// Blocks that a multiprocessor should hold at once.
+inline constexpr llvm::StringLiteral kMinBlocksAttr = "attn.min_blocks";
+/// The block's shared memory, an external array in address space 3.
+inline constexpr llvm::StringLiteral kSharedSymbol = "attnc_shared";
 /// Symbols with this prefix are the launches' entry points in machine code.
 inline constexpr llvm::StringLiteral kEntryPrefix = "attnc_launch_";
 

@@ -78,8 +78,9 @@ int attnc::countComputedPairs(Spec &spec, const SpecOptions &options,
     }
     results.push_back(std::move(*tensor));
   }
-  if (llvm::Error error = kernel->launch(signature, inputs, results, threads)) {
-    printError(std::move(error));
+  if (auto seconds = kernel->launch(signature, inputs, results, threads);
+      !seconds) {
+    printError(seconds.takeError());
     return ExitError;
   }
   double computed = 0;

@@ -2,6 +2,8 @@
 // The tools' one way to the compiler.
 
 #include "tools/attnc/Engine.h"
+#include "codegen/gpu/Ptxas.h"
+#include "codegen/kernelfile/KernelWriter.h"
 #include "codegen/llvm/LowerToLLVM.h"
 #include "mlir/IR/MLIRContext.h"
 #include "passes/ScheduleFields.h"
@@ -22,7 +24,21 @@ std::unique_ptr<MLIRContext> attnc::createContext() {
 
 int attnc::chooseTargets(const SpecOptions &options,
                          std::vector<Target> &targets) {
-  if (options.targets.empty()) {
+  if (options.targets.empty() && options.device != "cpu") {
+    auto device = Device::open(options.device, options.deviceSeed);
+    if (!device) {
+      printError(device.takeError());
+      return ExitError;
+    }
+    llvm::Expected<Target> target =
+        Target::parse((*device)->getDefaultTarget());
+    if (!target) {
+      printError("--device=" + options.device + ": " +
+                 llvm::toString(target.takeError()));
+      return ExitError;
+    }
+    targets.push_back(std::move(*target));
+  } else if (options.targets.empty()) {
     llvm::Expected<Target> host = Target::host();
     if (!host) {
       printError(host.takeError());
@@ -141,12 +157,48 @@ OwningOpRef<ModuleOp> attnc::isolateFunction(Spec &spec) {
   return module;
 }
 
+/// Compiles for a GPU and loads the kernel there.
+static FailureOr<Kernel> compileForDevice(ModuleOp module,
+                                          const SpecOptions &options,
+                                          const Target &target,
+                                          CompileReport &report) {
+  auto device = Device::open(options.device, options.deviceSeed);
+  if (!device)
+    return mlir::emitError(module.getLoc()) << llvm::toString(device.takeError());
+  if (!target.isGpu())
+    return mlir::emitError(module.getLoc())
+           << target.name << " is no GPU, and --device=" << options.device
+           << " runs code for GPUs";
+  CompilerOptions own = compilerOptions(options);
+  // The executor reads PTX, and the driver has an assembler of its own.
+  own.ptxOnly = (*device)->isSimulator() || !llvm::expectedToOptional(gpu::findPtxas());
+  Compiler compiler(own);
+  FailureOr<KernelDesc> kernel = compiler.compile(module, target);
+  if (failed(kernel))
+    return failure();
+  std::string problem;
+  auto bytes = writeKernel(*kernel, problem);
+  if (!bytes)
+    return mlir::emitError(module.getLoc()) << problem;
+  llvm::Expected<Kernel> loaded = Kernel::loadBytes(*bytes, *device);
+  if (!loaded)
+    return mlir::emitError(module.getLoc()) << llvm::toString(loaded.takeError());
+  report.add(compiler);
+  return std::move(*loaded);
+}
+
 FailureOr<Kernel> attnc::compileInProcess(Spec &spec,
                                           const SpecOptions &options,
                                           const Target &target,
                                           CompileReport &report) {
-  Compiler compiler(compilerOptions(options));
   OwningOpRef<ModuleOp> module = isolateFunction(spec);
+  if (options.device != "cpu")
+    return compileForDevice(*module, options, target, report);
+  if (target.isGpu())
+    return mlir::emitError(module->getLoc()) << target.name
+                               << " is a GPU: --device=cuda runs it, or "
+                                  "--device=ptx-sim";
+  Compiler compiler(compilerOptions(options));
   FailureOr<KernelHandle> kernel = compiler.jit(*module, target);
   if (failed(kernel))
     return failure();

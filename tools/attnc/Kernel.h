@@ -5,6 +5,7 @@
 #define ATTNC_TOOLS_ATTNC_KERNEL_H
 
 #include "attnc/runtime.h"
+#include "tools/attnc/Device.h"
 #include "tools/attnc/Spec.h"
 #include "tools/support/Tensor.h"
 
@@ -14,8 +15,11 @@ class Kernel {
 public:
   /// Loads a kernel file; `target` (may be empty) chooses an image.
   static llvm::Expected<Kernel> load(llvm::StringRef path,
-                                     llvm::StringRef target);
-  /// Takes over a kernel that was created elsewhere.
+                                     llvm::StringRef target,
+                                     std::shared_ptr<Device> device);
+  static llvm::Expected<Kernel> loadBytes(llvm::ArrayRef<uint8_t> bytes,
+                                          std::shared_ptr<Device> device);
+  /// Takes over a kernel that was created elsewhere, on the CPU.
   explicit Kernel(attnc_kernel *kernel) : kernel(kernel) {}
 
   Signature getSignature() const;
@@ -25,12 +29,17 @@ public:
   std::string getTarget() const;
 
   /// Runs once. Outputs are those of `signature` and must have their shapes;
-  /// those that are updated must hold what the inputs do.
-  llvm::Error launch(const Signature &signature,
-                     const std::vector<Tensor> &inputs,
-                     std::vector<Tensor> &outputs, unsigned threads) const;
+  /// those that are updated must hold what the inputs do. Returns the seconds
+  /// that the launch took, without copies to and from a device.
+  llvm::Expected<double> launch(const Signature &signature,
+                                const std::vector<Tensor> &inputs,
+                                std::vector<Tensor> &outputs,
+                                unsigned threads) const;
 
 private:
+  Kernel(attnc_kernel *kernel, std::shared_ptr<Device> device)
+      : device(std::move(device)), kernel(kernel) {}
+  std::shared_ptr<Device> device; ///< null: the CPU; outlives the kernel
   struct Destroy {
     void operator()(attnc_kernel *k) const { attnc_kernel_destroy(k); }
   };

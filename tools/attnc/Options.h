@@ -19,7 +19,9 @@ struct SpecOptions {
   std::string path;
   /// Empty: the only function of the file.
   std::string function;
-  std::vector<std::string> targets; ///< empty: this machine
+  std::vector<std::string> targets; ///< empty: the device's own
+  std::string device = "cpu";       ///< as in Device::open
+  uint64_t deviceSeed = 0;
   std::string micro = "auto";       ///< as in PipelineOptions
   std::string producers = "auto";   ///< as in PipelineOptions
   std::string schedule;             ///< as in PipelineOptions

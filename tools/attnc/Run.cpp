@@ -94,8 +94,12 @@ int Runner::loadKernelFile() {
                              "--target are for specs");
     return ExitUsage;
   }
+  auto device = Device::open(wanted.device, wanted.deviceSeed);
+  if (!device)
+    return fail(device.takeError());
   llvm::Expected<Kernel> loaded = Kernel::load(
-      wanted.path, wanted.targets.empty() ? "" : wanted.targets.front());
+      wanted.path, wanted.targets.empty() ? "" : wanted.targets.front(),
+      *device);
   if (!loaded)
     return fail(loaded.takeError());
   kernel = std::move(*loaded);

@@ -107,14 +107,16 @@ llvm::Expected<Timing> attnc::timeKernel(const Kernel &kernel,
                                          const std::vector<Tensor> &inputs,
                                          std::vector<Tensor> &outputs,
                                          const RunOptions &options) {
-  using Clock = std::chrono::steady_clock;
   Timing timing;
   timing.threads = options.threads ? options.threads : attnc_default_threads();
   llvm::Error error = llvm::Error::success();
   auto launch = [&]() -> double {
-    Clock::time_point start = Clock::now();
-    error = kernel.launch(signature, inputs, outputs, options.threads);
-    return std::chrono::duration<double>(Clock::now() - start).count();
+    llvm::Expected<double> seconds =
+        kernel.launch(signature, inputs, outputs, options.threads);
+    if (seconds)
+      return *seconds;
+    error = llvm::joinErrors(std::move(error), seconds.takeError());
+    return 0;
   };
   PeakMemory memory;
   timing.first = launch();

@@ -170,11 +170,11 @@ bool Tuner::compile(Candidate &candidate) {
 //===----------------------------------------------------------------------===//
 
 bool Tuner::launch(const Candidate &candidate, std::vector<Tensor> &outputs) {
-  llvm::Error error = candidate.kernel->launch(
+  llvm::Expected<double> seconds = candidate.kernel->launch(
       spec->getSignature(), inputs.inputs, outputs, options.threads);
-  if (!error)
+  if (seconds)
     return true;
-  failure = llvm::toString(std::move(error));
+  failure = llvm::toString(seconds.takeError());
   return false;
 }
 

@@ -56,7 +56,8 @@ struct SpecArguments {
                  cl::value_desc("name"), cl::sub(sub), cl::cat(category)),
         targets("target",
                 cl::desc("Machine to compile for: native, x86-64, x86-64-v2, "
-                         "x86-64-v3, x86-64-v4, x86-64-v4+avx512bf16"),
+                         "x86-64-v3, x86-64-v4, x86-64-v4+avx512bf16, or a "
+                         "GPU: sm_75 to sm_121a"),
                 cl::value_desc("name,..."), cl::CommaSeparated, cl::sub(sub),
                 cl::cat(category)),
         micro("micro", cl::desc("Micro-kernel: auto, block or row"),
@@ -131,6 +132,14 @@ struct RunArguments {
   cl::opt<bool> convert{
       "convert", cl::desc("Convert arrays to the element types of the spec"),
       cl::sub(sub), cl::cat(category)};
+  cl::opt<std::string> device{
+      "device",
+      cl::desc("Where to run: cpu, cuda, cuda:N, or ptx-sim, which runs a GPU's "
+               "PTX on the CPU and looks for what is wrong with it"),
+      cl::value_desc("name"),
+      cl::init("cpu"),
+      cl::sub(sub),
+      cl::cat(category)};
   cl::opt<bool> check{"check",
                       cl::desc("Compare with an fp64 evaluation of the spec"),
                       cl::sub(sub), cl::cat(category)};
@@ -179,8 +188,9 @@ struct CompileArguments {
   SpecArguments spec{sub, category, "<spec.mlir>"};
   cl::opt<std::string> emit{
       "emit",
-      cl::desc("stage2, stage3, stage4, stage5, llvm, asm, object or kernel "
-               "(the default where the output ends with .attnc)"),
+      cl::desc("stage2, stage3, stage4, stage5, llvm, asm, object, for GPUs ptx "
+               "or cubin, or kernel (the default where the output ends with "
+               ".attnc)"),
       cl::value_desc("what"), cl::sub(sub), cl::cat(category)};
   cl::opt<std::string> output{
       "o", cl::desc("Output file (default: stdout, for text)"),
@@ -365,6 +375,8 @@ int RunArguments::run() {
                               positional.end());
   options.inputs.shapes = shapes;
   options.inputs.seed = seed;
+  options.spec.device = device;
+  options.spec.deviceSeed = seed;
   options.inputs.convert = convert;
   options.outputs = outputs;
   options.check = check;
@@ -374,6 +386,10 @@ int RunArguments::run() {
   options.repeat = repeat;
   if (int code = timingFormat(timing, options.timing))
     return code;
+  if (!Device::isName(device)) {
+    printError("--device=" + device + ": cpu, cuda, cuda:N or ptx-sim expected");
+    return ExitUsage;
+  }
   if (stage < 1 || stage > 5) {
     printError("--stage=" + llvm::Twine(stage) + ": 1 to 5 expected");
     return ExitUsage;

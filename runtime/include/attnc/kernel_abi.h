@@ -152,6 +152,7 @@ enum {
   ATTNC_MAX_MESSAGE = 4096,     ///< bytes of a constraint's message
   ATTNC_MAX_TEXT = 1 << 24,     ///< bytes of a metadata value
   ATTNC_MAX_ALIGNMENT = 4096,   ///< bytes, for arguments and for images
+  ATTNC_MAX_GPU_SM = 9999,      ///< number of a chip, 80 for sm_80
   ATTNC_MAX_GPU_THREADS = 1024, ///< threads of a GPU's block
   ATTNC_MAX_GPU_BLOCKS = 65536, ///< blocks that share a launch's workgroups
   ATTNC_MAX_GPU_SHARED = 1 << 20, ///< bytes of a block's dynamic shared memory

@@ -34,9 +34,15 @@
 //   list(launch):     text name, u32 flags, u64 scratch bytes,
 //                     list(formula) grid, list(word)
 //   list(image):      u32 architecture, text target, list(text) features,
-//                     u64 alignment, u32 section, and a u64 entry a launch
+//                     u64 alignment, u32 section, and then for a CPU a u64 entry
+//                     a launch; for a GPU u32 chip number, u32 suffix ('a', 'f'
+//                     or 0), and a launch u32 threads, u32 shared bytes, u32
+//                     blocks
 //   list(metadata):   text key, text value
 // An image's section is of kind code and holds its bytes.
+//
+// Version 2 has images for GPUs, which a reader of version 1 could not pass
+// over: their entries have another size.
 
 #ifndef ATTNC_KERNEL_FORMAT_H
 #define ATTNC_KERNEL_FORMAT_H
@@ -49,7 +55,7 @@
   "\x89"                                                                       \
   "ATTNC\r\n"
 
-#define ATTNC_FORMAT_VERSION 1
+#define ATTNC_FORMAT_VERSION 2
 
 enum {
   ATTNC_FILE_MAGIC_BYTES = 8,

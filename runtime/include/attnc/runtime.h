@@ -60,7 +60,7 @@ enum {
   ATTNC_ERROR_FORMAT_VERSION = 13, ///< another version of the file format
   ATTNC_ERROR_ABI_VERSION = 14,    ///< compiled for another runtime interface
   ATTNC_ERROR_MALFORMED = 15,      ///< whole, but its contents make no sense
-  ATTNC_ERROR_NO_IMAGE = 16,       ///< no code in it that this CPU can run
+  ATTNC_ERROR_NO_IMAGE = 16,       ///< no code in it that the device can run
   // Launches. The message names the argument.
   ATTNC_ERROR_RANK = 30,      ///< wrong number of tensors or dimensions
   ATTNC_ERROR_DTYPE = 31,     ///< another element type
@@ -71,8 +71,18 @@ enum {
   ATTNC_ERROR_OVERFLOW = 36,  ///< sizes whose product exceeds 64 bits
   ATTNC_ERROR_WORKSPACE = 37, ///< the caller's workspace is too small
   ATTNC_ERROR_PARALLEL = 38,  ///< the caller's parallel_for failed
-  ATTNC_ERROR_STATUS = 39     ///< the kernel set status bits
+  ATTNC_ERROR_STATUS = 39,    ///< the kernel set status bits
+  // GPUs. The message has the driver's own name of the error.
+  ATTNC_ERROR_NO_DRIVER = 50, ///< there is no driver, or it has no device
+  ATTNC_ERROR_DEVICE = 51     ///< the driver reports an error
 };
+
+/// Kinds of device, by DLPack's numbers.
+typedef int32_t attnc_device_type;
+enum { ATTNC_DEVICE_CPU = 1, ATTNC_DEVICE_CUDA = 2 };
+
+/// See gpu_driver.h.
+typedef struct attnc_gpu_driver attnc_gpu_driver;
 
 /// Where a failing call says why. Owned by the caller; needs no freeing. Set on
 /// every return: a call that succeeds sets ATTNC_OK and an empty message.
@@ -117,9 +127,16 @@ typedef struct attnc_load_options {
   /// Take the image of this target name only, instead of the first that the
   /// CPU can run. NULL chooses.
   const char *target;
+  /// Where the kernel will run: ATTNC_DEVICE_CPU (or 0), or ATTNC_DEVICE_CUDA.
+  attnc_device_type device_type;
+  /// GPUs: the device that the code is loaded for now; for others it is loaded
+  /// by their first launch.
+  int32_t device_id;
+  /// GPUs: the driver; NULL for NVIDIA's. It must outlive the kernel.
+  const attnc_gpu_driver *driver;
 } attnc_load_options;
 
-#define ATTNC_LOAD_OPTIONS_INIT {sizeof(attnc_load_options), NULL}
+#define ATTNC_LOAD_OPTIONS_INIT {sizeof(attnc_load_options), NULL, 0, 0, NULL}
 
 /// Loads a kernel file. On success *kernel is the caller's, to be given to
 /// attnc_kernel_destroy; on failure it is NULL. `options` may be NULL.
@@ -238,7 +255,14 @@ typedef struct attnc_tensor {
   void *data;             ///< may be NULL if there are no elements
   const int64_t *shape;   ///< `rank` sizes, in elements; none negative
   const int64_t *strides; ///< `rank` strides, in elements; NULL means dense
+  /// Where `data` lies, as DLPack says it. 0: where the kernel runs; a GPU's
+  /// number is then that of the load options.
+  attnc_device_type device_type;
+  int32_t device_id;
 } attnc_tensor;
+
+/// The size that attnc_tensor had before it knew of devices.
+#define ATTNC_TENSOR_MIN_SIZE offsetof(attnc_tensor, device_type)
 
 /// The body of a parallel loop, as the runtime passes it to the caller's pool.
 typedef void (*attnc_parallel_body_fn)(void *context, uint32_t index);
@@ -261,8 +285,8 @@ typedef struct attnc_launch_options {
   /// Runs on these threads instead of the runtime's own. NULL for the latter.
   attnc_parallel_for_fn parallel_for;
   void *parallel_for_user;
-  /// At least attnc_workspace_size() bytes for the same tensors and threads,
-  /// at any alignment, overlapping no argument, used until the call returns.
+  /// At least attnc_workspace_size() bytes for the same tensors and threads (on
+  /// a GPU: of its memory), at any alignment, overlapping no argument, used until the call returns.
   /// NULL lets the kernel allocate it and keep it for the next launch.
   void *workspace;
   size_t workspace_size;
@@ -270,10 +294,18 @@ typedef struct attnc_launch_options {
   /// Where it is not 0 the call fails with ATTNC_ERROR_STATUS, but all results
   /// are written: lengths clamped, bad indices left out.
   uint32_t *status_out;
+  /// GPUs: the stream, a CUstream; NULL is the default one.
+  void *stream;
+  /// GPUs: address in device memory of a u32 into which status bits are ORed.
+  /// With it the call only puts its launches into the stream and returns: the
+  /// workspace must then be the caller's, nothing is zeroed, allocated or
+  /// waited for, and a CUDA graph can capture it. 0: the call returns when the
+  /// results are there.
+  uint64_t device_status;
 } attnc_launch_options;
 
 #define ATTNC_LAUNCH_OPTIONS_INIT                                              \
-  {sizeof(attnc_launch_options), 0, 0, NULL, NULL, NULL, 0, NULL}
+  {sizeof(attnc_launch_options), 0, 0, NULL, NULL, NULL, 0, NULL, NULL, 0}
 
 /// Bytes of workspace that attnc_launch wants for these tensors and this many
 /// threads (0 as in the options): temporaries, and scratch for each thread.
