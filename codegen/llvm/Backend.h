@@ -26,8 +26,7 @@ struct BackendOptions {
   /// so more passes cost time and gain nothing (measured).
   std::string passes = "function(early-cse,loop-mssa(licm))";
   /// The same for GPUs, whose code generator wants everything inlined.
-  std::string gpuPasses = "always-inline,globaldce,function(sroa,early-cse,"
-                          "instcombine,simplifycfg,loop-mssa(licm))";
+  std::string gpuPasses = "default<O3>";
   llvm::CodeGenOptLevel level = llvm::CodeGenOptLevel::Default;
   /// Run LLVM's own verifier, which costs little.
   bool verify = true;
