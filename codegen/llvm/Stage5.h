@@ -40,9 +40,6 @@ inline constexpr llvm::StringLiteral kTensorAttr = "attn.tensor";
 inline constexpr llvm::StringLiteral kValueAttr = "attn.value";
 inline constexpr llvm::StringLiteral kWorkgroupAttr = "attn.workgroup";
 inline constexpr llvm::StringLiteral kScratchAttr = "attn.scratch";
-/// Of a launch whose workgroups are blocks of that many GPU threads, which
-/// share its scratch.
-inline constexpr llvm::StringLiteral kThreadsAttr = "attn.threads";
 inline constexpr llvm::StringLiteral kStatusAttr = "attn.status";
 /// GPUs: the function is written for the threads of a block, this many, and its
 /// scratch is the block's shared memory. Without it one thread runs it.
