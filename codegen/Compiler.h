@@ -97,6 +97,8 @@ class Compiler {
 public:
   explicit Compiler(CompilerOptions options) : options(std::move(options)) {}
 
+  const CompilerOptions &getOptions() const { return options; }
+
   /// The stage of a module: the furthest of its operations. An error if it
   /// holds no attention of any stage.
   static mlir::FailureOr<Stage> detectStage(mlir::ModuleOp module);

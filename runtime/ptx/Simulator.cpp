@@ -227,6 +227,10 @@ Simulator::Simulator(SimulationOptions options)
 Simulator::~Simulator() = default;
 
 const attnc_gpu_driver &Simulator::driver() const { return impl->table; }
+uint64_t Simulator::map(void *data, size_t size, bool writable) {
+  std::lock_guard<std::mutex> guard(impl->lock);
+  return impl->executor.map(data, size, writable);
+}
 uint64_t Simulator::threadInstructions() const {
   return impl->threadInstructions;
 }

@@ -30,6 +30,9 @@ public:
   Simulator &operator=(const Simulator &) = delete;
 
   const attnc_gpu_driver &driver() const;
+  /// The caller's memory as the device's, in place; 0 if that fails. The
+  /// table's `release` ends it.
+  uint64_t map(void *data, size_t size, bool writable);
   /// Of all launches so far.
   uint64_t threadInstructions() const;
   uint64_t extraWavefronts() const;

@@ -4,6 +4,7 @@
 #include "Harness.h"
 
 #include "GuardedBuffer.h"
+#include "attnc/ptx_driver.h"
 #include "codegen/Compiler.h"
 #include "codegen/kernelfile/KernelWriter.h"
 #include "dialect/Attn.h"
@@ -18,6 +19,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstring>
+#include <map>
 #include <unistd.h>
 
 using namespace attnc;
@@ -36,7 +38,13 @@ static mlir::DialectRegistry makeRegistry() {
 struct Engine::Impl {
   mlir::MLIRContext context;
   std::string diagnostics;
+  /// Of kernels that run in the executor.
+  std::map<const attnc_kernel *, std::weak_ptr<ptx::Simulator>> simulators;
 
+  std::shared_ptr<ptx::Simulator> simulatorOf(const Kernel &kernel) {
+    auto found = simulators.find(kernel.get());
+    return found == simulators.end() ? nullptr : found->second.lock();
+  }
   Impl() : context(makeRegistry(), mlir::MLIRContext::Threading::DISABLED) {
     context.getDiagEngine().registerHandler(
         [this](mlir::Diagnostic &d) { diagnostics += d.str() + "\n"; });
@@ -103,6 +111,40 @@ Kernel Engine::jit(const Problem &problem, const CompileChoices &choices) {
   if (failed(kernel))
     return {};
   return Kernel(kernel->release(), attnc_kernel_destroy);
+}
+
+Kernel Engine::simulate(const Problem &problem, const std::string &target,
+                        uint64_t seed, const CompileChoices &choices) {
+  auto module = impl->parse(problem);
+  llvm::Expected<Target> gpu = Target::parse(target);
+  if (!module || !gpu) {
+    llvm::consumeError(gpu.takeError());
+    return {};
+  }
+  CompilerOptions options = impl->compiler(choices).getOptions();
+  options.ptxOnly = true;
+  auto description = Compiler(options).compile(*module, *gpu);
+  if (failed(description))
+    return {};
+  std::string problemText;
+  auto bytes = writeKernel(*description, problemText);
+  ptx::SimulationOptions simulation;
+  simulation.seed = seed;
+  auto simulator = std::make_shared<ptx::Simulator>(std::move(simulation));
+  attnc_load_options load = ATTNC_LOAD_OPTIONS_INIT;
+  load.device_type = ATTNC_DEVICE_CUDA;
+  load.driver = &simulator->driver();
+  attnc_kernel *kernel = nullptr;
+  attnc_error error = ATTNC_ERROR_INIT;
+  if (!bytes || attnc_kernel_load_memory(bytes->data(), bytes->size(), &load,
+                                         &kernel, &error) != ATTNC_OK) {
+    impl->diagnostics += problemText + error.message;
+    return {};
+  }
+  impl->simulators[kernel] = simulator;
+  return Kernel(kernel, [simulator](attnc_kernel *loaded) {
+    attnc_kernel_destroy(loaded);
+  });
 }
 
 std::optional<KernelDesc> Engine::compile(const Problem &problem,
@@ -243,14 +285,45 @@ static attnc_tensor viewOf(const TensorSpec &spec, void *data) {
           static_cast<uint32_t>(spec.shape.size()),
           data,
           spec.shape.data(),
-          spec.strides.empty() ? nullptr : spec.strides.data()};
+          spec.strides.empty() ? nullptr : spec.strides.data(),
+          /*device_type=*/0,
+          /*device_id=*/0};
 }
+
+namespace {
+/// The operands' memory as the executor's, for one launch.
+class MappedOperands {
+public:
+  explicit MappedOperands(std::shared_ptr<ptx::Simulator> simulator)
+      : simulator(std::move(simulator)) {}
+  ~MappedOperands() {
+    for (auto [host, address] : addresses)
+      simulator->driver().release(simulator->driver().user, 0, address);
+  }
+
+  /// Replaces the view's pointer; aliases of an operand lie in its memory.
+  void map(attnc_tensor &view, size_t bytes, bool writable) {
+    if (!simulator)
+      return;
+    view.device_type = ATTNC_DEVICE_CUDA;
+    if (!addresses.count(view.data) && bytes)
+      addresses[view.data] = simulator->map(view.data, bytes, writable);
+    if (addresses.count(view.data))
+      view.data = reinterpret_cast<void *>(addresses[view.data]);
+  }
+
+private:
+  std::shared_ptr<ptx::Simulator> simulator;
+  std::map<void *, uint64_t> addresses;
+};
+} // namespace
 
 RunResult Engine::run(const Kernel &kernel, const Problem &problem, Place place,
                       uint32_t threads) {
   RunResult result;
   std::vector<GuardedBuffer> buffers;
   std::vector<attnc_tensor> tensors;
+  MappedOperands mapped(impl->simulatorOf(kernel));
   auto add = [&](const TensorSpec &spec) -> GuardedBuffer & {
     size_t bytes = extentOf(spec) * attnc_dtype_size(spec.dtype);
     buffers.emplace_back(bytes, place == Place::AtEnd);
@@ -261,6 +334,7 @@ RunResult Engine::run(const Kernel &kernel, const Problem &problem, Place place,
     if (spec.aliasOf >= 0) {
       buffers.emplace_back(0, true);
       tensors.push_back(viewOf(spec, buffers[spec.aliasOf].data()));
+      mapped.map(tensors.back(), 0, false);
       continue;
     }
     GuardedBuffer &buffer = add(spec);
@@ -272,13 +346,18 @@ RunResult Engine::run(const Kernel &kernel, const Problem &problem, Place place,
       isUpdated |= output.updates == number;
     if (!isUpdated)
       buffer.protect(); // a kernel that writes to an input faults
+    mapped.map(tensors.back(), extentOf(spec) * attnc_dtype_size(spec.dtype),
+               isUpdated);
   }
   std::vector<size_t> places; // of the outputs
   for (const TensorSpec &spec : problem.outputs) {
     places.push_back(spec.updates < 0 ? buffers.size()
                                       : static_cast<size_t>(spec.updates));
-    if (spec.updates < 0)
+    if (spec.updates < 0) {
       add(spec);
+      mapped.map(tensors.back(), extentOf(spec) * attnc_dtype_size(spec.dtype),
+                 true);
+    }
   }
   attnc_launch_options options = ATTNC_LAUNCH_OPTIONS_INIT;
   options.threads = threads;

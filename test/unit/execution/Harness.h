@@ -58,6 +58,10 @@ public:
 
   /// A kernel in this process for this machine; null on errors.
   Kernel jit(const Problem &problem, const CompileChoices &choices = {});
+  /// A kernel whose PTX for a GPU ("sm_80") runs in the PTX executor; null on
+  /// errors. Operands of `run` are then the executor's only while it runs.
+  Kernel simulate(const Problem &problem, const std::string &target,
+                  uint64_t seed, const CompileChoices &choices = {});
   /// A kernel description with one image for each target ("native", ...).
   std::optional<KernelDesc> compile(const Problem &problem,
                                     const std::vector<std::string> &targets,
