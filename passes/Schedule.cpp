@@ -419,7 +419,7 @@ private:
   }
 
   void chooseMmaTile() {
-    attnc::MmaTiles tiles = attnc::chooseMmaTiles(op);
+    attnc::MmaTiles tiles = attnc::chooseMmaTiles(op, options.sm);
     heads = pick("heads", 1);
     registerKeys = pick("register_keys", 1);
     registerVectors = pick("register_vectors", 1);

@@ -74,24 +74,30 @@ std::optional<std::string> attnc::refusesMma(AttentionOp op, int64_t sm) {
   return plan ? refusesPlan(plan) : std::nullopt;
 }
 
-MmaTiles attnc::chooseMmaTiles(AttentionOp op) {
+/// Whether a block of the chip may have more than 99 KiB of shared memory.
+static bool hasLargeShared(int64_t sm) {
+  return sm != 86 && sm != 89 && sm < 120;
+}
+
+MmaTiles attnc::chooseMmaTiles(AttentionOp op, int64_t sm) {
   int64_t d = std::max(op.getHeadDim(), op.getValueDim());
   int64_t n = op.getQueryRows();
-  MmaTiles tiles{128, 32, 4, 3, 0, 1, 0, 8};
-  if (d <= 64) {
-    // Scores of 64 keys leave registers for all of a warp's queries.
+  MmaTiles tiles{128, 32, 4, 3, 0, 2, 0, 8};
+  if (d <= 96) {
+    // Sums of fewer columns leave registers for scores of 64 keys.
     tiles.keyBlock = 64;
     tiles.stages = 2;
-    tiles.querySteps = (d + 15) / 16;
-    tiles.fence = 8;
+    tiles.lookahead = 1;
   } else if (d > 128) {
     // Sums of 32 rows of a warp would not fit into registers.
-    tiles.queryTile = 64;
+    bool isWide = d <= 192 || hasLargeShared(sm);
+    tiles.queryTile = isWide ? 128 : 64;
+    tiles.warps = isWide ? 8 : 4;
     tiles.stages = 2;
-  } else {
-    tiles.querySteps = 4;
   }
-  if (!ShapedType::isDynamic(n) && n <= 64)
+  if (!ShapedType::isDynamic(n) && n <= 64) {
     tiles.queryTile = 64;
+    tiles.warps = 4;
+  }
   return tiles;
 }

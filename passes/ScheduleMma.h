@@ -20,7 +20,7 @@ struct MmaTiles {
   int64_t queryTile, keyBlock, warps, stages;
   int64_t querySteps, lookahead, fence, lazy;
 };
-MmaTiles chooseMmaTiles(mlir::attn::AttentionOp op);
+MmaTiles chooseMmaTiles(mlir::attn::AttentionOp op, int64_t sm);
 
 } // namespace attnc
 

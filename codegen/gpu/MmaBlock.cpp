@@ -80,34 +80,34 @@ static Value maximumOf(Warp &w, Values values) {
   return values.front();
 }
 
-void MmaFold::raiseReferences(Scores &scores) {
-  Values maxima;
+MmaFold::Maxima MmaFold::maximaOf(Scores &scores) {
+  Maxima maxima;
   Value raises;
   for (int64_t row = 0; row < numRows(); ++row) {
     Values values;
     for (int64_t n = 0; n < keyTiles; ++n)
       for (int64_t x = 0; x < 2; ++x)
         values.push_back(score(scores, row / 2, n)[row % 2 * 2 + x]);
-    maxima.push_back(maximumOf(w, values));
+    maxima.rows.push_back(maximumOf(w, values));
     Value exceeds =
         arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OGT,
-                              maxima.back(), state.limits[row]);
+                              maxima.rows.back(), state.limits[row]);
     raises = raises ? arith::OrIOp::create(e.b, e.loc, raises, exceeds)
                     : exceeds;
   }
-  Value some = w.any(raises);
-  // Rare once the first blocks are folded.
-  some = LLVM::ExpectOp::create(
-      e.b, e.loc, some,
-      arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(false)));
+  maxima.exceeds = w.any(raises);
+  return maxima;
+}
+
+void MmaFold::raiseReferences(const Maxima &maxima) {
   Values inits = state.flatten();
   auto branch = scf::IfOp::create(e.b, e.loc, ValueRange(inits).getTypes(),
-                                  some, /*withElseRegion=*/true);
+                                  maxima.exceeds, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(e.b);
   e.b.setInsertionPointToStart(branch.elseBlock());
   scf::YieldOp::create(e.b, e.loc, inits);
   e.b.setInsertionPointToStart(branch.thenBlock());
-  rescale(maxima);
+  rescale(maxima.rows);
   scf::YieldOp::create(e.b, e.loc, state.flatten());
   state.restore(branch.getResults());
 }

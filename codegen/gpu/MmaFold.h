@@ -130,9 +130,9 @@ private:
   void advance(Cursor &cursor);
   Value nextSlot(Value slot, int64_t bytes);
   llvm::LogicalResult foldBlocksOf(Blocks &blocks);
-  llvm::LogicalResult loopBlocks(Blocks &blocks, Cursor &cursor, Value end,
-                                 bool isClean);
-  llvm::LogicalResult foldBlock(Blocks &blocks, Cursor &cursor, bool isClean);
+  llvm::LogicalResult loopMasked(Blocks &blocks, Cursor &cursor);
+  llvm::LogicalResult foldMasked(Blocks &blocks, Cursor &cursor);
+  llvm::LogicalResult loopClean(Blocks &blocks, Cursor &cursor, Value end);
   void copyNext(Blocks &blocks, Cursor &cursor, bool isClean);
   /// Copies block number `block` into a slot, key rows past the end as zeros.
   void copyBlock(const Blocks &blocks, Value block, Value keySlot,
@@ -150,12 +150,36 @@ private:
   // One block of keys
   //===--------------------------------------------------------------------===//
 
+  using Scores = std::vector<Quad>; // [row tile][key tile]
+  Quad &score(Scores &s, int64_t m, int64_t n) { return s[m * keyTiles + n]; }
+
+  /// A thread's largest score of each row, and whether one of the warp's
+  /// exceeds its limit.
+  struct Maxima {
+    Values rows;
+    Value exceeds;
+  };
+
+  /// What scores and their maxima are of a block whose values come next.
+  struct Ahead {
+    Scores scores;
+    Maxima maxima;
+    Values flatten() const;
+    void restore(ValueRange flat);
+  };
+  mlir::FailureOr<Ahead> scoreClean(Blocks &blocks, Cursor &cursor);
+  /// `if (condition) do body while (what it returns)` over values that
+  /// `flatten` and `restore` know.
+  struct Carried {
+    std::function<Values()> flatten;
+    std::function<void(ValueRange)> restore;
+  };
+  void loopWhile(Value condition, const Carried &carried,
+                 llvm::function_ref<Value()> body);
+
   /// Units of work that are emitted in turn, so that two kinds overlap.
   using Units = std::vector<std::function<void()>>;
   static void interleave(const Units &first, const Units &second);
-
-  using Scores = std::vector<Quad>; // [row tile][key tile]
-  Quad &score(Scores &s, int64_t m, int64_t n) { return s[m * keyTiles + n]; }
 
   Quad queryFragment(int64_t step, int64_t m);
   Scores multiplyKeys(Value keySlot);
@@ -163,8 +187,9 @@ private:
   void mask(Blocks &blocks, Value block, ValueRange bits, Scores &scores);
   llvm::LogicalResult scoreRegion(Blocks &blocks, Value block, Scores &scores);
   PairLanes pairAt(Blocks &blocks, Value row, Value key);
+  Maxima maximaOf(Scores &scores);
   /// Raises references where scores exceed their limits.
-  void raiseReferences(Scores &scores);
+  void raiseReferences(const Maxima &maxima);
   void rescale(ValueRange maxima);
   /// Weights and their products with values.
   void foldValues(Scores &scores, Value valueSlot);

@@ -227,7 +227,7 @@ LogicalResult MmaFold::foldBlocksOf(Blocks &blocks) {
       cursor.keyFrom = from(kGlobal, kPart);
       cursor.valueFrom = from(vGlobal, vPart);
     }
-    if (failed(loopBlocks(blocks, cursor, end, /*isClean=*/true)))
+    if (failed(loopClean(blocks, cursor, end)))
       return failure();
     cursor.keyFrom = cursor.valueFrom = Value();
   }
@@ -238,22 +238,18 @@ LogicalResult MmaFold::foldBlocksOf(Blocks &blocks) {
     blocks.low.push_back(narrow(w, e.sub(kept.first, blocks.visited.first)));
     blocks.high.push_back(narrow(w, e.sub(last, blocks.visited.first)));
   }
-  return loopBlocks(blocks, cursor, blocks.count, /*isClean=*/false);
+  return loopMasked(blocks, cursor);
 }
 
-/// while (index < end) foldBlock, tested at the end of an iteration.
-LogicalResult MmaFold::loopBlocks(Blocks &blocks, Cursor &cursor, Value end,
-                                  bool isClean) {
-  LogicalResult result = success();
-  Values inits = state.flatten();
-  const size_t split = inits.size();
-  llvm::append_range(inits, cursor.flatten());
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+void MmaFold::loopWhile(Value condition, const Carried &carried,
+                        function_ref<Value()> body) {
+  Values inits = carried.flatten();
   SmallVector<Type> types(ValueRange(inits).getTypes());
-  auto restore = [&](ValueRange flat) {
-    state.restore(flat.take_front(split));
-    cursor.restore(flat.drop_front(split));
-  };
-  auto branch = scf::IfOp::create(e.b, e.loc, types, w.less(cursor.index, end),
+  auto branch = scf::IfOp::create(e.b, e.loc, types, condition,
                                   /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(e.b);
   e.b.setInsertionPointToStart(branch.elseBlock());
@@ -262,39 +258,46 @@ LogicalResult MmaFold::loopBlocks(Blocks &blocks, Cursor &cursor, Value end,
   auto loop = scf::WhileOp::create(
       e.b, e.loc, types, inits,
       [&](OpBuilder &b, Location loc, ValueRange arguments) {
-        restore(arguments);
-        if (failed(foldBlock(blocks, cursor, isClean)))
-          result = failure();
-        Values next = state.flatten();
-        llvm::append_range(next, cursor.flatten());
-        scf::ConditionOp::create(b, loc, w.less(cursor.index, end), next);
+        carried.restore(arguments);
+        Value again = body();
+        scf::ConditionOp::create(b, loc, again, carried.flatten());
       },
       [](OpBuilder &b, Location loc, ValueRange arguments) {
         scf::YieldOp::create(b, loc, arguments);
       });
   e.b.setInsertionPointToEnd(branch.thenBlock());
   scf::YieldOp::create(e.b, e.loc, loop.getResults());
-  restore(branch.getResults());
+  carried.restore(branch.getResults());
+}
+
+LogicalResult MmaFold::loopMasked(Blocks &blocks, Cursor &cursor) {
+  LogicalResult result = success();
+  const size_t split = state.flatten().size();
+  Carried carried;
+  carried.flatten = [&] {
+    Values flat = state.flatten();
+    llvm::append_range(flat, cursor.flatten());
+    return flat;
+  };
+  carried.restore = [&](ValueRange flat) {
+    state.restore(flat.take_front(split));
+    cursor.restore(flat.drop_front(split));
+  };
+  loopWhile(w.less(cursor.index, blocks.count), carried, [&] {
+    if (failed(foldMasked(blocks, cursor)))
+      result = failure();
+    return w.less(cursor.index, blocks.count);
+  });
   return result;
 }
 
-LogicalResult MmaFold::foldBlock(Blocks &blocks, Cursor &cursor, bool isClean) {
+LogicalResult MmaFold::foldMasked(Blocks &blocks, Cursor &cursor) {
   w.waitCopies(stages - 2);
   w.barrier();
   Value keySlot = cursor.keySlot,
         valueSlot = cursor.valueSlot ? cursor.valueSlot : keySlot;
-  Value block = isClean ? w.add(cursor.index, blocks.cleanFirst)
-                        : blockAt(blocks, cursor.index);
-  copyNext(blocks, cursor, isClean);
-  if (isClean) {
-    Scores scores = multiplyKeys(keySlot);
-    if (failed(scoreRegion(blocks, block, scores)))
-      return failure();
-    raiseReferences(scores);
-    foldValues(scores, valueSlot);
-    advance(cursor);
-    return success();
-  }
+  Value block = blockAt(blocks, cursor.index);
+  copyNext(blocks, cursor, /*isClean=*/false);
   Value guarded = hasNonFinite(valueSlot);
   FailureOr<Values> bits = testBits(blocks, block);
   if (failed(bits))
@@ -303,9 +306,107 @@ LogicalResult MmaFold::foldBlock(Blocks &blocks, Cursor &cursor, bool isClean) {
   if (failed(scoreRegion(blocks, block, scores)))
     return failure();
   mask(blocks, block, *bits, scores);
-  raiseReferences(scores);
+  raiseReferences(maximaOf(scores));
   guardValues(guarded, scores, valueSlot);
   foldValues(scores, valueSlot);
   advance(cursor);
   return success();
+}
+
+Values MmaFold::Ahead::flatten() const {
+  Values flat;
+  for (const Quad &quad : scores)
+    flat.append(quad.begin(), quad.end());
+  llvm::append_range(flat, maxima.rows);
+  flat.push_back(maxima.exceeds);
+  return flat;
+}
+
+void MmaFold::Ahead::restore(ValueRange flat) {
+  for (Quad &quad : scores)
+    for (Value &x : quad) {
+      x = flat.front();
+      flat = flat.drop_front();
+    }
+  for (Value &x : maxima.rows) {
+    x = flat.front();
+    flat = flat.drop_front();
+  }
+  maxima.exceeds = flat.front();
+}
+
+/// Scores of the block at hand, when its copies have landed.
+FailureOr<MmaFold::Ahead> MmaFold::scoreClean(Blocks &blocks, Cursor &cursor) {
+  w.waitCopies(stages - 2);
+  w.barrier();
+  Value keySlot = cursor.keySlot;
+  copyNext(blocks, cursor, /*isClean=*/true);
+  Ahead ahead;
+  ahead.scores = multiplyKeys(keySlot);
+  Value block = w.add(cursor.index, blocks.cleanFirst);
+  if (failed(scoreRegion(blocks, block, ahead.scores)))
+    return failure();
+  ahead.maxima = maximaOf(ahead.scores);
+  return ahead;
+}
+
+/// Blocks that every query keeps. Scores of a block are computed behind the
+/// products of the one before, so that the inner loop is one run of
+/// instructions: it is left where a reference has to be raised.
+LogicalResult MmaFold::loopClean(Blocks &blocks, Cursor &cursor, Value end) {
+  bool isFailed = false;
+  Value last = w.sub(end, w.i32(1));
+  const size_t stateSize = state.flatten().size(),
+               cursorSize = cursor.flatten().size();
+  Ahead ahead;
+  auto score = [&] {
+    FailureOr<Ahead> next = scoreClean(blocks, cursor);
+    isFailed |= failed(next);
+    if (succeeded(next))
+      ahead = *next;
+  };
+  auto multiply = [&] {
+    foldValues(ahead.scores,
+               cursor.valueSlot ? cursor.valueSlot : cursor.keySlot);
+    advance(cursor);
+  };
+  Carried outer, inner;
+  outer.flatten = [&] {
+    Values flat = state.flatten();
+    llvm::append_range(flat, cursor.flatten());
+    return flat;
+  };
+  outer.restore = [&](ValueRange flat) {
+    state.restore(flat.take_front(stateSize));
+    cursor.restore(flat.drop_front(stateSize));
+  };
+  inner.flatten = [&] {
+    Values flat = outer.flatten();
+    llvm::append_range(flat, ahead.flatten());
+    return flat;
+  };
+  inner.restore = [&](ValueRange flat) {
+    outer.restore(flat.take_front(stateSize + cursorSize));
+    ahead.restore(flat.drop_front(stateSize + cursorSize));
+  };
+  Value never = arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(false));
+  loopWhile(w.less(cursor.index, end), outer, [&] {
+    score();
+    if (isFailed)
+      return never;
+    loopWhile(w.less(cursor.index, last), inner, [&] {
+      raiseReferences(ahead.maxima);
+      loopWhile(w.less(cursor.index, last), inner, [&] {
+        multiply();
+        score();
+        Value stays = e.cmp(CmpIPredicate::eq, ahead.maxima.exceeds, never);
+        return e.both(stays, w.less(cursor.index, last));
+      });
+      return w.less(cursor.index, last);
+    });
+    raiseReferences(ahead.maxima);
+    multiply();
+    return never;
+  });
+  return success(!isFailed);
 }

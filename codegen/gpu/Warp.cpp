@@ -2,6 +2,7 @@
 // Instructions of tensor-core kernels in the arith, llvm and nvvm dialects.
 
 #include "codegen/gpu/Warp.h"
+#include "codegen/llvm/Stage5.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/BuiltinOps.h"
 
@@ -93,7 +94,7 @@ static Type pointerType(Emitter &e, unsigned space) {
 
 Value Warp::sharedBase() {
   Value base = LLVM::AddressOfOp::create(e.b, e.loc, pointerType(e, 3),
-                                         kSharedSymbol);
+                                         stage5::kSharedSymbol);
   return LLVM::PtrToIntOp::create(e.b, e.loc, i32Type(), base);
 }
 
@@ -174,12 +175,12 @@ void Warp::waitCopies(int64_t groupsLeft) {
 }
 
 void attnc::gpu::declareShared(ModuleOp module) {
-  if (module.lookupSymbol(kSharedSymbol))
+  if (module.lookupSymbol(stage5::kSharedSymbol))
     return;
   OpBuilder b(module.getContext());
   b.setInsertionPointToStart(module.getBody());
   auto type = LLVM::LLVMArrayType::get(b.getI8Type(), 0);
   LLVM::GlobalOp::create(b, module.getLoc(), type, /*isConstant=*/false,
-                         LLVM::Linkage::External, kSharedSymbol, Attribute(),
+                         LLVM::Linkage::External, stage5::kSharedSymbol, Attribute(),
                          /*alignment=*/1024, /*addrSpace=*/3);
 }

@@ -90,9 +90,7 @@ private:
   Value operand(Value x);
 };
 
-/// The block's shared memory in a stage-5 module.
-inline constexpr llvm::StringLiteral kSharedSymbol = "attnc_shared";
-/// Declares it, once a module.
+/// Declares the block's shared memory, once a stage-5 module.
 void declareShared(mlir::ModuleOp module);
 
 } // namespace attnc::gpu

@@ -25,12 +25,8 @@ struct BackendOptions {
   /// LLVM's IR passes. The code generator writes the loops as they should be,
   /// so more passes cost time and gain nothing (measured).
   std::string passes = "function(early-cse,loop-mssa(licm))";
-  /// The same for GPUs, whose code generator wants everything inlined. Stack
-  /// slots outside an entry block must go before: PTX has no stack of its own.
-  std::string gpuPasses = "function(sroa,early-cse,sroa),always-inline,"
-                          "globaldce,function(sroa,early-cse,"
-                          "instcombine<no-verify-fixpoint>,simplifycfg,"
-                          "loop-mssa(licm))";
+  /// The same for GPUs, whose code generator wants everything inlined.
+  std::string gpuPasses = "default<O3>";
   llvm::CodeGenOptLevel level = llvm::CodeGenOptLevel::Default;
   /// Run LLVM's own verifier, which costs little.
   bool verify = true;

@@ -75,7 +75,6 @@ static LaunchParams takeParams(func::FuncOp func,
   for (unsigned i = 0, e = func.getNumArguments(); i < e; ++i)
     func.setArgAttrs(i, ArrayRef<NamedAttribute>());
   func->removeAttr(stage5::kGridAttr);
-  func->removeAttr(stage5::kThreadsAttr);
   func.setPrivate();
   return launch;
 }
