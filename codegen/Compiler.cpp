@@ -5,6 +5,7 @@
 #include "codegen/Compiler.h"
 
 #include "codegen/cpu/LowerToLoops.h"
+#include "codegen/gpu/ChipCheck.h"
 #include "codegen/gpu/GpuImage.h"
 #include "codegen/gpu/Ptxas.h"
 #include "codegen/llvm/FlatImage.h"
@@ -257,6 +258,9 @@ FailureOr<LLVMModule> Compiler::toLLVM(ModuleOp stage5, const Target &target) {
       return failure();
   }
   PhaseTimer timer(times.llvmPasses);
+  if (target.isGpu() &&
+      failed(gpu::checkChip(stage5, *llvm->module, target)))
+    return failure();
   if (failed(runLLVMPasses(stage5, *llvm, options.backend)))
     return failure();
   return llvm;

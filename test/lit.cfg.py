@@ -7,12 +7,14 @@ write `attnc`, `attnc-opt`, `FileCheck`, `not`, `split-file`. Besides these:
   %python      a Python that has NumPy
   %triton      a Python that has Triton and NumPy (ATTNC_TRITON_PYTHON, or one
                of the others); tests that need it REQUIRE triton
+  %ptxas       the CUDA Toolkit's assembler; tests that need it REQUIRE ptxas
   %src_root    the checkout            %build_root  the build directory
   %cc, %cxx    the compilers of the build, with its sanitizer flags
   REQUIRES:    x86_64, avx2, avx512, avx512_bf16, avx512_fp16, f16c, numpy,
                asan, tsan, clang-format, node
 """
 
+import glob
 import os
 import platform
 import shutil
@@ -93,12 +95,39 @@ else:
     lit_config.note("no Triton: its kernels do not judge the PTX executor; "
                     "`pip install triton numpy` into a venv and name its python "
                     "in ATTNC_TRITON_PYTHON")
+
+
+def find_ptxas():
+    """ptxas as attnc would find it, without asking attnc."""
+    for home in [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH")]:
+        if home and os.access(os.path.join(home, "bin", "ptxas"), os.X_OK):
+            return os.path.join(home, "bin", "ptxas")
+    named = os.environ.get("ATTNC_PTXAS")
+    found = named or shutil.which("ptxas")
+    prefixes = [os.path.dirname(os.path.dirname(p)) for p in candidates]
+    for prefix in prefixes:
+        found = found or next(iter(sorted(glob.glob(os.path.join(
+            prefix, "lib*", "python3*", "*-packages", "nvidia", "cu*", "bin",
+            "ptxas")))), None)
+    if not found and os.access("/usr/local/cuda/bin/ptxas", os.X_OK):
+        found = "/usr/local/cuda/bin/ptxas"
+    return found
+
+
+ptxas = find_ptxas()
+if ptxas:
+    config.available_features.add("ptxas")
+    config.environment["ATTNC_PTXAS"] = ptxas
+else:
+    lit_config.note("no ptxas: GPU code is not assembled; `pip install "
+                    "nvidia-cuda-nvcc` brings it, or name it in ATTNC_PTXAS")
 sanitize = {"address": " -fsanitize=address,undefined",
             "thread": " -fsanitize=thread"}
 flags = sanitize.get(config.attnc_sanitize, "")
 config.substitutions += [
     ("%python", python or sys.executable),
     ("%triton", triton or sys.executable),
+    ("%ptxas", ptxas or "ptxas"),
     ("%src_root", config.attnc_source_dir),
     ("%build_root", config.attnc_binary_dir),
     ("%cxx", config.attnc_cxx + flags),

@@ -87,12 +87,34 @@ static void populateVectorPatterns(RewritePatternSet &patterns) {
   populateVectorToElementsUnrollPatterns(patterns);
 }
 
+namespace {
+/// A size by its number. Conversion to LLVM may meet the number as an LLVM
+/// constant, takes it for a run-time one, and stores all sizes on the stack to
+/// index them: in each iteration of a loop.
+struct KnownDim : OpRewritePattern<memref::DimOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(memref::DimOp op,
+                                PatternRewriter &rewriter) const override {
+    std::optional<int64_t> dim = op.getConstantIndex();
+    auto type = dyn_cast<MemRefType>(op.getSource().getType());
+    if (!dim || !type || *dim < 0 || *dim >= type.getRank())
+      return failure();
+    auto metadata = memref::ExtractStridedMetadataOp::create(
+        rewriter, op.getLoc(), op.getSource());
+    rewriter.replaceOp(op, metadata.getSizes()[*dim]);
+    return success();
+  }
+};
+} // namespace
+
 static LogicalResult prepare(ModuleOp module, const Target &target) {
   RewritePatternSet patterns(module.getContext());
   populateVectorPatterns(patterns);
   populateSmallFloatPatterns(patterns, target);
   populateMathExpansionPatterns(patterns, target);
   memref::populateExpandStridedMetadataPatterns(patterns);
+  patterns.add<KnownDim>(patterns.getContext());
   affine::populateAffineExpandIndexOpsPatterns(patterns);
   populateAffineToStdConversionPatterns(patterns);
   arith::populateCeilFloorDivExpandOpsPatterns(patterns);

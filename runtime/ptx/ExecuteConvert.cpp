@@ -229,7 +229,7 @@ Handler selectFast(const Inst &in) {
     return unary<float, int32_t, Cast<float, int32_t>>;
   if (is(Type::F32, Type::U32) && !wideFrom)
     return unary<float, uint32_t, Cast<float, uint32_t>>;
-  if (wideTo && !wideFrom && bitsOf(in.type) == 64) {
+  if (wideTo && !wideFrom && isInteger(in.type) && bitsOf(in.type) == 64) {
     if (in.type2 == Type::S32)
       return unary<uint64_t, int32_t, Cast<uint64_t, int32_t>>;
     if (in.type2 == Type::U32)

@@ -139,7 +139,7 @@ TEST_F(Example, ReportsErrors) {
 
 TEST(Library, Versions) {
   EXPECT_EQ(attnc_runtime_abi_version(), uint32_t(ATTNC_ABI_VERSION));
-  EXPECT_EQ(attnc_runtime_format_version(), 1u);
+  EXPECT_EQ(attnc_runtime_format_version(), 2u);
   EXPECT_GE(attnc_default_threads(), 1u);
 }
 

@@ -100,7 +100,7 @@ CompilerOptions attnc::compilerOptions(const SpecOptions &options) {
   compiler.useTuned = options.useTuned && options.targets.size() <= 1;
   compiler.tunedShapes = options.tunedShapes;
   if (!options.llvmPasses.empty())
-    compiler.backend.passes = options.llvmPasses;
+    compiler.backend.passes = compiler.backend.gpuPasses = options.llvmPasses;
   compiler.backend.level =
       static_cast<llvm::CodeGenOptLevel>(std::min(options.llvmLevel, 3u));
   return compiler;

@@ -14,6 +14,11 @@ using namespace attnc::test;
 
 namespace {
 
+double toDouble(uint64_t bits) {
+  double value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
 float toFloat(uint64_t bits) {
   return bitCast<float>(static_cast<uint32_t>(bits));
 }
@@ -124,7 +129,11 @@ TEST(PtxConvert, IntegersToFloats) {
   std::vector<uint64_t> a = patterns(32, 256, 21);
   std::vector<uint64_t> d = evaluate("cvt.rn.f32.s32 %d, %a;", 32, 32, a);
   std::vector<uint64_t> e = evaluate("cvt.rz.f32.u32 %d, %a;", 32, 32, a);
+  std::vector<uint64_t> f = evaluate("cvt.rn.f64.s32 %d, %a;", 32, 64, a);
+  std::vector<uint64_t> g = evaluate("cvt.rn.f64.u32 %d, %a;", 32, 64, a);
   for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(toDouble(f[i]), static_cast<int32_t>(a[i]));
+    EXPECT_EQ(toDouble(g[i]), static_cast<uint32_t>(a[i]));
     EXPECT_EQ(toFloat(d[i]), static_cast<float>(static_cast<int32_t>(a[i])));
     double x = static_cast<double>(a[i]);
     float toZero = static_cast<float>(x);
