@@ -39,6 +39,7 @@ MachineModel Target::machineModel() const {
   model.l1Bytes = l1Bytes;
   model.l2Bytes = l2Bytes;
   model.sm = sm;
+  model.hasWgmma = sm == 90 && smSuffix == 'a';
   return model;
 }
 

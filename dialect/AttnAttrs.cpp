@@ -305,14 +305,25 @@ LogicalResult ScheduleAttr::verify(
     return emitError() << "products = dot_bf16 takes 4 to 16 lanes, an even "
                           "key_block and, with the block micro-kernel, even "
                           "register_keys";
-  if ((micro == MicroKernel::Mma) != static_cast<bool>(mma))
-    return emitError() << "mma goes with micro = mma, which needs it";
+  bool isTensorCore =
+      micro == MicroKernel::Mma || micro == MicroKernel::Wgmma;
+  if (isTensorCore != static_cast<bool>(mma))
+    return emitError() << "mma goes with micro = mma or wgmma, which need it";
   if (mma && (queryTile * heads % (16 * mma.getWarps()) || keyBlock % 16 ||
               keyBlock > 64))
-    return emitError() << "micro = mma takes a key_block of 16, 32, 48 or 64 "
+    return emitError() << "micro = mma and wgmma take a key_block of 16, 32, 48 or 64 "
                           "and a multiple of 16 * warps as query_tile * heads, "
                           "got "
                        << keyBlock << " and " << queryTile * heads;
+  if (micro == MicroKernel::Wgmma &&
+      (mma.getWarps() % 4 || queryTile * heads != 16 * mma.getWarps()))
+    return emitError() << "micro = wgmma takes a multiple of four warps and 16 "
+                          "rows a warp as query_tile * heads, got "
+                       << mma.getWarps() << " and " << queryTile * heads;
+  if (micro == MicroKernel::Wgmma && mma.getStages() < 3)
+    return emitError() << "micro = wgmma takes 3 or more stages: values of a "
+                          "block are read beside the keys of the next, got "
+                       << mma.getStages();
   if (split != 0 && (micro == MicroKernel::Block || split < keyBlock))
     return emitError() << "split takes the row or mma micro-kernel and "
                           "key_block or more keys, got "

@@ -251,7 +251,8 @@ def Attn_PlanAttr : Attn_Attr<"Plan", "plan"> {
 
 def Attn_MicroKernel : Attn_I32Enum<"MicroKernel", "shape of the inner loops", [
   I32EnumAttrCase<"Block", 0, "block">, I32EnumAttrCase<"Row", 1, "row">,
-  I32EnumAttrCase<"Mma", 2, "mma">]>;
+  I32EnumAttrCase<"Mma", 2, "mma">,
+  I32EnumAttrCase<"Wgmma", 3, "wgmma">]>;
 
 def Attn_LoadMode : Attn_I32Enum<"LoadMode", "how a fold reads an operand", [
   I32EnumAttrCase<"Direct", 0, "direct">, I32EnumAttrCase<"Fuse", 1, "fuse">,

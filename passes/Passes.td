@@ -163,6 +163,8 @@ def SchedulePass : Pass<"attn-schedule", "::mlir::func::FuncOp"> {
            "whether bf16 pairs are multiplied at twice the rate of f32">,
     Option<"sm", "sm", "int64_t", /*default=*/"0",
            "NVIDIA chip to schedule for, 80 for sm_80; 0: a CPU">,
+    Option<"wgmma", "wgmma", "bool", /*default=*/"false",
+           "whether the chip multiplies by warpgroups, as sm_90a does">,
     Option<"micro", "micro", "std::string", /*default=*/"\"auto\"",
            "micro-kernel: auto, block or row">,
     Option<"producers", "producers", "std::string", /*default=*/"\"auto\"",

@@ -45,6 +45,7 @@ void attnc::buildStage3Pipeline(OpPassManager &pm,
   schedule.vectorRegisters = options.machine.vectorRegisters;
   schedule.bf16Dot = options.machine.hasBf16Dot;
   schedule.sm = options.machine.sm;
+  schedule.wgmma = options.machine.hasWgmma;
   schedule.micro = options.micro;
   schedule.producers = options.producers;
   schedule.fields = options.schedule;
@@ -84,6 +85,9 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
   Option<int64_t> sm{*this, "sm",
                      llvm::cl::desc("NVIDIA chip, 80 for sm_80; 0: a CPU"),
                      llvm::cl::init(defaults.machine.sm)};
+  Option<bool> wgmma{*this, "wgmma",
+                     llvm::cl::desc("whether the chip has wgmma"),
+                     llvm::cl::init(defaults.machine.hasWgmma)};
   Option<std::string> micro{*this, "micro",
                             llvm::cl::desc("micro-kernel: auto, block or row"),
                             llvm::cl::init(defaults.micro)};
@@ -106,6 +110,7 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
     options.machine.vectorRegisters = vectorRegisters;
     options.machine.hasBf16Dot = bf16Dot;
     options.machine.sm = sm;
+    options.machine.hasWgmma = wgmma;
     options.micro = micro;
     options.producers = producers;
     options.schedule = schedule;

@@ -125,7 +125,7 @@ private:
     order = asked.order().value_or(written.getOrder());
     strip = pick("strip", written.getStrip());
     split = pick("split", written.getSplit());
-    if (MmaAttr of = written.getMma(); of && micro == MicroKernel::Mma)
+    if (MmaAttr of = written.getMma(); of && isOnTensorCores())
       chooseMma({queryTile, keyBlock, of.getWarps(), of.getStages(), heads,
                  of.getQuerySteps(), of.getLookahead(), of.getFence(),
                  of.getLazy()});
@@ -165,10 +165,15 @@ private:
     // A written schedule is obeyed on any machine; the chip is the code
     // generator's business then.
     constexpr int64_t kAnyChip = 80;
-    if (schedule.getMicro() == MicroKernel::Mma)
+    if (schedule.getMma())
       if (auto why = attnc::refusesMma(op, options.sm ? options.sm : kAnyChip))
         return refuse() << "micro must be row: tensor cores do not take this, "
                            "since "
+                        << *why;
+    if (schedule.getMicro() == MicroKernel::Wgmma)
+      if (auto why = attnc::refusesWgmma(op, true))
+        return refuse() << "micro must be mma or row: warpgroups do not take "
+                           "this, since "
                         << *why;
     bool hasLists = plan && attnc::hasLists(plan);
     if (!hasLists && !asked.ofLists().empty())
@@ -294,13 +299,20 @@ private:
       micro = *kind;
       because("micro-kernel {0}: asked for", options.micro);
     } else if (options.micro != "auto") {
-      return op.emitError("attn-schedule: micro must be auto, block, row or "
-                          "mma, got '")
+      return op.emitError("attn-schedule: micro must be auto, block, row, "
+                          "mma or wgmma, got '")
              << options.micro << "'";
     } else if (options.sm != 0) {
       std::optional<std::string> refusal = attnc::refusesMma(op, options.sm);
       micro = refusal ? MicroKernel::Row : MicroKernel::Mma;
-      if (refusal)
+      std::optional<std::string> noGroups =
+          attnc::refusesWgmma(op, options.wgmma);
+      if (!refusal && !noGroups && attnc::fillsWgmma(op))
+        micro = MicroKernel::Wgmma;
+      if (micro == MicroKernel::Wgmma)
+        because("wgmma micro-kernel: tensor cores multiply the rows of four "
+                "warps by keys and values that they read in shared memory");
+      else if (refusal)
         because("row micro-kernel, one query row and head a GPU thread: tensor "
                 "cores do not take this, since {0}",
                 *refusal);
@@ -346,7 +358,7 @@ private:
       products = *wanted;
       return;
     }
-    if (!(type.isBF16() || type.isF16()) || micro == MicroKernel::Mma)
+    if (!(type.isBF16() || type.isF16()) || isOnTensorCores())
       return;
     bool isRow = micro == MicroKernel::Row;
     // Where a row is read in place, or copied.
@@ -405,7 +417,7 @@ private:
       keyBlock = pick("key_block", keyBlock);
       return;
     }
-    if (micro == MicroKernel::Mma)
+    if (isOnTensorCores())
       return chooseMmaTile();
     chooseBlockTile();
     int64_t m = op.getKeyRows(), chosen = kKeyBlock;
@@ -419,8 +431,11 @@ private:
   }
 
   void chooseMmaTile() {
-    attnc::MmaTiles tiles = attnc::chooseMmaTiles(
-        op, options.sm, dependsOnHead() ? 1 : headGroup());
+    attnc::MmaTiles tiles =
+        micro == MicroKernel::Wgmma
+            ? attnc::chooseWgmmaTiles(op)
+            : attnc::chooseMmaTiles(op, options.sm,
+                                    dependsOnHead() ? 1 : headGroup());
     heads = pick("heads", tiles.heads);
     if (heads > 1)
       because("{0} query heads of a key head share a tile: one has too few rows "
@@ -435,6 +450,10 @@ private:
       because("{0} warps share tiles of {1} query rows, keys in blocks of {2}, "
               "{3} of them in shared memory",
               mma.getWarps(), queryTile, keyBlock, mma.getStages());
+  }
+
+  bool isOnTensorCores() const {
+    return micro == MicroKernel::Mma || micro == MicroKernel::Wgmma;
   }
 
   /// How warps work, but for what is asked for.
@@ -715,6 +734,7 @@ struct SchedulePass : public attnc::impl::SchedulePassBase<SchedulePass> {
     options.vectorRegisters = vectorRegisters;
     options.bf16Dot = bf16Dot;
     options.sm = sm;
+    options.wgmma = wgmma;
     options.micro = micro;
     options.producers = producers;
     options.fieldsFrom = fieldsFrom;

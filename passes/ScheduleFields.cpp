@@ -81,7 +81,7 @@ std::optional<StringRef> wanted(Kind kind, StringRef value) {
     return std::nullopt;
   case Kind::Micro:
     if (!symbolizeMicroKernel(value))
-      return "block, row or mma";
+      return "block, row, mma or wgmma";
     return std::nullopt;
   case Kind::Load:
     if (!symbolizeLoadMode(value))

@@ -116,3 +116,35 @@ MmaTiles attnc::chooseMmaTiles(AttentionOp op, int64_t sm, int64_t group) {
   }
   return tiles;
 }
+
+//===----------------------------------------------------------------------===//
+// Warpgroups
+//===----------------------------------------------------------------------===//
+
+std::optional<std::string> attnc::refusesWgmma(AttentionOp op, bool hasWgmma) {
+  if (!hasWgmma)
+    return "the chip has no wgmma";
+  // Rows of 128 bytes fill a swizzled panel.
+  for (int64_t size : {op.getHeadDim(), op.getValueDim()})
+    if (size % 64 || size > 256)
+      return "it takes head sizes of 64, 128, 192 and 256";
+  return std::nullopt;
+}
+
+bool attnc::fillsWgmma(AttentionOp op) {
+  constexpr int64_t kGroupRows = 64;
+  int64_t n = op.getQueryRows();
+  return ShapedType::isDynamic(n) || n >= kGroupRows;
+}
+
+MmaTiles attnc::chooseWgmmaTiles(AttentionOp op) {
+  int64_t d = std::max(op.getHeadDim(), op.getValueDim());
+  int64_t n = op.getQueryRows();
+  // Two groups of four warps, 16 rows a warp.
+  MmaTiles tiles{128, d > 192 ? 32 : 64, 8, d > 128 ? 3 : 4, 1, 0, 0, 0, 8};
+  if (!ShapedType::isDynamic(n) && n <= 64) {
+    tiles.queryTile = 64;
+    tiles.warps = 4;
+  }
+  return tiles;
+}

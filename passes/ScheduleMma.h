@@ -25,6 +25,15 @@ MmaTiles chooseMmaTiles(mlir::attn::AttentionOp op, int64_t sm, int64_t group);
 /// Query rows up to which tiles hold several heads, and keys are split.
 inline constexpr int64_t kFewMmaRows = 32;
 
+
+/// Why warpgroups of a chip do not take what tensor cores take; `hasWgmma` says
+/// whether it has them. Nothing if they do.
+std::optional<std::string> refusesWgmma(mlir::attn::AttentionOp op,
+                                        bool hasWgmma);
+/// Whether a head's rows fill those of a warpgroup.
+bool fillsWgmma(mlir::attn::AttentionOp op);
+MmaTiles chooseWgmmaTiles(mlir::attn::AttentionOp op);
+
 } // namespace attnc
 
 #endif // ATTNC_PASSES_SCHEDULEMMA_H

@@ -106,7 +106,7 @@ DenseSet<Value> KernelTensors::copiedByChunks() {
   DenseSet<Value> result;
   for (auto forall : func.front().getOps<scf::ForallOp>())
     forall.walk([&](FoldOp fold) {
-      if (fold.getSchedule().getMicro() != MicroKernel::Mma)
+      if (!fold.getSchedule().getMma())
         return;
       for (Region *loader :
            {&fold.getLoadQ(), &fold.getLoadK(), &fold.getLoadV()})

@@ -421,7 +421,7 @@ private:
                         others[1],
                         fold.getSchedule(),
                         Value()};
-    if (fold.getSchedule().getMicro() == MicroKernel::Mma)
+    if (fold.getSchedule().getMma())
       return emitMma(context);
     if (fold.getSchedule().getMicro() == MicroKernel::Row)
       return emitRowFold(context);

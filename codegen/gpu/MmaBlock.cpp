@@ -31,6 +31,8 @@ Quad MmaFold::queryFragment(int64_t step, int64_t m) {
 
 /// Q K^T of the warp's rows: columns outside, pairs of key tiles inside.
 MmaFold::Scores MmaFold::multiplyKeys(Value keySlot) {
+  if (isWgmma)
+    return multiplyKeysByGroup(keySlot);
   Value zero = w.f32(0);
   Scores scores(rowTiles * keyTiles, {zero, zero, zero, zero});
   int64_t pairs = keyTiles / 2, count = stepsD * pairs;
@@ -80,18 +82,26 @@ static Value maximumOf(Warp &w, Values values) {
   return values.front();
 }
 
-MmaFold::Maxima MmaFold::maximaOf(Scores &scores) {
-  Maxima maxima;
-  Value raises;
+Values MmaFold::rowMaxima(Scores &scores) {
+  Values maxima;
   for (int64_t row = 0; row < numRows(); ++row) {
     Values values;
     for (int64_t n = 0; n < keyTiles; ++n)
       for (int64_t x = 0; x < 2; ++x)
         values.push_back(score(scores, row / 2, n)[row % 2 * 2 + x]);
-    maxima.rows.push_back(maximumOf(w, values));
+    maxima.push_back(maximumOf(w, values));
+  }
+  return maxima;
+}
+
+MmaFold::Maxima MmaFold::maximaOf(Scores &scores) {
+  Maxima maxima;
+  maxima.rows = rowMaxima(scores);
+  Value raises;
+  for (int64_t row = 0; row < numRows(); ++row) {
     Value exceeds =
         arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OGT,
-                              maxima.rows.back(), state.limits[row]);
+                              maxima.rows[row], state.limits[row]);
     raises = raises ? arith::OrIOp::create(e.b, e.loc, raises, exceeds)
                     : exceeds;
   }
@@ -112,34 +122,44 @@ void MmaFold::raiseReferences(const Maxima &maxima) {
   state.restore(branch.getResults());
 }
 
-/// Rows whose maximum exceeds their limit take it as their reference; sums and
-/// outputs follow.
-void MmaFold::rescale(ValueRange threadMaxima) {
+/// A row whose maximum (of this thread's part) exceeds its limit takes it as its
+/// reference, and its sum follows. Returns what outputs are to be scaled by.
+Value MmaFold::raiseReference(int64_t row, Value maximum) {
   using arith::CmpFPredicate;
   Value zero = w.f32(0), one = w.f32(1), none = w.f32(-INFINITY);
-  for (int64_t row = 0; row < numRows(); ++row) {
-    Value maximum = threadMaxima[row];
-    for (int64_t distance : {1, 2})
-      maximum = w.larger(maximum, w.shuffleXor(maximum, distance));
-    Value &limit = state.limits[row], &shift = state.shifts[row];
-    Value exceeds = arith::CmpFOp::create(e.b, e.loc, CmpFPredicate::OGT,
-                                          maximum, limit);
-    Value isFirst =
-        arith::CmpFOp::create(e.b, e.loc, CmpFPredicate::OEQ, limit, none);
-    Value newShift = e.mulf(maximum, w.f32(-factor));
-    Value ratio = w.exp2(e.subf(newShift, shift));
-    ratio = e.select(isFirst, zero, ratio);
-    ratio = e.select(exceeds, ratio, one);
-    shift = e.select(exceeds, newShift, shift);
-    Value newLimit = e.addf(maximum, w.f32(double(mma.getLazy()) / factor));
-    limit = e.select(exceeds, newLimit, limit);
-    state.sums[row] = e.mulf(state.sums[row], ratio);
+  for (int64_t distance : {1, 2})
+    maximum = w.larger(maximum, w.shuffleXor(maximum, distance));
+  Value &limit = state.limits[row], &shift = state.shifts[row];
+  Value exceeds =
+      arith::CmpFOp::create(e.b, e.loc, CmpFPredicate::OGT, maximum, limit);
+  Value isFirst =
+      arith::CmpFOp::create(e.b, e.loc, CmpFPredicate::OEQ, limit, none);
+  Value newShift = e.mulf(maximum, w.f32(-factor));
+  Value ratio = w.exp2(e.subf(newShift, shift));
+  ratio = e.select(isFirst, zero, ratio);
+  ratio = e.select(exceeds, ratio, one);
+  shift = e.select(exceeds, newShift, shift);
+  Value newLimit = e.addf(maximum, w.f32(double(mma.getLazy()) / factor));
+  limit = e.select(exceeds, newLimit, limit);
+  state.sums[row] = e.mulf(state.sums[row], ratio);
+  return ratio;
+}
+
+/// Raises references; outputs follow.
+void MmaFold::rescale(ValueRange threadMaxima) {
+  Values ratios;
+  for (int64_t row = 0; row < numRows(); ++row)
+    ratios.push_back(raiseReference(row, threadMaxima[row]));
+  scaleOutputs(ratios);
+}
+
+void MmaFold::scaleOutputs(ArrayRef<Value> ratios) {
+  for (int64_t row = 0; row < numRows(); ++row)
     for (int64_t n = 0; n < valueTiles; ++n)
       for (int64_t x = 0; x < 2; ++x) {
         Value &value = out(state, row / 2, n)[row % 2 * 2 + x];
-        value = e.mulf(value, ratio);
+        value = e.mulf(value, ratios[row]);
       }
-  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -214,6 +234,8 @@ MmaFold::Units MmaFold::productUnits(Weights &weights, Value address,
 
 /// Weights of the next 16 keys are computed beside the products of these.
 void MmaFold::foldValues(Scores &scores, Value valueSlot) {
+  if (isWgmma)
+    return foldValuesByGroup(scores, valueSlot);
   Weights weights(rowTiles * keyTiles);
   Value address = w.add(valueBase, valueSlot);
   interleave(weightUnits(scores, weights, 0, 2), {});

@@ -90,14 +90,18 @@ static Type elementOf(FoldOp op) {
 
 MmaFold::MmaFold(FoldContext context)
     : FoldLowering(context), mma(schedule.getMma()), element(elementOf(op)),
-      w(e, element), threads(32 * mma.getWarps()),
+      isWgmma(schedule.getMicro() == MicroKernel::Wgmma), w(e, element), threads(32 * mma.getWarps()),
       blockKeys(schedule.getKeyBlock()), stages(mma.getStages()),
+      // The values of the block before are read beside the keys of the next.
+      ahead(isWgmma ? stages - 2 : stages - 1),
       rowTiles(schedule.getQueryTile() * schedule.getHeads() /
                (16 * mma.getWarps())),
       keyTiles(blockKeys / 8), stepsD(llvm::divideCeil(d, 16)),
       valueTiles(llvm::divideCeil(dv, 16) * 2),
-      queryTile(schedule.getQueryTile() * schedule.getHeads(), d, threads),
-      keyTile(blockKeys, d, threads), valueTile(blockKeys, dv, threads) {
+      queryTile(schedule.getQueryTile() * schedule.getHeads(), d, threads,
+                isWgmma),
+      keyTile(blockKeys, d, threads, isWgmma),
+      valueTile(blockKeys, dv, threads, isWgmma) {
   lanes = 1; // a thread computes one pair at a time
   // A score region wants scaled scores; so does a scale that turns the order
   // of scores round.
@@ -113,7 +117,7 @@ LogicalResult MmaFold::emit() {
   at = place();
   shared = w.sharedBase();
   auto allocate = [&](int64_t bytes) {
-    return w.add(shared, layout.allocate(llvm::alignTo(bytes, 128)));
+    return w.add(shared, layout.allocate(llvm::alignTo(bytes, isWgmma ? 1024 : 128)));
   };
   queryAt = allocate(queryTile.bytes());
   keyAt = allocate(stages * keyTile.bytes());

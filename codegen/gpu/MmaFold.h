@@ -40,8 +40,10 @@ private:
 
   mlir::attn::MmaAttr mma;
   Type element; // f16 or bf16
+  bool isWgmma; // products of warpgroups, which read shared memory
   Warp w;
   int64_t threads, blockKeys, stages;
+  int64_t ahead; // blocks that are copied while one is folded
   int64_t rowTiles;  // 16 rows each, of a warp
   int64_t keyTiles;  // 8 keys each, of a block
   int64_t stepsD;    // 16 columns each, of q and k
@@ -213,16 +215,36 @@ private:
   void mask(Blocks &blocks, Value block, ValueRange bits, Scores &scores);
   llvm::LogicalResult scoreRegion(Blocks &blocks, Value block, Scores &scores);
   PairLanes pairAt(Blocks &blocks, Value row, Value key);
+  Values rowMaxima(Scores &scores);
   Maxima maximaOf(Scores &scores);
   /// Raises references where scores exceed their limits.
   void raiseReferences(const Maxima &maxima);
   void rescale(ValueRange maxima);
+  Value raiseReference(int64_t row, Value maximum);
   /// Weights and their products with values.
   void foldValues(Scores &scores, Value valueSlot);
   Value hasNonFinite(Value valueSlot);
   Values keptKeys(Scores &scores, int64_t row);
   void addNonFinite(Value key, Value tile, llvm::ArrayRef<Values> kept);
   void clearNonFinite(Value tile);
+
+  // Products of warpgroups.
+  void syncCopies(int64_t groupsLeft);
+  Scores multiplyKeysByGroup(Value keySlot);
+  void foldValuesByGroup(Scores &scores, Value valueSlot);
+  Values scoresByGroup(Value keySlot);
+  Values sumsByGroup(const Values &weights, Value valueSlot);
+  void weigh(Scores &scores);
+  Values packed(Scores &scores);
+  void scaleOutputs(llvm::ArrayRef<Value> ratios);
+  struct Weighed {
+    Values weights; // registers of fragments
+    Value valueSlot;
+  };
+  llvm::LogicalResult loopCleanByGroup(Blocks &blocks, Cursor &cursor,
+                                       Value end);
+  Weighed firstByGroup(Blocks &blocks, Cursor &cursor);
+  void nextByGroup(Blocks &blocks, Cursor &cursor, Weighed &before);
   void guardValues(Value found, Scores &scores, Value valueSlot);
 
   /// Weights rounded to pairs, [row tile][key tile].

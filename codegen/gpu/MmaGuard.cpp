@@ -4,6 +4,7 @@
 // be NaN.
 
 #include "codegen/gpu/MmaFold.h"
+#include "codegen/gpu/Wgmma.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include <cmath>
 
@@ -249,6 +250,8 @@ void MmaFold::guardValues(Value found, Scores &scores, Value valueSlot) {
   state.restore(sums);
   w.barrier();
   clearNonFinite(tile);
+  if (isWgmma)
+    Wgmma(w).fenceShared();
   w.barrier();
   scf::YieldOp::create(e.b, e.loc, state.flatten());
   state.restore(branch.getResults());

@@ -140,9 +140,9 @@ void MmaFold::Cursor::restore(ValueRange flat) {
     }
 }
 
-/// Copies the first blocks but one, a group each.
+/// Copies the first `ahead` blocks, a group each.
 MmaFold::Cursor MmaFold::startPipeline(const Blocks &blocks) {
-  for (int64_t stage = 0; stage < stages - 1; ++stage) {
+  for (int64_t stage = 0; stage < ahead; ++stage) {
     Value index = w.i32(stage);
     e.when(w.less(index, blocks.count), [&] {
       copyBlock(blocks, blockAt(blocks, index), w.i32(stage * keyTile.bytes()),
@@ -153,8 +153,7 @@ MmaFold::Cursor MmaFold::startPipeline(const Blocks &blocks) {
   if (queries.empty()) {
     int64_t kept = std::min(mma.getQuerySteps(), stepsD);
     if (kept) {
-      w.waitCopies(stages - 2);
-      w.barrier();
+      syncCopies(ahead - 1);
     }
     for (int64_t step = 0; step < kept; ++step) {
       std::vector<Quad> fragments;
@@ -165,11 +164,11 @@ MmaFold::Cursor MmaFold::startPipeline(const Blocks &blocks) {
   }
   Cursor cursor;
   cursor.index = cursor.keySlot = w.i32(0);
-  cursor.keyFill = w.i32((stages - 1) * keyTile.bytes());
+  cursor.keyFill = w.i32(ahead * keyTile.bytes());
   // Tiles of one size lie at the same offsets.
   if (keyTile.bytes() != valueTile.bytes()) {
     cursor.valueSlot = w.i32(0);
-    cursor.valueFill = w.i32((stages - 1) * valueTile.bytes());
+    cursor.valueFill = w.i32(ahead * valueTile.bytes());
   }
   return cursor;
 }
@@ -184,20 +183,23 @@ Value MmaFold::nextSlot(Value slot, int64_t bytes) {
 
 void MmaFold::advance(Cursor &cursor) {
   cursor.index = w.add(cursor.index, 1);
-  // The slot of the block at hand is the next to be filled.
-  cursor.keyFill = cursor.keySlot;
+  // The slot of the block at hand is the next to be filled, or, where it is
+  // still read beside the next one, the one behind that which was filled.
+  cursor.keyFill = isWgmma ? nextSlot(cursor.keyFill, keyTile.bytes())
+                           : cursor.keySlot;
   cursor.keySlot = nextSlot(cursor.keySlot, keyTile.bytes());
   if (!cursor.valueSlot)
     return;
-  cursor.valueFill = cursor.valueSlot;
+  cursor.valueFill = isWgmma ? nextSlot(cursor.valueFill, valueTile.bytes())
+                             : cursor.valueSlot;
   cursor.valueSlot = nextSlot(cursor.valueSlot, valueTile.bytes());
 }
 
-/// Copies the block that is used `stages` - 1 blocks later.
+/// Copies the block that is used `ahead` blocks later.
 void MmaFold::copyNext(Blocks &blocks, Cursor &cursor, bool isClean) {
   Value keySlot = cursor.keyFill,
         valueSlot = cursor.valueFill ? cursor.valueFill : keySlot;
-  Value index = w.add(cursor.index, stages - 1);
+  Value index = w.add(cursor.index, ahead);
   if (!isClean) {
     e.when(w.less(index, blocks.count), [&] {
       copyBlock(blocks, blockAt(blocks, index), keySlot, valueSlot);
@@ -236,8 +238,7 @@ LogicalResult MmaFold::foldKeys(Walked &walked) {
   computed = w.add(computed, w.mul(blocks.count, blockKeys));
   LogicalResult result = foldBlocksOf(blocks);
   // The next component, or the end, finds no copy under way.
-  w.waitCopies(0);
-  w.barrier();
+  syncCopies(0);
   return result;
 }
 
@@ -245,9 +246,9 @@ LogicalResult MmaFold::foldBlocksOf(Blocks &blocks) {
   Cursor cursor = startPipeline(blocks);
   if (blocks.walked->tests.empty()) {
     // While the block that is copied is a clean one, too.
-    Value end = w.sub(blocks.cleanCount, w.i32(stages - 1));
+    Value end = w.sub(blocks.cleanCount, w.i32(ahead));
     if (blocks.walked->keys->isContiguous() && !kGlobal.pageStride) {
-      Value block = w.add(blocks.cleanFirst, stages - 1);
+      Value block = w.add(blocks.cleanFirst, ahead);
       auto from = [&](const GlobalRows &rows, const SharedTile::Part &part) {
         Value number = w.add(w.mul(block, blockKeys), part.row);
         Value row = e.add(blocks.visited.first, w.toIndex(number));
@@ -256,7 +257,11 @@ LogicalResult MmaFold::foldBlocksOf(Blocks &blocks) {
       cursor.keyFrom = from(kGlobal, kPart);
       cursor.valueFrom = from(vGlobal, vPart);
     }
-    if (failed(loopClean(blocks, cursor, end)))
+    // Score regions may branch, which must not come between asynchronous
+    // products and their wait.
+    bool overlaps = isWgmma && op.getScore().empty();
+    if (failed(overlaps ? loopCleanByGroup(blocks, cursor, end)
+                        : loopClean(blocks, cursor, end)))
       return failure();
     cursor.keyFrom = cursor.valueFrom = Value();
   }
@@ -321,8 +326,7 @@ LogicalResult MmaFold::loopMasked(Blocks &blocks, Cursor &cursor) {
 }
 
 LogicalResult MmaFold::foldMasked(Blocks &blocks, Cursor &cursor) {
-  w.waitCopies(stages - 2);
-  w.barrier();
+  syncCopies(ahead - 1);
   Value keySlot = cursor.keySlot,
         valueSlot = cursor.valueSlot ? cursor.valueSlot : keySlot;
   Value block = blockAt(blocks, cursor.index);
@@ -366,8 +370,7 @@ void MmaFold::Ahead::restore(ValueRange flat) {
 
 /// Scores of the block at hand, when its copies have landed.
 FailureOr<MmaFold::Ahead> MmaFold::scoreClean(Blocks &blocks, Cursor &cursor) {
-  w.waitCopies(stages - 2);
-  w.barrier();
+  syncCopies(ahead - 1);
   Value keySlot = cursor.keySlot;
   copyNext(blocks, cursor, /*isClean=*/true);
   Ahead ahead;

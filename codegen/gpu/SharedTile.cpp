@@ -7,9 +7,11 @@
 using namespace mlir;
 using namespace attnc::gpu;
 
-SharedTile::SharedTile(int64_t rows, int64_t columns, int64_t threads)
+SharedTile::SharedTile(int64_t rows, int64_t columns, int64_t threads,
+                       bool hasPanels)
     : numRows(rows), chunks(columns / kChunkElements),
-      pitch(llvm::alignTo(chunks, 2)), threads(threads) {
+      pitch(llvm::alignTo(chunks, 2)), threads(threads),
+      hasPanels(hasPanels) {
   // The largest power of two that divides a row's chunks.
   group = std::min<int64_t>(8, pitch & -pitch);
   int64_t most = threads / chunks;
@@ -28,8 +30,7 @@ SharedTile::Part SharedTile::part(Warp &w, Value thread) const {
   Part part;
   part.row = w.e.b.createOrFold<arith::DivUIOp>(w.e.loc, thread, count);
   Value chunk = w.e.b.createOrFold<arith::RemUIOp>(w.e.loc, thread, count);
-  Value place = w.xorBits(chunk, swizzle(w, part.row));
-  part.shared = w.add(w.mul(part.row, rowBytes()), w.mul(place, kChunk));
+  part.shared = chunkAt(w, part.row, chunk);
   part.column = w.e.b.createOrFold<arith::ExtUIOp>(
       w.e.loc, w.e.b.getI64Type(), w.mul(chunk, kChunk));
   if (passRows * chunks < threads)
@@ -63,6 +64,12 @@ void SharedTile::clearPadding(Warp &w, Value thread, Value tile,
 
 Value SharedTile::chunkAt(Warp &w, Value row, Value chunk) const {
   Value place = w.xorBits(chunk, swizzle(w, row));
+  if (hasPanels && pitch > group) {
+    // The swizzle leaves the number of the panel as it is.
+    Value panel = w.shiftRight(place, llvm::Log2_64(group));
+    place = w.add(w.andBits(place, group - 1),
+                  w.mul(panel, panelBytes() / kChunk));
+  }
   return w.add(w.mul(row, rowBytes()), w.mul(place, kChunk));
 }
 

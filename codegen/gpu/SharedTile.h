@@ -24,11 +24,15 @@ public:
 
   /// `rows` rows of `columns` elements, a multiple of kChunkElements, with
   /// zeros up to a multiple of 16 elements; `threads` threads copy it.
-  SharedTile(int64_t rows, int64_t columns, int64_t threads);
+  /// In panels, 64 columns of all rows lie together as wgmma reads them with
+  /// swizzled rows of 128 bytes; `columns` is then a multiple of 64.
+  SharedTile(int64_t rows, int64_t columns, int64_t threads,
+             bool hasPanels = false);
 
   int64_t rows() const { return numRows; }
-  int64_t rowBytes() const { return pitch * kChunk; }
-  int64_t bytes() const { return numRows * rowBytes(); }
+  int64_t rowBytes() const { return (hasPanels ? group : pitch) * kChunk; }
+  int64_t panelBytes() const { return numRows * rowBytes(); }
+  int64_t bytes() const { return numRows * pitch * kChunk; }
   /// Whether threads copy the same chunks of the same rows into both.
   bool isCopiedLike(const SharedTile &other) const {
     return chunks == other.chunks && numRows == other.numRows;
@@ -83,6 +87,7 @@ private:
   int64_t numRows, chunks, pitch; // in chunks
   int64_t group;                  // of chunks that are permuted
   int64_t passRows, threads;
+  bool hasPanels;
 
   /// What is xored into the number of a chunk.
   Value swizzle(Warp &w, Value row) const;

@@ -226,7 +226,8 @@ static bool isAllowedGpuOp(Operation *op) {
   if (isa<NVVM::NVVMDialect>(op->getDialect()))
     return true;
   return isa<LLVM::AddressOfOp, LLVM::BitcastOp, LLVM::ExpectOp,
-             LLVM::ExtractValueOp, LLVM::GEPOp, LLVM::IntToPtrOp, LLVM::LoadOp,
+             LLVM::ExtractValueOp, LLVM::GEPOp, LLVM::InlineAsmOp,
+             LLVM::IntToPtrOp, LLVM::LoadOp,
              LLVM::PtrToIntOp, LLVM::StoreOp>(op);
 }
 

@@ -1,6 +1,6 @@
 // RUN: attnc-opt %s --split-input-file --attn-expand --attn-schedule --verify-diagnostics
 // RUN: not attnc-opt %S/attn-schedule.mlir --split-input-file --attn-schedule=micro=warp 2>&1 | FileCheck %s
-// CHECK: attn-schedule: micro must be auto, block, row or mma, got 'warp'
+// CHECK: attn-schedule: micro must be auto, block, row, mma or wgmma, got 'warp'
 // RUN: not attnc-opt %S/attn-schedule.mlir --split-input-file '--attn-schedule=fields={query_tile = 50}' 2>&1 | FileCheck %s --check-prefix=TILE
 // TILE: attn-schedule: query_tile must be a multiple of lanes * register_vectors, which is 8, got 50
 // TILE: note: asked for: query_tile = 50

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A block of keys by products of warpgroups: fragments of sums and weights are
+// those of mma, keys, values and queries are read in shared memory.
+
+#include "codegen/gpu/MmaFold.h"
+#include "codegen/gpu/Wgmma.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace attnc::cpu;
+using namespace attnc::gpu;
+
+/// Waits for copies of all threads, which products read without going through
+/// the threads' own view of memory.
+void MmaFold::syncCopies(int64_t groupsLeft) {
+  w.waitCopies(groupsLeft);
+  if (isWgmma)
+    Wgmma(w).fenceShared();
+  w.barrier();
+}
+
+static Values flat(ArrayRef<Quad> quads) {
+  Values values;
+  for (const Quad &quad : quads)
+    values.append(quad.begin(), quad.end());
+  return values;
+}
+
+static std::vector<Quad> quadsOf(const Values &values) {
+  std::vector<Quad> quads(values.size() / 4);
+  for (size_t i = 0; i < values.size(); ++i)
+    quads[i / 4][i % 4] = values[i];
+  return quads;
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+/// Begins Q K^T of the group's 64 rows.
+Values MmaFold::scoresByGroup(Value keySlot) {
+  Wgmma group(w);
+  constexpr int64_t kGroupRows = 64;
+  Value firstRow = w.mul(w.shiftRight(at.thread, 7), kGroupRows);
+  Value rows = w.add(queryAt, w.mul(firstRow, queryTile.rowBytes()));
+  return group.multiply(group.tile(rows, queryTile.panelBytes()),
+                        group.tile(w.add(keyAt, keySlot), keyTile.panelBytes()),
+                        stepsD, blockKeys);
+}
+
+/// Begins the products of weights and values, which are added to the outputs.
+Values MmaFold::sumsByGroup(const Values &weights, Value valueSlot) {
+  Wgmma group(w);
+  return group.multiply(
+      flat(state.out), weights,
+      group.tile(w.add(valueAt, valueSlot), valueTile.panelBytes()));
+}
+
+MmaFold::Scores MmaFold::multiplyKeysByGroup(Value keySlot) {
+  return quadsOf(Wgmma(w).wait(0, scoresByGroup(keySlot), {}));
+}
+
+/// Scores become weights.
+void MmaFold::weigh(Scores &scores) {
+  for (Quad &quad : scores)
+    for (int64_t x = 0; x < 4; ++x)
+      quad[x] = w.exp2(e.fma(quad[x], w.f32(factor), state.shifts[x / 2]));
+  for (Quad &quad : scores)
+    for (int64_t x = 0; x < 4; ++x)
+      state.sums[x / 2] = e.addf(state.sums[x / 2], quad[x]);
+}
+
+/// Weights as the registers of fragments of 16 keys each.
+Values MmaFold::packed(Scores &scores) {
+  Values registers;
+  for (Quad &quad : scores)
+    for (int64_t x : {0, 2}) {
+      Value pair = w.pack(quad[x], quad[x + 1]);
+      if (!pair.getType().isInteger())
+        pair = LLVM::BitcastOp::create(e.b, e.loc, e.b.getI32Type(), pair);
+      registers.push_back(pair);
+    }
+  return registers;
+}
+
+void MmaFold::foldValuesByGroup(Scores &scores, Value valueSlot) {
+  weigh(scores);
+  Values weights = packed(scores), sums = sumsByGroup(weights, valueSlot);
+  state.out = quadsOf(Wgmma(w).wait(0, sums, weights));
+}
+
+//===----------------------------------------------------------------------===//
+// Blocks that every query keeps
+//===----------------------------------------------------------------------===//
+
+MmaFold::Weighed MmaFold::firstByGroup(Blocks &blocks, Cursor &cursor) {
+  syncCopies(ahead - 1);
+  Value keySlot = cursor.keySlot;
+  copyNext(blocks, cursor, /*isClean=*/true);
+  Scores scores = multiplyKeysByGroup(keySlot);
+  rescale(rowMaxima(scores));
+  weigh(scores);
+  Weighed weighed{packed(scores),
+                  cursor.valueSlot ? cursor.valueSlot : keySlot};
+  advance(cursor);
+  return weighed;
+}
+
+/// Scores of a block are computed beside the products of the one before with
+/// its values, and their weights while those go on.
+void MmaFold::nextByGroup(Blocks &blocks, Cursor &cursor, Weighed &before) {
+  Wgmma group(w);
+  syncCopies(ahead - 1);
+  Value keySlot = cursor.keySlot;
+  copyNext(blocks, cursor, /*isClean=*/true);
+  Values products = scoresByGroup(keySlot);
+  Values sums = sumsByGroup(before.weights, before.valueSlot);
+  Scores scores = quadsOf(group.wait(1, products, {}));
+  Values maxima = rowMaxima(scores), ratios;
+  Value one = w.f32(1), scales;
+  for (int64_t row = 0; row < numRows(); ++row) {
+    ratios.push_back(raiseReference(row, maxima[row]));
+    Value differs = arith::CmpFOp::create(
+        e.b, e.loc, arith::CmpFPredicate::UNE, ratios.back(), one);
+    scales = scales ? arith::OrIOp::create(e.b, e.loc, scales, differs)
+                    : differs;
+  }
+  scales = w.any(scales);
+  weigh(scores);
+  state.out = quadsOf(group.wait(0, sums, before.weights));
+  Values inits = flat(state.out);
+  auto branch = scf::IfOp::create(e.b, e.loc, ValueRange(inits).getTypes(),
+                                  scales, /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(e.b, e.loc, inits);
+    e.b.setInsertionPointToStart(branch.thenBlock());
+    scaleOutputs(ratios);
+    scf::YieldOp::create(e.b, e.loc, flat(state.out));
+  }
+  state.out = quadsOf(Values(branch.getResults()));
+  // Packed earlier, they would take registers that are still read.
+  before.weights = packed(scores);
+  before.valueSlot = cursor.valueSlot ? cursor.valueSlot : keySlot;
+  advance(cursor);
+}
+
+LogicalResult MmaFold::loopCleanByGroup(Blocks &blocks, Cursor &cursor,
+                                        Value end) {
+  const size_t stateSize = state.flatten().size(),
+               cursorSize = cursor.flatten().size();
+  Weighed before;
+  Carried outer, inner;
+  outer.flatten = [&] {
+    Values flat = state.flatten();
+    llvm::append_range(flat, cursor.flatten());
+    return flat;
+  };
+  outer.restore = [&](ValueRange flat) {
+    state.restore(flat.take_front(stateSize));
+    cursor.restore(flat.drop_front(stateSize));
+  };
+  inner.flatten = [&] {
+    Values flat = outer.flatten();
+    llvm::append_range(flat, before.weights);
+    flat.push_back(before.valueSlot);
+    return flat;
+  };
+  inner.restore = [&](ValueRange flat) {
+    outer.restore(flat.take_front(stateSize + cursorSize));
+    flat = flat.drop_front(stateSize + cursorSize);
+    before.weights = Values(flat.drop_back());
+    before.valueSlot = flat.back();
+  };
+  Value never = arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(false));
+  loopWhile(w.less(cursor.index, end), outer, [&] {
+    before = firstByGroup(blocks, cursor);
+    loopWhile(w.less(cursor.index, end), inner, [&] {
+      nextByGroup(blocks, cursor, before);
+      return w.less(cursor.index, end);
+    });
+    Values sums = sumsByGroup(before.weights, before.valueSlot);
+    state.out = quadsOf(Wgmma(w).wait(0, sums, before.weights));
+    return never;
+  });
+  return success();
+}
