@@ -253,15 +253,17 @@ LogicalResult MmaAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     int64_t value, least, largest;
   };
   for (auto [name, value, least, largest] :
-       {Size{"warps", warps, 1, 8}, Size{"stages", stages, 2, 8},
+       {Size{"warps", warps, 1, 16}, Size{"stages", stages, 2, 8},
         Size{"query_steps", querySteps, 0, 64},
         Size{"lookahead", lookahead, 0, 16}, Size{"fence", fence, 0, 1024},
         Size{"lazy", lazy, 0, 10}})
     if (value < least || value > largest)
       return emitError() << name << " must be " << least << " to " << largest
                          << ", got " << value;
-  if (warps & (warps - 1))
-    return emitError() << "warps must be a power of two, got " << warps;
+  if ((warps & (warps - 1)) && warps % 4)
+    return emitError() << "warps must be a power of two or a multiple of four, "
+                          "got "
+                       << warps;
   return success();
 }
 

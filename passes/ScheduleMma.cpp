@@ -145,6 +145,10 @@ MmaTiles attnc::chooseWgmmaTiles(AttentionOp op) {
   if (!ShapedType::isDynamic(n) && n <= 64) {
     tiles.queryTile = 64;
     tiles.warps = 4;
+  } else if (d == 128 && (ShapedType::isDynamic(n) || n > 128)) {
+    // One block fills a multiprocessor: a third group hides waits of two.
+    tiles.queryTile = 192;
+    tiles.warps = 12;
   }
   return tiles;
 }

@@ -125,17 +125,23 @@ void MmaFold::nextByGroup(Blocks &blocks, Cursor &cursor, Weighed &before) {
     scales = scales ? arith::OrIOp::create(e.b, e.loc, scales, differs)
                     : differs;
   }
-  scales = w.any(scales);
   weigh(scores);
-  state.out = quadsOf(group.wait(0, sums, before.weights));
-  Values inits = flat(state.out);
-  auto branch = scf::IfOp::create(e.b, e.loc, ValueRange(inits).getTypes(),
+  // The assembler moves a wait up to its block's begin: a branch that needs the
+  // weights keeps it behind them. Sums that are NaN may be scaled by 1.
+  for (Value sum : state.sums)
+    scales = arith::OrIOp::create(
+        e.b, e.loc, scales,
+        arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::UNO, sum, sum));
+  scales = w.any(scales);
+  auto branch = scf::IfOp::create(e.b, e.loc, ValueRange(sums).getTypes(),
                                   scales, /*withElseRegion=*/true);
   {
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(branch.elseBlock());
-    scf::YieldOp::create(e.b, e.loc, inits);
+    scf::YieldOp::create(e.b, e.loc, group.wait(0, sums, before.weights));
     e.b.setInsertionPointToStart(branch.thenBlock());
+    w.fence();
+    state.out = quadsOf(group.wait(0, sums, before.weights));
     scaleOutputs(ratios);
     scf::YieldOp::create(e.b, e.loc, flat(state.out));
   }

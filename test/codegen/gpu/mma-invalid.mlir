@@ -9,7 +9,7 @@ func.func @single(%q: tensor<4x?x64xf32>, %k: tensor<4x?x64xf32>,
                   %v: tensor<4x?x64xf32>) -> tensor<4x?x64xf32> {
   // CHECK: mma-invalid.mlir:[[@LINE+3]]:8: error: attn-schedule: micro must be row: tensor cores do not take this, since it multiplies f16 and bf16
   // ROW: micro = row
-  // WARPS: error: attn-schedule: warps must be a power of two, got 3
+  // WARPS: error: attn-schedule: warps must be a power of two or a multiple of four, got 3
   %o = attn.attention %q, %k, %v
       : tensor<4x?x64xf32>, tensor<4x?x64xf32>, tensor<4x?x64xf32>
       -> tensor<4x?x64xf32>

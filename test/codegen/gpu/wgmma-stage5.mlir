@@ -5,12 +5,12 @@
 // RUN: attnc compile %s --target=sm_90 --emit=stage3 --no-tuned | FileCheck %s --check-prefix=OTHER
 // RUN: attnc compile %s --target=sm_90a --emit=ptx --no-tuned | FileCheck %s --check-prefix=PTX
 
-// SCHEDULE: micro = wgmma, query_tile = 128, heads = 1, key_block = 64
-// SCHEDULE-SAME: mma = <warps = 8, stages = 4
+// SCHEDULE: micro = wgmma, query_tile = 192, heads = 1, key_block = 64
+// SCHEDULE-SAME: mma = <warps = 12, stages = 4
 // OTHER: micro = mma
 
 // CHECK: func.func @launch_0
-// CHECK-SAME: attn.threads = 256
+// CHECK-SAME: attn.threads = 384
 
 // Blocks that every query keeps: copies have landed and products may read them;
 // scores of a block and products of the one before go on together.
@@ -30,8 +30,11 @@
 // CHECK-NOT: scf.if
 // CHECK: ex2
 // CHECK-NOT: scf.if
-// CHECK: wgmma.wait_group.sync.aligned 0
+// CHECK: nvvm.vote.sync any
 // CHECK: scf.if
+// CHECK: wgmma.wait_group.sync.aligned 0
+// CHECK: else
+// CHECK: wgmma.wait_group.sync.aligned 0
 // CHECK: ff2f16x2
 // CHECK: scf.condition
 
