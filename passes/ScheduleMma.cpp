@@ -66,8 +66,6 @@ std::optional<std::string> attnc::refusesMma(AttentionOp op, int64_t sm) {
   for (Value x : {op.getQuery(), op.getKey(), op.getValue()})
     if (splitsChunks(x))
       return "a slice begins at a column that is no multiple of 8";
-  if (op.getPages())
-    return "keys lie in pages";
   if (isConsumed(op.getResult(0)))
     return "operations behind attention finish its rows";
   PlanAttr plan = op.getPlanAttr();

@@ -422,7 +422,7 @@ private:
                         fold.getSchedule(),
                         Value()};
     if (fold.getSchedule().getMicro() == MicroKernel::Mma)
-      return attnc::gpu::emitMmaFold(context);
+      return emitMma(context);
     if (fold.getSchedule().getMicro() == MicroKernel::Row)
       return emitRowFold(context);
     ScheduleAttr few = fold.getSchedule().getFewSchedule();
@@ -448,6 +448,20 @@ private:
             result = failure();
         });
     return result;
+  }
+
+  LogicalResult emitMma(FoldContext context) {
+    if (!target.isGpu())
+      return context.op.emitError("micro = mma is for NVIDIA GPUs: ")
+             << target.name << " has no such tensor cores";
+    if (failed(attnc::gpu::emitMmaFold(context)))
+      return failure();
+    if (layout.bytes() > target.sharedBytes)
+      return context.op.emitError("its tiles take ")
+             << layout.bytes() << " bytes of shared memory, more than the "
+             << target.sharedBytes << " of " << target.name
+             << ": smaller stages, key_block or query_tile take less";
+    return success();
   }
 
   /// The block micro-kernel takes one head after the other.

@@ -56,8 +56,8 @@ std::optional<std::string> attnc::gpu::refusesMma(FoldOp op) {
       return "head sizes are not multiples of 8 from 16 to 256";
   if (op.getSchedule().getHeads() != 1)
     return "a tile holds more than one head";
-  if (!op.getPage().empty())
-    return "keys lie in pages";
+  if (op.getKeyHead())
+    return "a tile reads several key heads";
   if (!op.getEpilogue().empty())
     return "an epilogue finishes its rows";
   PlanAttr plan = op.getPlan();
@@ -169,7 +169,8 @@ GlobalRows MmaFold::rowsOf(Value memref) {
   Value base = memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, memref);
   Value offset = e.mul(metadata.getOffset(), e.idx(bytes));
   Value stride = metadata.getStrides()[type.getRank() - 2];
-  return {toI64(e, e.add(base, offset)), toI64(e, e.mul(stride, e.idx(bytes)))};
+  return {toI64(e, e.add(base, offset)), toI64(e, e.mul(stride, e.idx(bytes))),
+          Value()};
 }
 
 /// Where a loader's row 0 lies, and the stride of rows.
@@ -187,7 +188,7 @@ std::optional<GlobalRows> MmaFold::rowsInPlace(Region &loader,
       memref::ExtractStridedMetadataOp::create(e.b, e.loc, memref);
   Value base =
       memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, memref);
-  Value offset = metadata.getOffset(), stride;
+  Value offset = metadata.getOffset(), stride, pageStride;
   for (auto [x, dimStride] :
        llvm::zip(slice.getMixedOffsets(), metadata.getStrides())) {
     Value index;
@@ -199,6 +200,10 @@ std::optional<GlobalRows> MmaFold::rowsInPlace(Region &loader,
           continue;
         }
         index = arguments[argument.getArgNumber()];
+        if (!index) { // of the page
+          pageStride = dimStride;
+          continue;
+        }
       } else {
         index = c().outer.scalar(value);
       }
@@ -208,15 +213,17 @@ std::optional<GlobalRows> MmaFold::rowsInPlace(Region &loader,
     offset = e.add(offset, e.mul(index, dimStride));
   }
   return GlobalRows{toI64(e, e.add(base, e.mul(offset, e.idx(bytes)))),
-                    toI64(e, e.mul(stride, e.idx(bytes)))};
+                    toI64(e, e.mul(stride, e.idx(bytes))),
+                    pageStride ? toI64(e, e.mul(pageStride, e.idx(bytes)))
+                               : Value()};
 }
 
 /// Copies the query tile; its group of copies is the first block's, too.
 LogicalResult MmaFold::loadQueries() {
-  Value arguments[] = {head, Value()};
+  Value arguments[] = {head, Value()}, none[] = {Value(), Value()};
   std::optional<GlobalRows> q = rowsInPlace(op.getLoadQ(), arguments);
-  std::optional<GlobalRows> k = rowsInPlace(op.getLoadK(), {Value()});
-  std::optional<GlobalRows> v = rowsInPlace(op.getLoadV(), {Value()});
+  std::optional<GlobalRows> k = rowsInPlace(op.getLoadK(), none);
+  std::optional<GlobalRows> v = rowsInPlace(op.getLoadV(), none);
   if (!q || !k || !v)
     return failure();
   kGlobal = *k;

@@ -112,6 +112,7 @@ private:
     Value count, cleanCount; // i32
     Value cleanFirst;        // number of the first clean block, i32
     Value beforeAt;          // place in the order of the first block
+    Value missing;           // whether a page is; null: no pages
     Values low, high;        // of each row: keys kept, from visited.first on
   };
   /// What runs along with the state.
@@ -138,11 +139,29 @@ private:
   void copyBlock(const Blocks &blocks, Value block, Value keySlot,
                  Value valueSlot);
   void copyRows(const Blocks &blocks, Value block, const SharedTile &tile,
-                const SharedTile::Part &part, const GlobalRows &rows,
-                Value slot);
-  /// The address of the thread's chunk of a walked key.
-  Value addressOf(const Blocks &blocks, const GlobalRows &rows,
-                  const SharedTile::Part &part, Value number);
+                const SharedTile::Part &part,
+                llvm::ArrayRef<std::pair<GlobalRows, Value>> copies);
+  /// Where a key row lies.
+  struct KeyPlace {
+    Value page; // null: rows follow each other
+    Value row;  // in its page
+    Value exists;
+  };
+  KeyPlace locate(Value row);
+  Value pageOf(Value t);
+  Value isPage(Value page);
+  Value hasMissingPages(Value first, Value last);
+  Value existingKeys(Blocks &blocks, Value block);
+  /// What a thread copies in a pass: where from, and how many bytes.
+  struct Copied {
+    KeyPlace from;
+    Value size;
+  };
+  Copied copiedIn(const Blocks &blocks, const SharedTile &tile,
+                  const SharedTile::Part &part, Value block, int64_t pass);
+  /// The address of the thread's chunk of a key row.
+  Value addressOf(const KeyPlace &from, const GlobalRows &rows,
+                  const SharedTile::Part &part);
   std::optional<GlobalRows> rowsInPlace(mlir::Region &loader,
                                         ValueRange arguments);
 

@@ -69,7 +69,7 @@ FailureOr<Values> MmaFold::testBits(Blocks &blocks, Value block) {
 void MmaFold::mask(Blocks &blocks, Value block, ValueRange bits,
                    Scores &scores) {
   Value first = w.add(w.mul(block, blockKeys), at.column);
-  Value none = w.f32(-INFINITY);
+  Value none = w.f32(-INFINITY), existing = existingKeys(blocks, block);
   for (int64_t row = 0; row < numRows(); ++row) {
     Value low = w.sub(blocks.low[row], first),
           high = w.sub(blocks.high[row], first);
@@ -80,6 +80,10 @@ void MmaFold::mask(Blocks &blocks, Value block, ValueRange bits,
         if (!bits.empty()) {
           Value bit = w.andBits(bits[row / 2],
                                 int64_t(1) << (4 * n + 2 * (row % 2) + x));
+          kept = e.both(kept, e.cmp(CmpIPredicate::ne, bit, w.i32(0)));
+        }
+        if (existing) {
+          Value bit = w.andBits(existing, int64_t(1) << (2 * n + x));
           kept = e.both(kept, e.cmp(CmpIPredicate::ne, bit, w.i32(0)));
         }
         Value &s = score(scores, row / 2, n)[row % 2 * 2 + x];

@@ -32,6 +32,9 @@ MmaFold::Blocks MmaFold::findBlocks(Walked &walked) {
   blocks.count = w.toI32(count);
   blocks.cleanCount = blocks.cleanFirst = w.i32(0);
   blocks.beforeAt = blocks.count;
+  if (kGlobal.pageStride)
+    blocks.missing = hasMissingPages(walked.keys->rowOf(first, none),
+                                     walked.keys->rowOf(last, none));
   if (!walked.tests.empty())
     return blocks;
   KeyInterval full = walked.bounds->full(none, lastRow);
@@ -41,6 +44,8 @@ MmaFold::Blocks MmaFold::findBlocks(Walked &walked) {
   Value cleanEnd = e.b.createOrFold<arith::DivUIOp>(
       e.loc, e.max(fullEnd, none), e.idx(blockKeys));
   Value clean = e.max(e.sub(cleanEnd, cleanFirst), none);
+  if (blocks.missing)
+    clean = e.select(blocks.missing, none, clean);
   // Without a clean block the order begins at the first.
   cleanFirst = e.select(e.cmp(CmpIPredicate::sgt, clean, none), cleanFirst, none);
   blocks.cleanFirst = w.toI32(cleanFirst);
@@ -56,29 +61,47 @@ Value MmaFold::blockAt(const Blocks &blocks, Value index) {
   return e.select(w.less(index, blocks.beforeAt), behind, before);
 }
 
-Value MmaFold::addressOf(const Blocks &blocks, const GlobalRows &rows,
-                         const SharedTile::Part &part, Value number) {
-  KeyWalk &keys = *blocks.walked->keys;
-  Value row = keys.rowOf(blocks.visited.first, number);
-  Value bytes = e.mul(e.b.createOrFold<arith::IndexCastOp>(
-                          e.loc, e.b.getI64Type(), row),
-                      rows.stride);
-  return e.add(e.add(rows.base, bytes), part.column);
+Value MmaFold::addressOf(const KeyPlace &from, const GlobalRows &rows,
+                         const SharedTile::Part &part) {
+  auto bytes = [&](Value index, Value stride) {
+    return e.mul(e.b.createOrFold<arith::IndexCastOp>(
+                     e.loc, e.b.getI64Type(), index),
+                 stride);
+  };
+  Value address = e.add(rows.base, bytes(from.row, rows.stride));
+  if (from.page)
+    address = e.add(address, bytes(from.page, rows.pageStride));
+  return e.add(address, part.column);
 }
 
+/// Key rows past the end, and those of no page, are zeros.
+MmaFold::Copied MmaFold::copiedIn(const Blocks &blocks, const SharedTile &tile,
+                                  const SharedTile::Part &part, Value block,
+                                  int64_t pass) {
+  Value keys = e.sub(e.add(blocks.visited.last, 1), blocks.visited.first);
+  Value number = w.toIndex(w.add(w.add(w.mul(block, blockKeys), part.row),
+                                 pass * tile.rowsOfPass()));
+  Value exists = e.cmp(CmpIPredicate::slt, number, keys);
+  Value real = e.select(exists, number, e.idx(0));
+  Copied copied;
+  copied.from =
+      locate(blocks.walked->keys->rowOf(blocks.visited.first, real));
+  if (copied.from.exists)
+    exists = e.both(exists, copied.from.exists);
+  copied.size = e.select(exists, w.i32(16), w.i32(0));
+  return copied;
+}
+
+/// Copies the block's rows of tensors into tiles of one shape.
 void MmaFold::copyRows(const Blocks &blocks, Value block,
                        const SharedTile &tile, const SharedTile::Part &part,
-                       const GlobalRows &rows, Value slot) {
+                       ArrayRef<std::pair<GlobalRows, Value>> copies) {
   auto copy = [&] {
-    Value keys = e.sub(e.add(blocks.visited.last, 1), blocks.visited.first);
     for (int64_t pass = 0; pass < tile.passes(); ++pass) {
-      Value number =
-          w.toIndex(w.add(w.add(w.mul(block, blockKeys), part.row),
-                          pass * tile.rowsOfPass()));
-      Value exists = e.cmp(CmpIPredicate::slt, number, keys);
-      Value real = e.select(exists, number, e.idx(0));
-      tile.copy(w, part, slot, pass, addressOf(blocks, rows, part, real),
-                e.select(exists, w.i32(16), w.i32(0)));
+      Copied copied = copiedIn(blocks, tile, part, block, pass);
+      for (const auto &[rows, slot] : copies)
+        tile.copy(w, part, slot, pass, addressOf(copied.from, rows, part),
+                  copied.size);
     }
   };
   part.isActive ? e.when(part.isActive, copy) : copy();
@@ -86,8 +109,13 @@ void MmaFold::copyRows(const Blocks &blocks, Value block,
 
 void MmaFold::copyBlock(const Blocks &blocks, Value block, Value keySlot,
                         Value valueSlot) {
-  copyRows(blocks, block, keyTile, kPart, kGlobal, w.add(keyAt, keySlot));
-  copyRows(blocks, block, valueTile, vPart, vGlobal, w.add(valueAt, valueSlot));
+  std::pair<GlobalRows, Value> copies[] = {
+      {kGlobal, w.add(keyAt, keySlot)}, {vGlobal, w.add(valueAt, valueSlot)}};
+  // Rows of one shape are looked up once.
+  if (keyTile.isCopiedLike(valueTile))
+    return copyRows(blocks, block, keyTile, kPart, copies);
+  copyRows(blocks, block, keyTile, kPart, copies[0]);
+  copyRows(blocks, block, valueTile, vPart, copies[1]);
 }
 
 //===----------------------------------------------------------------------===//
@@ -218,11 +246,12 @@ LogicalResult MmaFold::foldBlocksOf(Blocks &blocks) {
   if (blocks.walked->tests.empty()) {
     // While the block that is copied is a clean one, too.
     Value end = w.sub(blocks.cleanCount, w.i32(stages - 1));
-    if (blocks.walked->keys->isContiguous()) {
+    if (blocks.walked->keys->isContiguous() && !kGlobal.pageStride) {
       Value block = w.add(blocks.cleanFirst, stages - 1);
       auto from = [&](const GlobalRows &rows, const SharedTile::Part &part) {
         Value number = w.add(w.mul(block, blockKeys), part.row);
-        return addressOf(blocks, rows, part, w.toIndex(number));
+        Value row = e.add(blocks.visited.first, w.toIndex(number));
+        return addressOf({Value(), row, Value()}, rows, part);
       };
       cursor.keyFrom = from(kGlobal, kPart);
       cursor.valueFrom = from(vGlobal, vPart);

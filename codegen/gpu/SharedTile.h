@@ -12,8 +12,9 @@ namespace attnc::gpu {
 
 /// Rows of 16-bit elements in global memory.
 struct GlobalRows {
-  Value base;   // address of row 0, i64
-  Value stride; // bytes from a row to the next, i64
+  Value base;       // address of row 0 (of page 0), i64
+  Value stride;     // bytes from a row to the next, i64
+  Value pageStride; // bytes from a page to the next, i64; null: no pages
 };
 
 class SharedTile {
@@ -28,6 +29,10 @@ public:
   int64_t rows() const { return numRows; }
   int64_t rowBytes() const { return pitch * kChunk; }
   int64_t bytes() const { return numRows * rowBytes(); }
+  /// Whether threads copy the same chunks of the same rows into both.
+  bool isCopiedLike(const SharedTile &other) const {
+    return chunks == other.chunks && numRows == other.numRows;
+  }
   bool isPadded() const { return chunks != pitch; }
 
   //===--------------------------------------------------------------------===//

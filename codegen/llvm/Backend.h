@@ -24,8 +24,9 @@ namespace attnc {
 struct BackendOptions {
   /// LLVM's IR passes. The code generator writes the loops as they should be,
   /// so more passes cost time and gain nothing (measured).
-  std::string passes = "function(early-cse,loop-mssa(licm))";
-  /// The same for GPUs, whose code generator wants everything inlined.
+  std::string passes = "function(early-cse,loop-mssa(licm),dce)";
+  /// The same for GPUs, where ptxas is sensitive to what it is given: kernels
+  /// from all of LLVM's passes keep their main loops out of local memory.
   std::string gpuPasses = "default<O3>";
   llvm::CodeGenOptLevel level = llvm::CodeGenOptLevel::Default;
   /// Run LLVM's own verifier, which costs little.
