@@ -292,7 +292,8 @@ int Runner::launch() {
 int Runner::report() {
   if (options.timing != TimingFormat::None && timing) {
     std::optional<PairWork> work;
-    if (spec)
+    // Shares of a peak are of this machine's.
+    if (spec && options.spec.device == "cpu")
       work = countWork(*spec, inputs.inputs);
     bool isDouble = llvm::any_of(inputs.inputs, [](const Tensor &input) {
       return input.dtype == ATTNC_DTYPE_F64;
