@@ -115,6 +115,7 @@ def main():
     attnc = args.build / "bin" / "attnc"
     if not attnc.is_file():
         sys.exit(f"gpu.py: {attnc} is not there: run 'make build' or give --build")
+    wanted = chosen(args)
     python = sys.executable if args.no_peer and not args.python else peer_python(args)
     rows, device, failures = [], cuda_device(), 0
     try:
@@ -125,7 +126,7 @@ def main():
           "tensor-core peak;\nnothing is measured"
           + (" but what says so." if device else ": there is no CUDA device here."))
     with tempfile.TemporaryDirectory() as folder:
-        for problem in chosen(args):
+        for problem in wanted:
             print(f"sm_{problem.sm}, head size {problem.d}")
             try:
                 candidates = [problems.attnc_candidate(attnc, folder, problem)]
