@@ -307,10 +307,12 @@ LogicalResult ScheduleAttr::verify(
                           "register_keys";
   if ((micro == MicroKernel::Mma) != static_cast<bool>(mma))
     return emitError() << "mma goes with micro = mma, which needs it";
-  if (mma && (queryTile % (16 * mma.getWarps()) || keyBlock % 16))
-    return emitError() << "micro = mma takes a key_block that is a multiple of "
-                          "16 and a query_tile that is one of 16 * warps, got "
-                       << keyBlock << " and " << queryTile;
+  if (mma && (queryTile * heads % (16 * mma.getWarps()) || keyBlock % 16 ||
+              keyBlock > 64))
+    return emitError() << "micro = mma takes a key_block of 16, 32, 48 or 64 "
+                          "and a multiple of 16 * warps as query_tile * heads, "
+                          "got "
+                       << keyBlock << " and " << queryTile * heads;
   if (split != 0 && (micro == MicroKernel::Block || split < keyBlock))
     return emitError() << "split takes the row or mma micro-kernel and "
                           "key_block or more keys, got "

@@ -126,7 +126,7 @@ private:
     strip = pick("strip", written.getStrip());
     split = pick("split", written.getSplit());
     if (MmaAttr of = written.getMma(); of && micro == MicroKernel::Mma)
-      chooseMma({queryTile, keyBlock, of.getWarps(), of.getStages(),
+      chooseMma({queryTile, keyBlock, of.getWarps(), of.getStages(), heads,
                  of.getQuerySteps(), of.getLookahead(), of.getFence(),
                  of.getLazy()});
     if (written.getLists())
@@ -419,8 +419,13 @@ private:
   }
 
   void chooseMmaTile() {
-    attnc::MmaTiles tiles = attnc::chooseMmaTiles(op, options.sm);
-    heads = pick("heads", 1);
+    attnc::MmaTiles tiles = attnc::chooseMmaTiles(
+        op, options.sm, dependsOnHead() ? 1 : headGroup());
+    heads = pick("heads", tiles.heads);
+    if (heads > 1)
+      because("{0} query heads of a key head share a tile: one has too few rows "
+              "for a fragment",
+              heads);
     registerKeys = pick("register_keys", 1);
     registerVectors = pick("register_vectors", 1);
     queryTile = pick("query_tile", tiles.queryTile);
@@ -587,12 +592,12 @@ private:
   /// constant, so that splits depend on the key rows alone.
   void chooseSplit() {
     split = asked.number("split").value_or(0);
-    if (asked.number("split") || micro != MicroKernel::Row || strip != 1)
+    if (asked.number("split") || micro == MicroKernel::Block || strip != 1)
       return;
     // On a GPU rows are many wherever their number is not known to be small.
     int64_t n = op.getQueryRows();
     if (options.sm != 0 &&
-        (ShapedType::isDynamic(n) || n > kRowKernelQueries))
+        (ShapedType::isDynamic(n) || n > attnc::kFewMmaRows))
       return;
     PlanAttr plan = op.getPlanAttr();
     auto bytesOf = [](RankedTensorType type) {
@@ -600,7 +605,9 @@ private:
     };
     int64_t row = bytesOf(op.getKeyType()) + bytesOf(op.getValueType());
     row *= std::max<int64_t>(heads / headGroup(), 1);
-    int64_t wanted = std::clamp<int64_t>(llvm::PowerOf2Ceil(kSplitBytes / row),
+    // A hundred multiprocessors want more of them than a few threads.
+    int64_t bytes = options.sm != 0 ? kSplitBytes / 8 : kSplitBytes;
+    int64_t wanted = std::clamp<int64_t>(llvm::PowerOf2Ceil(bytes / row),
                                          kFewestSplitKeys, kMostSplitKeys);
     wanted = llvm::alignTo(wanted, keyBlock);
     int64_t m = op.getKeyRows();

@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "passes/PlanWalk.h"
 #include "passes/RowProducers.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::attn;
@@ -77,10 +78,24 @@ static bool hasLargeShared(int64_t sm) {
   return sm != 86 && sm != 89 && sm < 120;
 }
 
-MmaTiles attnc::chooseMmaTiles(AttentionOp op, int64_t sm) {
+/// Heads that share keys fill the 16 rows of a fragment, where a head has few.
+static void fillWithHeads(MmaTiles &tiles, int64_t rows, int64_t group,
+                          bool isWide) {
+  constexpr int64_t kFragmentRows = 16;
+  rows = llvm::PowerOf2Ceil(rows);
+  while (group % (2 * tiles.heads) == 0 && rows * tiles.heads < kFragmentRows)
+    tiles.heads *= 2;
+  tiles.queryTile = std::max(rows, kFragmentRows / tiles.heads);
+  tiles.warps = tiles.queryTile * tiles.heads / kFragmentRows;
+  // A block waits for memory: more copies under way.
+  tiles.stages = isWide ? 2 : 4;
+  tiles.lookahead = 1;
+}
+
+MmaTiles attnc::chooseMmaTiles(AttentionOp op, int64_t sm, int64_t group) {
   int64_t d = std::max(op.getHeadDim(), op.getValueDim());
   int64_t n = op.getQueryRows();
-  MmaTiles tiles{128, 32, 4, 3, 0, 2, 0, 8};
+  MmaTiles tiles{128, 32, 4, 3, 1, 0, 2, 0, 8};
   if (d <= 96) {
     // Sums of fewer columns leave registers for scores of 64 keys.
     tiles.keyBlock = 64;
@@ -93,7 +108,9 @@ MmaTiles attnc::chooseMmaTiles(AttentionOp op, int64_t sm) {
     tiles.warps = isWide ? 8 : 4;
     tiles.stages = 2;
   }
-  if (!ShapedType::isDynamic(n) && n <= 64) {
+  if (!ShapedType::isDynamic(n) && n <= kFewMmaRows) {
+    fillWithHeads(tiles, std::max<int64_t>(n, 1), group, d > 128);
+  } else if (!ShapedType::isDynamic(n) && n <= 64) {
     tiles.queryTile = 64;
     tiles.warps = 4;
   }

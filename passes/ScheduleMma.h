@@ -17,10 +17,13 @@ std::optional<std::string> refusesMma(mlir::attn::AttentionOp op, int64_t sm);
 /// Tiles of the tensor-core kernel. The numbers are those with which ptxas
 /// spills nothing in the main loop and the throughput model predicts most.
 struct MmaTiles {
-  int64_t queryTile, keyBlock, warps, stages;
+  int64_t queryTile, keyBlock, warps, stages, heads;
   int64_t querySteps, lookahead, fence, lazy;
 };
-MmaTiles chooseMmaTiles(mlir::attn::AttentionOp op, int64_t sm);
+/// `group` query heads share a key head, and may share its keys.
+MmaTiles chooseMmaTiles(mlir::attn::AttentionOp op, int64_t sm, int64_t group);
+/// Query rows up to which tiles hold several heads, and keys are split.
+inline constexpr int64_t kFewMmaRows = 32;
 
 } // namespace attnc
 

@@ -8,16 +8,21 @@ using namespace mlir;
 using namespace attnc::cpu;
 using namespace attnc::gpu;
 
-/// Stores a fragment row as row `t` of the result.
-void MmaFold::storeRow(Value t, int64_t m, int64_t half, Value inverse,
-                       const GlobalRows &to) {
+/// Stores a fragment row as a row of the result.
+void MmaFold::storeRow(const TileRow &place, int64_t m, int64_t half,
+                       Value inverse, const GlobalRows &to) {
   Type type = cast<MemRefType>(c().tileOut.getType()).getElementType();
   int64_t bytes = type.getIntOrFloatBitWidth() / 8;
-  Value row = e.b.createOrFold<arith::IndexCastOp>(
-      e.loc, e.b.getI64Type(), placeOf(t));
+  auto bytesTo = [&](Value index, Value stride) {
+    return e.mul(e.b.createOrFold<arith::IndexCastOp>(
+                     e.loc, e.b.getI64Type(), index),
+                 stride);
+  };
   Value column = arith::ExtUIOp::create(e.b, e.loc, e.b.getI64Type(),
                                         w.mul(at.column, bytes));
-  Value address = e.add(e.add(to.base, e.mul(row, to.stride)), column);
+  Value address = e.add(to.base, bytesTo(placeOf(place.t), to.stride));
+  address = e.add(address, bytesTo(place.head, to.pageStride));
+  address = e.add(address, column);
   for (int64_t n = 0; n < dv / 8; ++n) {
     const Quad &values = out(state, m, n);
     Value low = e.mulf(values[2 * half], inverse),
@@ -34,30 +39,34 @@ void MmaFold::storeRow(Value t, int64_t m, int64_t half, Value inverse,
   }
 }
 
+void MmaFold::finishRow(int64_t row, const GlobalRows &to) {
+  Value sum = state.sums[row];
+  for (int64_t distance : {1, 2})
+    sum = e.addf(sum, w.shuffleXor(sum, distance));
+  Value inverse = finishFactor(sum);
+  TileRow place = tileRow(rowOf(row / 2, row % 2));
+  e.when(e.cmp(arith::CmpIPredicate::slt, place.t, rows), [&] {
+    storeRow(place, row / 2, row % 2, inverse, to);
+    if (!c().lseOut && !c().stateOut && !c().pairsOut)
+      return;
+    // One of the four threads that share the row.
+    Value isFirst = e.cmp(arith::CmpIPredicate::eq, at.column, w.i32(0));
+    e.when(isFirst, [&] {
+      if (op.getPartial())
+        storeStateOf(row, place, sum);
+      storePairs(w.toIndex(computed), place.head, place.t);
+      if (!c().lseOut)
+        return;
+      Value reference = e.subf(w.f32(0), state.shifts[row]);
+      e.store(logSumExp(reference, sum), c().lseOut,
+              {place.head, placeOf(place.t)});
+    });
+  });
+}
+
 LogicalResult MmaFold::finish() {
   GlobalRows to = rowsOf(c().tileOut);
-  for (int64_t row = 0; row < numRows(); ++row) {
-    Value sum = state.sums[row];
-    for (int64_t distance : {1, 2})
-      sum = e.addf(sum, w.shuffleXor(sum, distance));
-    Value inverse = finishFactor(sum);
-    Value t = w.toIndex(rowOf(row / 2, row % 2));
-    e.when(e.cmp(arith::CmpIPredicate::slt, t, rows), [&] {
-      storeRow(t, row / 2, row % 2, inverse, to);
-      if (!c().lseOut && !c().stateOut && !c().pairsOut)
-        return;
-      // One of the four threads that share the row.
-      Value isFirst = e.cmp(arith::CmpIPredicate::eq, at.column, w.i32(0));
-      e.when(isFirst, [&] {
-        if (op.getPartial())
-          storeStateOf(row, t, sum);
-        storePairs(w.toIndex(computed), e.idx(0), t);
-        if (!c().lseOut)
-          return;
-        Value reference = e.subf(w.f32(0), state.shifts[row]);
-        e.store(logSumExp(reference, sum), c().lseOut, {e.idx(0), placeOf(t)});
-      });
-    });
-  }
+  for (int64_t row = 0; row < numRows(); ++row)
+    finishRow(row, to);
   return success();
 }

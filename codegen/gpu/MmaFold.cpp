@@ -54,8 +54,6 @@ std::optional<std::string> attnc::gpu::refusesMma(FoldOp op) {
   for (int64_t size : {op.getHeadDim(), op.getValueDim()})
     if (size % SharedTile::kChunkElements || size < 16 || size > 256)
       return "head sizes are not multiples of 8 from 16 to 256";
-  if (op.getSchedule().getHeads() != 1)
-    return "a tile holds more than one head";
   if (op.getKeyHead())
     return "a tile reads several key heads";
   if (!op.getEpilogue().empty())
@@ -94,10 +92,11 @@ MmaFold::MmaFold(FoldContext context)
     : FoldLowering(context), mma(schedule.getMma()), element(elementOf(op)),
       w(e, element), threads(32 * mma.getWarps()),
       blockKeys(schedule.getKeyBlock()), stages(mma.getStages()),
-      rowTiles(schedule.getQueryTile() / (16 * mma.getWarps())),
+      rowTiles(schedule.getQueryTile() * schedule.getHeads() /
+               (16 * mma.getWarps())),
       keyTiles(blockKeys / 8), stepsD(llvm::divideCeil(d, 16)),
       valueTiles(llvm::divideCeil(dv, 16) * 2),
-      queryTile(schedule.getQueryTile(), d, threads),
+      queryTile(schedule.getQueryTile() * schedule.getHeads(), d, threads),
       keyTile(blockKeys, d, threads), valueTile(blockKeys, dv, threads) {
   lanes = 1; // a thread computes one pair at a time
   // A score region wants scaled scores; so does a scale that turns the order
@@ -152,6 +151,14 @@ Value MmaFold::rowOf(int64_t m, int64_t half) {
   return w.add(w.add(at.warpRow, at.row), 16 * m + 8 * half);
 }
 
+MmaFold::TileRow MmaFold::tileRow(Value row) {
+  if (schedule.getHeads() == 1)
+    return {e.idx(0), w.toIndex(row)};
+  Value size = w.i32(schedule.getQueryTile());
+  return {w.toIndex(e.b.createOrFold<arith::DivUIOp>(e.loc, row, size)),
+          w.toIndex(e.b.createOrFold<arith::RemUIOp>(e.loc, row, size))};
+}
+
 //===----------------------------------------------------------------------===//
 // Operands
 //===----------------------------------------------------------------------===//
@@ -168,12 +175,16 @@ GlobalRows MmaFold::rowsOf(Value memref) {
       memref::ExtractStridedMetadataOp::create(e.b, e.loc, memref);
   Value base = memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, memref);
   Value offset = e.mul(metadata.getOffset(), e.idx(bytes));
-  Value stride = metadata.getStrides()[type.getRank() - 2];
-  return {toI64(e, e.add(base, offset)), toI64(e, e.mul(stride, e.idx(bytes))),
-          Value()};
+  auto strideOf = [&](int64_t dim) {
+    return toI64(e, e.mul(metadata.getStrides()[dim], e.idx(bytes)));
+  };
+  int64_t rank = type.getRank();
+  return {toI64(e, e.add(base, offset)), strideOf(rank - 2),
+          strideOf(rank - 3)};
 }
 
-/// Where a loader's row 0 lies, and the stride of rows.
+/// Where a loader's row 0 lies, and the stride of rows. The last argument is
+/// the row; one that is null is a page, or a head, in which rows lie.
 std::optional<GlobalRows> MmaFold::rowsInPlace(Region &loader,
                                                ValueRange arguments) {
   Block &block = loader.front();
@@ -200,7 +211,7 @@ std::optional<GlobalRows> MmaFold::rowsInPlace(Region &loader,
           continue;
         }
         index = arguments[argument.getArgNumber()];
-        if (!index) { // of the page
+        if (!index) {
           pageStride = dimStride;
           continue;
         }
@@ -220,8 +231,8 @@ std::optional<GlobalRows> MmaFold::rowsInPlace(Region &loader,
 
 /// Copies the query tile; its group of copies is the first block's, too.
 LogicalResult MmaFold::loadQueries() {
-  Value arguments[] = {head, Value()}, none[] = {Value(), Value()};
-  std::optional<GlobalRows> q = rowsInPlace(op.getLoadQ(), arguments);
+  Value none[] = {Value(), Value()};
+  std::optional<GlobalRows> q = rowsInPlace(op.getLoadQ(), none);
   std::optional<GlobalRows> k = rowsInPlace(op.getLoadK(), none);
   std::optional<GlobalRows> v = rowsInPlace(op.getLoadV(), none);
   if (!q || !k || !v)
@@ -234,12 +245,14 @@ LogicalResult MmaFold::loadQueries() {
   SharedTile::Part part = queryTile.part(w, at.thread);
   auto copy = [&] {
     for (int64_t pass = 0; pass < queryTile.passes(); ++pass) {
-      Value t = w.toIndex(w.add(part.row, pass * queryTile.rowsOfPass()));
-      Value exists = e.cmp(arith::CmpIPredicate::slt, t, rows);
+      TileRow place =
+          tileRow(w.add(part.row, pass * queryTile.rowsOfPass()));
+      Value exists = e.cmp(arith::CmpIPredicate::slt, place.t, rows);
       Value size = e.select(exists, w.i32(16), w.i32(0));
       // A row that does not exist is not read, but its address is a real one.
-      Value address = e.mul(toI64(e, rowAt(e.clampIndex(t, rows))), q->stride);
-      address = e.add(e.add(q->base, address), part.column);
+      Value row = rowAt(e.clampIndex(place.t, rows));
+      Value from = q->pageStride ? e.add(head, place.head) : Value();
+      Value address = addressOf({from, row, Value()}, *q, part);
       queryTile.copy(w, part, queryAt, pass, address, size);
     }
   };

@@ -67,8 +67,15 @@ private:
   SharedTile::Part kPart, vPart;
   std::vector<std::vector<Quad>> queries; // [step][row tile] that stay
 
-  /// Row number of fragment row (tile m, half h) in the query tile.
+  /// Row number of fragment row (tile m, half h) in the query tile, which holds
+  /// the rows of one head after those of another.
   Value rowOf(int64_t m, int64_t half);
+  /// Head and row of it that row number `row` (i32) is.
+  struct TileRow {
+    Value head; // of the tile's heads
+    Value t;    // may be one that does not exist
+  };
+  TileRow tileRow(Value row);
   int64_t numRows() const { return 2 * rowTiles; } // of a thread
 
   //===--------------------------------------------------------------------===//
@@ -93,12 +100,12 @@ private:
     Value address; // of the thread's first element of the row, an index
     Value reference, sum;
   };
-  mlir::FailureOr<RowState> readState(Value t, Value number);
+  mlir::FailureOr<RowState> readState(const TileRow &row, Value number);
   Value loadOut(const RowState &row, int64_t n, int64_t x);
   void setReference(int64_t row, Value reference);
   llvm::LogicalResult restoreState();
-  llvm::LogicalResult mergeStates(int64_t row, Value t);
-  void storeStateOf(int64_t row, Value t, Value sum);
+  llvm::LogicalResult mergeStates(int64_t row, const TileRow &place);
+  void storeStateOf(int64_t row, const TileRow &place, Value sum);
 
   //===--------------------------------------------------------------------===//
   // Pipeline
@@ -229,8 +236,9 @@ private:
   // Results
   //===--------------------------------------------------------------------===//
 
-  void storeRow(Value t, int64_t m, int64_t half, Value inverse,
+  void storeRow(const TileRow &place, int64_t m, int64_t half, Value inverse,
                 const GlobalRows &to);
+  void finishRow(int64_t row, const GlobalRows &to);
   GlobalRows rowsOf(Value memref);
 };
 

@@ -19,10 +19,11 @@ using mlir::arith::CmpIPredicate;
 /// The pair of a row of the tile and a key, numbered from the first visited
 /// one (both i32).
 FoldLowering::PairLanes MmaFold::pairAt(Blocks &blocks, Value row, Value key) {
-  Value r = rowAt(w.toIndex(row));
+  TileRow place = tileRow(row);
+  Value r = rowAt(place.t);
   Value c = blocks.walked->keys->rowOf(blocks.visited.first, w.toIndex(key));
   PairLanes pair;
-  pair.head = head;
+  pair.head = e.add(head, place.head);
   pair.i = e.add(symbols[attn::QBegin], r);
   pair.j = e.add(symbols[attn::KBegin], c);
   pair.r = r;

@@ -261,7 +261,7 @@ LogicalResult MmaFold::foldBlocksOf(Blocks &blocks) {
     cursor.keyFrom = cursor.valueFrom = Value();
   }
   for (int64_t row = 0; row < numRows(); ++row) {
-    Value t = e.clampIndex(w.toIndex(rowOf(row / 2, row % 2)), rows);
+    Value t = e.clampIndex(tileRow(rowOf(row / 2, row % 2)).t, rows);
     KeyInterval kept = blocks.walked->bounds->ofRow(t);
     Value last = e.min(kept.last, blocks.visited.last);
     blocks.low.push_back(narrow(w, e.sub(kept.first, blocks.visited.first)));

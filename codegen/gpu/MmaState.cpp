@@ -13,10 +13,11 @@ using namespace attnc::gpu;
 using mlir::arith::CmpFPredicate;
 
 /// A row's state as a region yields it.
-FailureOr<MmaFold::RowState> MmaFold::readState(Value t, Value number) {
+FailureOr<MmaFold::RowState> MmaFold::readState(const TileRow &place,
+                                                Value number) {
   Block &block = op.getState().front();
   LaneEmitter region(e, 1, c().outer);
-  Values arguments{head, rowAt(t)};
+  Values arguments{e.add(head, place.head), rowAt(place.t)};
   if (number)
     arguments.push_back(number);
   for (auto [argument, value] : llvm::zip(block.getArguments(), arguments))
@@ -78,13 +79,14 @@ void MmaFold::setReference(int64_t row, Value reference) {
 LogicalResult MmaFold::restoreState() {
   Value isFirst = e.cmp(arith::CmpIPredicate::eq, at.column, w.i32(0));
   for (int64_t row = 0; row < numRows(); ++row) {
-    Value t = e.clampIndex(w.toIndex(rowOf(row / 2, row % 2)), rows);
+    TileRow place = tileRow(rowOf(row / 2, row % 2));
+    place.t = e.clampIndex(place.t, rows);
     if (op.getStates()) {
-      if (failed(mergeStates(row, t)))
+      if (failed(mergeStates(row, place)))
         return failure();
       continue;
     }
-    FailureOr<RowState> read = readState(t, Value());
+    FailureOr<RowState> read = readState(place, Value());
     if (failed(read))
       return failure();
     setReference(row, read->reference);
@@ -98,7 +100,7 @@ LogicalResult MmaFold::restoreState() {
 }
 
 /// States in their order: one without weights changes nothing.
-LogicalResult MmaFold::mergeStates(int64_t row, Value t) {
+LogicalResult MmaFold::mergeStates(int64_t row, const TileRow &place) {
   Value none = w.f32(-INFINITY), zero = w.f32(0);
   Values inits{none, zero};
   inits.append(2 * valueTiles, zero);
@@ -106,7 +108,7 @@ LogicalResult MmaFold::mergeStates(int64_t row, Value t) {
   Values merged = e.loop(
       e.idx(0), c().outer.scalar(op.getStates()), 1, inits,
       [&](Value number, ValueRange in) -> Values {
-        FailureOr<RowState> read = readState(t, number);
+        FailureOr<RowState> read = readState(place, number);
         if (failed(read)) {
           result = failure();
           return Values(in);
@@ -136,11 +138,11 @@ LogicalResult MmaFold::mergeStates(int64_t row, Value t) {
 }
 
 /// (m, l) of a partial fold's row.
-void MmaFold::storeStateOf(int64_t row, Value t, Value sum) {
+void MmaFold::storeStateOf(int64_t row, const TileRow &place, Value sum) {
   Value none = w.f32(-INFINITY);
   Value isNone = arith::CmpFOp::create(e.b, e.loc, CmpFPredicate::OEQ,
                                        state.limits[row], none);
   Value reference =
       e.select(isNone, none, e.subf(w.f32(0), state.shifts[row]));
-  storeState(reference, sum, e.idx(0), t);
+  storeState(reference, sum, place.head, place.t);
 }
