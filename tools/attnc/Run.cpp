@@ -303,8 +303,7 @@ int Runner::report() {
   } else if (options.timing != TimingFormat::None) {
     llvm::errs() << "attnc: no timing: stages 1 to 4 are evaluated, not run\n";
   }
-  if (std::string seen = kernel ? kernel->getObservations() : "";
-      !seen.empty())
+  if (std::string seen = kernel ? kernel->getObservations() : ""; !seen.empty())
     llvm::errs() << "attnc: " << options.spec.device << ": " << seen << '\n';
   if (options.count) {
     if (!spec || options.stage != 5) {
