@@ -7,6 +7,7 @@
 
 #include "Case.h"
 #include "Harness.h"
+#include "PagedCase.h"
 #include "SetProblem.h"
 #include "tools/support/Dialects.h"
 #include "gtest/gtest.h"
@@ -142,4 +143,28 @@ TEST_F(Gpu, PairSetsAgreeWithTheReference) {
           [](Problem &) { return false; });
   }
   EXPECT_LE(tooComplex, kRounds / 5);
+}
+
+TEST_F(Gpu, PagesAgreeWithTheReference) {
+  int number = 0;
+  for (int64_t pageSize : {3, 16})
+    for (attnc_dtype dtype : {ATTNC_DTYPE_F32, ATTNC_DTYPE_BF16})
+      for (bool isPacked : {false, true}) {
+        PagedCase c;
+        c.pageSize = pageSize;
+        c.poolPages = pageSize == 3 ? 41 : 13;
+        c.dtype = dtype;
+        c.isPacked = isPacked;
+        c.isDynamic = number % 2;
+        c.rowsFirst = number % 3 == 0;
+        c.lse = number % 4 == 1;
+        c.d = c.dv = number % 2 ? 32 : 24;
+        c.clauses = number % 2 ? " mask = #attn.pairs<causal>" : "";
+        Problem problem = makePaged(c, 100 + static_cast<uint64_t>(number));
+        SCOPED_TRACE(c.describe() + "\n" + problem.text);
+        check(problem, number % 2 ? "sm_80" : "sm_90",
+              seed + static_cast<uint64_t>(number), {},
+              [](Problem &) { return false; });
+        ++number;
+      }
 }
