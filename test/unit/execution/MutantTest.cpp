@@ -85,7 +85,8 @@ protected:
     for (bool hasNaN : {false, true}) {
       Problem problem = makeProblem(c, 7);
       // The last key is kept by the last query alone: others of its block take
-      // the guarded product. Every second 16 bytes, so that none stand for others.
+      // the guarded product. Every second 16 bytes, so that none stand for
+      // others.
       std::vector<double> &v = problem.inputs[2].values;
       for (size_t x = 0; x < static_cast<size_t>(c.dv) && hasNaN; ++x)
         if (x / 8 % 2 == 0)
@@ -108,8 +109,7 @@ protected:
     const std::vector<uint8_t> &code = kernel->images.front().code;
     std::string text(code.begin(), code.end());
     EXPECT_NE(text.find("mma.sync"), std::string::npos) << text;
-    EXPECT_FALSE(isCaught(*kernel, text))
-        << "without a defect";
+    EXPECT_FALSE(isCaught(*kernel, text)) << "without a defect";
     std::vector<std::string> lines = linesOf(text);
     // Behind the last use of shared memory waits and barriers order nothing.
     size_t end = lines.size();
@@ -142,6 +142,6 @@ TEST_F(Mutants, AreCaught) {
   std::printf("%zu mutants, %zu not caught\n", all, left.size());
   EXPECT_GE(all, 20u);
   for (const Mutant &mutant : left)
-    ADD_FAILURE() << "line " << mutant.line << ": '" << mutant.was
-                  << "' as '" << mutant.is << "' is not caught";
+    ADD_FAILURE() << "line " << mutant.line << ": '" << mutant.was << "' as '"
+                  << mutant.is << "' is not caught";
 }
