@@ -12,7 +12,8 @@ BUILD := $(if $(filter dev,$(PRESET)),build,build-$(PRESET))
 export PATH := $(CURDIR)/.toolchain/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build demo test check bench bench-pairs docs \
+.PHONY: help setup configure build demo test check bench bench-pairs \
+        bench-gpu docs \
         format clean
 
 help: ## list the targets
@@ -44,6 +45,9 @@ bench: build ## attention that models use beside other libraries (installs them;
 
 bench-pairs: build ## masks beside PyTorch FlexAttention (installs it; ARGS='--quick')
 	@python3 bench/pairs.py --build $(BUILD) $(ARGS)
+
+bench-gpu: build ## GPU kernels beside Triton's, judged from machine code (installs it; ARGS='--only sm_80:128')
+	@python3 bench/gpu.py --build $(BUILD) $(ARGS)
 
 docs: ## regenerate docs/dialect.md and docs/passes.md from TableGen
 	@bash scripts/check-docs.sh --update

@@ -258,8 +258,7 @@ FailureOr<LLVMModule> Compiler::toLLVM(ModuleOp stage5, const Target &target) {
       return failure();
   }
   PhaseTimer timer(times.llvmPasses);
-  if (target.isGpu() &&
-      failed(gpu::checkChip(stage5, *llvm->module, target)))
+  if (target.isGpu() && failed(gpu::checkChip(stage5, *llvm->module, target)))
     return failure();
   if (failed(runLLVMPasses(stage5, *llvm, options.backend)))
     return failure();
@@ -273,9 +272,9 @@ FailureOr<std::string> Compiler::emit(Stage stage, ModuleOp input,
            << "cannot emit " << stageName(stage) << " as text";
   bool isOfGpu = stage == Stage::Ptx || stage == Stage::Cubin;
   if (target.isGpu() ? stage == Stage::Object : isOfGpu)
-    return input.emitError() << stageName(stage) << " is code of "
-                             << (isOfGpu ? "GPUs" : "CPUs") << ", and "
-                             << target.name << " is none";
+    return input.emitError()
+           << stageName(stage) << " is code of " << (isOfGpu ? "GPUs" : "CPUs")
+           << ", and " << target.name << " is none";
   auto module = lowerTo(std::min(stage, Stage::Stage5), input, target);
   if (failed(module))
     return failure();
@@ -313,8 +312,7 @@ FailureOr<std::string> Compiler::emitMachineCode(Stage stage, ModuleOp module,
   if (stage != Stage::Cubin)
     return code;
   PhaseTimer timer(times.link);
-  llvm::Expected<gpu::PtxasOutput> assembled =
-      gpu::runPtxas(code, target.name);
+  llvm::Expected<gpu::PtxasOutput> assembled = gpu::runPtxas(code, target.name);
   if (!assembled)
     return module.emitError() << llvm::toString(assembled.takeError());
   return std::string(assembled->cubin.begin(), assembled->cubin.end());
@@ -416,8 +414,8 @@ FailureOr<KernelDesc> Compiler::compile(ModuleOp input,
     Code made = std::move(*code);
     if (!kernel)
       kernel = std::move(made.description);
-    else if (failed(mergeLaunches(input, *kernel, made.description,
-                                  target->name)))
+    else if (failed(
+                 mergeLaunches(input, *kernel, made.description, target->name)))
       return failure();
     if (failed(addImages(input, *target, made, *kernel)))
       return failure();

@@ -40,7 +40,8 @@ struct Target {
 
   /// NVIDIA GPUs: the chip's number (80 of "sm_80"), 0 for a CPU.
   unsigned sm = 0;
-  /// 'a': code for this chip alone, 'f': for its family; 0: for later chips too.
+  /// 'a': code for this chip alone, 'f': for its family; 0: for later chips
+  /// too.
   char smSuffix = 0;
   /// Most shared memory that a block may ask for.
   uint32_t sharedBytes = 0;

@@ -155,9 +155,9 @@ attnc_result Cuda::loadLibrary(Error &error) {
   find(f.getErrorString, "cuGetErrorString");
   if (!missing)
     return ATTNC_OK;
-  attnc_result result = error.fail(
-      ATTNC_ERROR_NO_DRIVER, "no usable NVIDIA driver: %s has no %s", file,
-      missing);
+  attnc_result result =
+      error.fail(ATTNC_ERROR_NO_DRIVER, "no usable NVIDIA driver: %s has no %s",
+                 file, missing);
   dlclose(library);
   f = {};
   return result;
@@ -176,8 +176,7 @@ attnc_result Cuda::start(Error &error) {
           fail(f.deviceGetCount(&count), "cuDeviceGetCount", error))
     return result;
   if (count <= 0)
-    return error.fail(ATTNC_ERROR_NO_DRIVER,
-                      "NVIDIA's driver finds no device");
+    return error.fail(ATTNC_ERROR_NO_DRIVER, "NVIDIA's driver finds no device");
   if (count > kMaxDevices)
     count = kMaxDevices;
   isStarted = true;
@@ -339,8 +338,8 @@ attnc_result allocate(void *, int32_t device, size_t size, uint64_t *address,
   Current current(device, error);
   if (current.result)
     return current.result;
-  return cuda.fail(cuda.functions().memoryAllocate(address, size),
-                   "cuMemAlloc", error);
+  return cuda.fail(cuda.functions().memoryAllocate(address, size), "cuMemAlloc",
+                   error);
 }
 
 void release(void *, int32_t device, uint64_t address) {
@@ -357,9 +356,8 @@ attnc_result zero(void *, int32_t device, void *stream, uint64_t address,
   Current current(device, error);
   if (current.result)
     return current.result;
-  return cuda.fail(
-      cuda.functions().memorySet32(address, 0, size / 4, stream),
-      "cuMemsetD32Async", error);
+  return cuda.fail(cuda.functions().memorySet32(address, 0, size / 4, stream),
+                   "cuMemsetD32Async", error);
 }
 
 attnc_result wait(Cuda &cuda, void *stream, Error &error) {

@@ -72,10 +72,9 @@ attnc_result GpuKernel::load(GpuModule &module, Error &error) const {
   for (size_t l = 0; l < model.launches.size(); ++l) {
     std::string name = "attnc_launch_" + std::to_string(l);
     void *function = nullptr;
-    if (attnc_result result =
-            callDriver(driver, driver.function, error, module.device,
-                       module.module, name.c_str(),
-                       image.geometry[l].sharedBytes, &function)) {
+    if (attnc_result result = callDriver(
+            driver, driver.function, error, module.device, module.module,
+            name.c_str(), image.geometry[l].sharedBytes, &function)) {
       driver.unload(driver.user, module.device, module.module);
       return result;
     }
@@ -120,8 +119,8 @@ attnc_result DeviceBuffer::reserve(const attnc_gpu_driver &driver,
                                    uint64_t &address, Error &error) {
   if (!owner || ownerDevice != device || capacity < bytes) {
     clear();
-    if (attnc_result result = callDriver(driver, driver.allocate, error, device,
-                                         bytes, &start))
+    if (attnc_result result =
+            callDriver(driver, driver.allocate, error, device, bytes, &start))
       return result;
     owner = &driver;
     ownerDevice = device;

@@ -52,8 +52,7 @@ attnc_result attnc::planOnGpu(const attnc_kernel &kernel, int32_t device,
   for (const GpuLaunchModel &launch :
        kernel.model.images[module->image].geometry)
     threads = std::max(threads, launch.blocks * launch.threads);
-  if (attnc_result result =
-          planLaunches(kernel.model, threads, context, error))
+  if (attnc_result result = planLaunches(kernel.model, threads, context, error))
     return result;
   bytes = context.workspaceBytes + kStatusBytes;
   return ATTNC_OK;
@@ -98,11 +97,11 @@ attnc_result GpuCall::placeWorkspace(uint64_t bytes, Error &error) {
                  ATTNC_SCRATCH_ALIGNMENT - 1) &
                 ~uint64_t(ATTNC_SCRATCH_ALIGNMENT - 1);
   } else if (options.device_status && context.workspaceBytes > 0) {
-    return error.fail(ATTNC_ERROR_WORKSPACE,
-                      "a launch that does not wait (device_status) needs a "
-                      "workspace of %llu bytes of the caller's",
-                      static_cast<unsigned long long>(
-                          bytes + ATTNC_SCRATCH_ALIGNMENT - 1));
+    return error.fail(
+        ATTNC_ERROR_WORKSPACE,
+        "a launch that does not wait (device_status) needs a "
+        "workspace of %llu bytes of the caller's",
+        static_cast<unsigned long long>(bytes + ATTNC_SCRATCH_ALIGNMENT - 1));
   } else if (!options.device_status) {
     if (attnc_result result = context.deviceWorkspace.reserve(
             driver, module.device, size_t(bytes), workspace, error))
@@ -120,13 +119,13 @@ attnc_result GpuCall::runLaunch(size_t number, uint64_t *words, Error &error) {
   uint64_t workgroups = context.workgroups[number], blocks = workgroups;
   uint64_t scratch = workspace + context.scratchOffset, none = 0;
   if (geometry.blocks)
-    blocks = std::min<uint64_t>(
-        geometry.blocks, (workgroups - 1) / geometry.threads + 1);
+    blocks = std::min<uint64_t>(geometry.blocks,
+                                (workgroups - 1) / geometry.threads + 1);
   if (blocks > INT32_MAX)
-    return error.fail(ATTNC_ERROR_OVERFLOW,
-                      "launch %s has %llu workgroups, more than a grid's blocks",
-                      launch.name.c_str(),
-                      static_cast<unsigned long long>(workgroups));
+    return error.fail(
+        ATTNC_ERROR_OVERFLOW,
+        "launch %s has %llu workgroups, more than a grid's blocks",
+        launch.name.c_str(), static_cast<unsigned long long>(workgroups));
   void *params[] = {launch.words.empty() ? &none : words, &status, &workgroups,
                     &scratch};
   size_t sizes[] = {std::max<size_t>(launch.words.size(), 1) * 8, 8, 8, 8};
@@ -146,9 +145,8 @@ attnc_result GpuCall::runLaunch(size_t number, uint64_t *words, Error &error) {
 attnc_result GpuCall::run(uint64_t bytes, uint32_t &reported, Error &error) {
   if (attnc_result result = placeWorkspace(bytes, error))
     return result;
-  if (attnc_result result =
-          fillWords(kernel.model, reinterpret_cast<uint8_t *>(workspace),
-                    context, error))
+  if (attnc_result result = fillWords(
+          kernel.model, reinterpret_cast<uint8_t *>(workspace), context, error))
     return result;
   bool waits = options.device_status == 0;
   if (waits)

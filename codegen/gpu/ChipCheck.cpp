@@ -89,7 +89,7 @@ std::string attnc::gpu::chipProblem(StringRef intrinsic, const Target &target) {
 }
 
 LogicalResult attnc::gpu::checkChip(ModuleOp module, const llvm::Module &llvm,
-                             const Target &target) {
+                                    const Target &target) {
   LogicalResult result = success();
   for (const llvm::Function &function : llvm) {
     if (!function.isIntrinsic() || function.use_empty())

@@ -48,8 +48,8 @@ private:
 } // namespace
 
 void EntryBuilder::declare() {
-  auto words = LLVM::LLVMArrayType::get(
-      i64, std::max<int64_t>(countWords(launch), 1));
+  auto words =
+      LLVM::LLVMArrayType::get(i64, std::max<int64_t>(countWords(launch), 1));
   SmallVector<Type> types(launch.threads ? 2 : 4, i64);
   types[0] = pointer;
   auto type = LLVM::LLVMFunctionType::get(
@@ -75,8 +75,7 @@ void EntryBuilder::declare() {
 Value EntryBuilder::scratchOf(Value thread) {
   auto type = cast<MemRefType>(launch.params[launch.params.size() - 2].type);
   int64_t bytes = llvm::alignTo(type.getDimSize(0), ATTNC_SCRATCH_ALIGNMENT);
-  Value address =
-      add(entry.getArgument(3), mul(thread, constant(i64, bytes)));
+  Value address = add(entry.getArgument(3), mul(thread, constant(i64, bytes)));
   return LLVM::IntToPtrOp::create(b, loc, pointer, address);
 }
 

@@ -17,8 +17,8 @@ inline constexpr uint32_t kBlocks = 256;
 /// Adds `attnc_launch_<k>` for each launch to a module in the LLVM dialect:
 ///   (words by value, u64 status[, u64 workgroups, u64 scratch])
 /// A launch with `threads` is a block for each workgroup. Of others thread t
-/// runs the workgroups t, t + all threads, ... with its own part of the scratch.
-/// What a thread reports it ORs into the status word.
+/// runs the workgroups t, t + all threads, ... with its own part of the
+/// scratch. What a thread reports it ORs into the status word.
 mlir::LogicalResult addPtxEntries(mlir::ModuleOp module,
                                   llvm::ArrayRef<LaunchParams> launches);
 

@@ -4,8 +4,8 @@
 
 #include "codegen/gpu/Ptxas.h"
 
-#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -64,8 +64,7 @@ static std::vector<std::string> pythonPrefixes() {
   if (std::string active = environment("VIRTUAL_ENV"); !active.empty())
     prefixes.push_back(active);
   if (auto python = llvm::sys::findProgramByName("python3"))
-    prefixes.push_back(
-        path::parent_path(path::parent_path(*python)).str());
+    prefixes.push_back(path::parent_path(path::parent_path(*python)).str());
   if (std::string home = environment("HOME"); !home.empty())
     prefixes.push_back(pathOf(home, ".local"));
   return prefixes;
@@ -136,8 +135,7 @@ std::vector<PtxasUsage> gpu::parsePtxasLog(llvm::StringRef log) {
                         numberBefore(line, "bytes spill loads");
     }
     if (line.contains("Used ")) {
-      last.registers =
-          static_cast<unsigned>(numberBefore(line, "registers"));
+      last.registers = static_cast<unsigned>(numberBefore(line, "registers"));
       last.sharedBytes = numberBefore(line, "bytes smem");
     }
   }
@@ -147,8 +145,7 @@ std::vector<PtxasUsage> gpu::parsePtxasLog(llvm::StringRef log) {
 /// A file of this process in the system's directory for them, or an error.
 static llvm::Expected<std::string> temporaryFile(llvm::StringRef suffix) {
   llvm::SmallString<128> name;
-  if (std::error_code error =
-          fs::createTemporaryFile("attnc", suffix, name))
+  if (std::error_code error = fs::createTemporaryFile("attnc", suffix, name))
     return llvm::createStringError("cannot write a temporary file: " +
                                    error.message());
   return std::string(name);
@@ -170,8 +167,8 @@ llvm::Expected<PtxasOutput> gpu::runPtxas(llvm::StringRef ptx,
       if (!name.empty())
         (void)fs::remove(name);
   });
-  for (auto [name, suffix] :
-       llvm::zip(names, llvm::ArrayRef<llvm::StringRef>{"ptx", "cubin", "log"})) {
+  for (auto [name, suffix] : llvm::zip(
+           names, llvm::ArrayRef<llvm::StringRef>{"ptx", "cubin", "log"})) {
     llvm::Expected<std::string> created = temporaryFile(suffix);
     if (!created)
       return created.takeError();

@@ -152,13 +152,12 @@ LogicalResult attnc::runLLVMPasses(ModuleOp module, LLVMModule &llvm,
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, cgscc, modules);
   llvm::ModulePassManager passes;
-  const std::string &text =
-      llvm.machine->getTargetTriple().isNVPTX() ? options.gpuPasses
-                                                : options.passes;
+  const std::string &text = llvm.machine->getTargetTriple().isNVPTX()
+                                ? options.gpuPasses
+                                : options.passes;
   if (llvm::Error error = builder.parsePassPipeline(passes, text))
-    return module.emitError()
-           << "cannot parse LLVM's passes '" << text
-           << "': " << llvm::toString(std::move(error));
+    return module.emitError() << "cannot parse LLVM's passes '" << text
+                              << "': " << llvm::toString(std::move(error));
   passes.run(*llvm.module, modules);
   return success();
 }

@@ -167,8 +167,7 @@ private:
     return LLVM::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
   }
   Value load(Type type) {
-    Value address = LLVM::GEPOp::create(b, loc, pointer, b.getI64Type(),
-                                        words,
+    Value address = LLVM::GEPOp::create(b, loc, pointer, b.getI64Type(), words,
                                         ArrayRef<LLVM::GEPArg>{next++});
     return LLVM::LoadOp::create(b, loc, type, address, /*alignment=*/8);
   }
@@ -214,8 +213,8 @@ static LogicalResult addWrapper(ModuleOp module, const LaunchParams &launch) {
                                LLVM::Linkage::External, /*dsoLocal=*/true);
   b.setInsertionPointToStart(wrapper.addEntryBlock(b));
   auto args = wrapper.getArguments();
-  if (failed(callLaunchBody(b, body, launch, args[0], args[1], args[2],
-                            args[3])))
+  if (failed(
+          callLaunchBody(b, body, launch, args[0], args[1], args[2], args[3])))
     return failure();
   LLVM::ReturnOp::create(b, body.getLoc(), ValueRange());
   return success();

@@ -87,9 +87,9 @@ attnc_result Simulator::Impl::launch(const attnc_gpu_launch &call,
   threadInstructions += result.threadInstructions;
   extraWavefronts += result.extraWavefronts();
   if (!result.completed)
-    return fail(error, ATTNC_ERROR_DEVICE, "ptx-sim: %s, line %u: %s (seed %llu)",
-                function.name.c_str(), result.error.line,
-                result.error.message.c_str(),
+    return fail(error, ATTNC_ERROR_DEVICE,
+                "ptx-sim: %s, line %u: %s (seed %llu)", function.name.c_str(),
+                result.error.line, result.error.message.c_str(),
                 static_cast<unsigned long long>(launch.seed));
   if (result.findings.empty())
     return ATTNC_OK;
@@ -220,9 +220,20 @@ static attnc_result read(void *user, int32_t, void *, void *data,
 Simulator::Simulator(SimulationOptions options)
     : impl(std::make_unique<Impl>()) {
   impl->options = std::move(options);
-  impl->table = {sizeof(impl->table), "ptx-sim", impl.get(), describe, takes,
-                 load,                unload,    function,   launch,   allocate,
-                 release,             zero,      write,      read};
+  impl->table = {sizeof(impl->table),
+                 "ptx-sim",
+                 impl.get(),
+                 describe,
+                 takes,
+                 load,
+                 unload,
+                 function,
+                 launch,
+                 allocate,
+                 release,
+                 zero,
+                 write,
+                 read};
 }
 Simulator::~Simulator() = default;
 

@@ -103,7 +103,8 @@ EXPORT int cuLaunchKernel(void *, unsigned x, unsigned, unsigned, unsigned tx,
   return 0;
 }
 EXPORT int cuMemAlloc_v2(uint64_t *address, size_t size) {
-  *address = reinterpret_cast<uint64_t>(aligned_alloc(256, (size + 255) & ~255));
+  *address =
+      reinterpret_cast<uint64_t>(aligned_alloc(256, (size + 255) & ~255));
   return note("cuMemAlloc " + std::to_string(size));
 }
 EXPORT int cuMemFree_v2(uint64_t address) {

@@ -57,7 +57,8 @@ protected:
       image.sm = sm;
       image.smSuffix = suffix;
       image.target = name;
-      std::string code = "code of " + name + (arch == ATTNC_ARCH_PTX ? " ptx" : "");
+      std::string code =
+          "code of " + name + (arch == ATTNC_ARCH_PTX ? " ptx" : "");
       image.code.assign(code.begin(), code.end());
       image.geometry.assign(kernel.launches.size(), geometry);
       kernel.images.push_back(std::move(image));
@@ -104,14 +105,12 @@ protected:
     std::vector<attnc_tensor> views;
   };
 
-  static attnc_result launch(const KernelPtr &kernel, Arrays &arrays,
-                             std::string &message,
-                             attnc_launch_options options =
-                                 ATTNC_LAUNCH_OPTIONS_INIT) {
+  static attnc_result
+  launch(const KernelPtr &kernel, Arrays &arrays, std::string &message,
+         attnc_launch_options options = ATTNC_LAUNCH_OPTIONS_INIT) {
     attnc_error error = ATTNC_ERROR_INIT;
-    attnc_result code =
-        attnc_launch(kernel.get(), arrays.views.data(), arrays.views.size(),
-                     &options, &error);
+    attnc_result code = attnc_launch(kernel.get(), arrays.views.data(),
+                                     arrays.views.size(), &options, &error);
     message = error.message;
     return code;
   }
@@ -257,9 +256,9 @@ TEST_F(Cuda, FilesForGpusDoNotLoadOnCpus) {
 
 TEST_F(Cuda, HostileGeometriesAreRefused) {
   std::string error;
-  for (GpuLaunchDesc bad : {GpuLaunchDesc{0, 0, 0}, GpuLaunchDesc{1025, 0, 0},
-                            GpuLaunchDesc{64, (1 << 20) + 1, 0},
-                            GpuLaunchDesc{64, 0, 65537}})
+  for (GpuLaunchDesc bad :
+       {GpuLaunchDesc{0, 0, 0}, GpuLaunchDesc{1025, 0, 0},
+        GpuLaunchDesc{64, (1 << 20) + 1, 0}, GpuLaunchDesc{64, 0, 65537}})
     EXPECT_FALSE(writeKernel(desc(bad), error).has_value()) << bad.threads;
   // The same bytes in a file: change what a good one says.
   std::vector<uint8_t> good = serialize(desc({61, 0x12345, 0x321}));

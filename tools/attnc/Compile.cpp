@@ -33,8 +33,8 @@ static int chooseStage(const CompileOptions &options, Stage &stage) {
   if (!parsed)
     return usageError("--emit=" + emit + ": one of " + names + " expected");
   stage = *parsed;
-  bool isBinary = stage == Stage::Object || stage == Stage::Cubin ||
-                  stage == Stage::Kernel;
+  bool isBinary =
+      stage == Stage::Object || stage == Stage::Cubin || stage == Stage::Kernel;
   if (isBinary && options.output.empty())
     return usageError("--emit=" + emit + " writes no text: give -o FILE");
   if (stage != Stage::Kernel && options.spec.targets.size() > 1)

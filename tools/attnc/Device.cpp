@@ -17,6 +17,12 @@ struct SimulatedDevice : Device {
     simulated = true;
     defaultTarget = "sm_80";
   }
+  std::string getObservations() const override {
+    return std::to_string(simulator.threadInstructions()) +
+           " thread instructions, " +
+           std::to_string(simulator.extraWavefronts()) +
+           " wavefronts of bank conflicts";
+  }
   ptx::Simulator simulator;
 };
 
@@ -50,6 +56,7 @@ llvm::Expected<std::shared_ptr<Device>> Device::open(llvm::StringRef name,
   if (name == "ptx-sim") {
     ptx::SimulationOptions options;
     options.seed = seed;
+    options.banks = true;
     return std::make_shared<SimulatedDevice>(std::move(options));
   }
   int32_t number = 0;

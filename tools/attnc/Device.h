@@ -27,6 +27,8 @@ public:
   bool isGpu() const { return driver != nullptr; }
   bool isSimulator() const { return simulated; }
   int32_t getNumber() const { return number; }
+  /// What was seen of the launches so far, for people; empty where nothing is.
+  virtual std::string getObservations() const { return ""; }
   /// What to compile for where no target is named: "sm_80".
   std::string getDefaultTarget() const { return defaultTarget; }
 

@@ -67,7 +67,8 @@ int attnc::checkScheduleOptions(const SpecOptions &options,
                llvm::join(known, ", ") + " expected");
     return int(ExitUsage);
   };
-  if (int code = check("--micro", options.micro, {"auto", "block", "row"}))
+  if (int code =
+          check("--micro", options.micro, {"auto", "block", "row", "mma"}))
     return code;
   if (int code = check("--producers", options.producers,
                        {"auto", "fuse", "materialize"}))
@@ -164,14 +165,16 @@ static FailureOr<Kernel> compileForDevice(ModuleOp module,
                                           CompileReport &report) {
   auto device = Device::open(options.device, options.deviceSeed);
   if (!device)
-    return mlir::emitError(module.getLoc()) << llvm::toString(device.takeError());
+    return mlir::emitError(module.getLoc())
+           << llvm::toString(device.takeError());
   if (!target.isGpu())
     return mlir::emitError(module.getLoc())
            << target.name << " is no GPU, and --device=" << options.device
            << " runs code for GPUs";
   CompilerOptions own = compilerOptions(options);
   // The executor reads PTX, and the driver has an assembler of its own.
-  own.ptxOnly = (*device)->isSimulator() || !llvm::expectedToOptional(gpu::findPtxas());
+  own.ptxOnly =
+      (*device)->isSimulator() || !llvm::expectedToOptional(gpu::findPtxas());
   Compiler compiler(own);
   FailureOr<KernelDesc> kernel = compiler.compile(module, target);
   if (failed(kernel))
@@ -182,7 +185,8 @@ static FailureOr<Kernel> compileForDevice(ModuleOp module,
     return mlir::emitError(module.getLoc()) << problem;
   llvm::Expected<Kernel> loaded = Kernel::loadBytes(*bytes, *device);
   if (!loaded)
-    return mlir::emitError(module.getLoc()) << llvm::toString(loaded.takeError());
+    return mlir::emitError(module.getLoc())
+           << llvm::toString(loaded.takeError());
   report.add(compiler);
   return std::move(*loaded);
 }
@@ -195,9 +199,10 @@ FailureOr<Kernel> attnc::compileInProcess(Spec &spec,
   if (options.device != "cpu")
     return compileForDevice(*module, options, target, report);
   if (target.isGpu())
-    return mlir::emitError(module->getLoc()) << target.name
-                               << " is a GPU: --device=cuda runs it, or "
-                                  "--device=ptx-sim";
+    return mlir::emitError(module->getLoc())
+           << target.name
+           << " is a GPU: --device=cuda runs it, or "
+              "--device=ptx-sim";
   Compiler compiler(compilerOptions(options));
   FailureOr<KernelHandle> kernel = compiler.jit(*module, target);
   if (failed(kernel))

@@ -335,7 +335,8 @@ void Explainer::explainLimit(AttentionOp op, double flops, bool estimated) {
       (bytes && *bytes > 0
            ? ", " + numberText(std::round(flops / *bytes)) + " FLOP a byte"
            : std::string()));
-  if (!bytes || !options.measure)
+  // What this machine measures of itself says nothing of a GPU.
+  if (!bytes || !options.measure || target.isGpu())
     return;
   unsigned threads =
       options.threads ? options.threads : attnc_default_threads();

@@ -168,8 +168,8 @@ llvm::Expected<double> Kernel::launch(const Signature &signature,
           viewOf(updated[number] ? *updated[number] : inputs[number]));
     }
     if (device && device->isGpu())
-      if (llvm::Error error = copies.add(*device, views.back(),
-                                         arg.role != ATTNC_ROLE_INPUT))
+      if (llvm::Error error =
+              copies.add(*device, views.back(), arg.role != ATTNC_ROLE_INPUT))
         return std::move(error);
   }
   attnc_launch_options options = ATTNC_LAUNCH_OPTIONS_INIT;

@@ -25,6 +25,10 @@ public:
   Signature getSignature() const;
   /// A metadata entry, empty if there is none.
   llvm::StringRef getMetadata(llvm::StringRef key) const;
+  /// As Device::getObservations; empty for the CPU.
+  std::string getObservations() const {
+    return device ? device->getObservations() : "";
+  }
   /// The target of the image in use; empty for a JIT.
   std::string getTarget() const;
 

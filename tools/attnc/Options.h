@@ -22,14 +22,14 @@ struct SpecOptions {
   std::vector<std::string> targets; ///< empty: the device's own
   std::string device = "cpu";       ///< as in Device::open
   uint64_t deviceSeed = 0;
-  std::string micro = "auto";       ///< as in PipelineOptions
-  std::string producers = "auto";   ///< as in PipelineOptions
-  std::string schedule;             ///< as in PipelineOptions
-  bool countPairs = false;          ///< as in PipelineOptions
-  bool useTuned = true;             ///< as in CompilerOptions
-  std::string tunedShapes;          ///< as in CompilerOptions
-  std::string llvmPasses;           ///< as in BackendOptions; empty: its own
-  unsigned llvmLevel = 2;           ///< of code generation, 0 to 3
+  std::string micro = "auto";     ///< as in PipelineOptions
+  std::string producers = "auto"; ///< as in PipelineOptions
+  std::string schedule;           ///< as in PipelineOptions
+  bool countPairs = false;        ///< as in PipelineOptions
+  bool useTuned = true;           ///< as in CompilerOptions
+  std::string tunedShapes;        ///< as in CompilerOptions
+  std::string llvmPasses;         ///< as in BackendOptions; empty: its own
+  unsigned llvmLevel = 2;         ///< of code generation, 0 to 3
 };
 
 /// Where the arguments come from.

@@ -292,7 +292,8 @@ int Runner::launch() {
 int Runner::report() {
   if (options.timing != TimingFormat::None && timing) {
     std::optional<PairWork> work;
-    if (spec)
+    // Shares of a peak are of this machine's.
+    if (spec && options.spec.device == "cpu")
       work = countWork(*spec, inputs.inputs);
     bool isDouble = llvm::any_of(inputs.inputs, [](const Tensor &input) {
       return input.dtype == ATTNC_DTYPE_F64;
@@ -302,6 +303,8 @@ int Runner::report() {
   } else if (options.timing != TimingFormat::None) {
     llvm::errs() << "attnc: no timing: stages 1 to 4 are evaluated, not run\n";
   }
+  if (std::string seen = kernel ? kernel->getObservations() : ""; !seen.empty())
+    llvm::errs() << "attnc: " << options.spec.device << ": " << seen << '\n';
   if (options.count) {
     if (!spec || options.stage != 5) {
       printError(options.spec.path + ": --count needs a spec and code to run");

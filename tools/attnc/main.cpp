@@ -60,7 +60,8 @@ struct SpecArguments {
                          "GPU: sm_75 to sm_121a"),
                 cl::value_desc("name,..."), cl::CommaSeparated, cl::sub(sub),
                 cl::cat(category)),
-        micro("micro", cl::desc("Micro-kernel: auto, block or row"),
+        micro("micro",
+              cl::desc("Micro-kernel: auto, block, row, or on GPUs mma"),
               cl::value_desc("kind"), cl::init("auto"), cl::sub(sub),
               cl::cat(category)),
         producers("producers",
@@ -134,8 +135,9 @@ struct RunArguments {
       cl::sub(sub), cl::cat(category)};
   cl::opt<std::string> device{
       "device",
-      cl::desc("Where to run: cpu, cuda, cuda:N, or ptx-sim, which runs a GPU's "
-               "PTX on the CPU and looks for what is wrong with it"),
+      cl::desc(
+          "Where to run: cpu, cuda, cuda:N, or ptx-sim, which runs a GPU's "
+          "PTX on the CPU and looks for what is wrong with it"),
       cl::value_desc("name"),
       cl::init("cpu"),
       cl::sub(sub),
@@ -188,9 +190,10 @@ struct CompileArguments {
   SpecArguments spec{sub, category, "<spec.mlir>"};
   cl::opt<std::string> emit{
       "emit",
-      cl::desc("stage2, stage3, stage4, stage5, llvm, asm, object, for GPUs ptx "
-               "or cubin, or kernel (the default where the output ends with "
-               ".attnc)"),
+      cl::desc(
+          "stage2, stage3, stage4, stage5, llvm, asm, object, for GPUs ptx "
+          "or cubin, or kernel (the default where the output ends with "
+          ".attnc)"),
       cl::value_desc("what"), cl::sub(sub), cl::cat(category)};
   cl::opt<std::string> output{
       "o", cl::desc("Output file (default: stdout, for text)"),
@@ -387,7 +390,8 @@ int RunArguments::run() {
   if (int code = timingFormat(timing, options.timing))
     return code;
   if (!Device::isName(device)) {
-    printError("--device=" + device + ": cpu, cuda, cuda:N or ptx-sim expected");
+    printError("--device=" + device +
+               ": cpu, cuda, cuda:N or ptx-sim expected");
     return ExitUsage;
   }
   if (stage < 1 || stage > 5) {

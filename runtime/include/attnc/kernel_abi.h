@@ -137,24 +137,24 @@ enum {
 
 /// Limits that both sides keep, and that make a hostile file harmless.
 enum {
-  ATTNC_MAX_RANK = 16,          ///< dimensions of one tensor
-  ATTNC_MAX_TENSORS = 1024,     ///< arguments plus temporaries
-  ATTNC_MAX_LAUNCHES = 1024,    ///< launches of one kernel
-  ATTNC_MAX_WORDS = 65536,      ///< words of one launch
-  ATTNC_MAX_GRID_RANK = 16,     ///< dimensions of one grid
-  ATTNC_MAX_CONSTRAINTS = 4096, ///< constraints of one kernel
-  ATTNC_MAX_IMAGES = 256,       ///< images of one kernel file
-  ATTNC_MAX_FEATURES = 256,     ///< required features of one image
-  ATTNC_MAX_METADATA = 4096,    ///< metadata entries of one kernel file
-  ATTNC_MAX_FORMULA_OPS = 4096, ///< steps of one formula
-  ATTNC_MAX_FORMULA_STACK = 64, ///< depth of one formula's stack
-  ATTNC_MAX_NAME = 256,         ///< bytes of a name
-  ATTNC_MAX_MESSAGE = 4096,     ///< bytes of a constraint's message
-  ATTNC_MAX_TEXT = 1 << 24,     ///< bytes of a metadata value
-  ATTNC_MAX_ALIGNMENT = 4096,   ///< bytes, for arguments and for images
-  ATTNC_MAX_GPU_SM = 9999,      ///< number of a chip, 80 for sm_80
-  ATTNC_MAX_GPU_THREADS = 1024, ///< threads of a GPU's block
-  ATTNC_MAX_GPU_BLOCKS = 65536, ///< blocks that share a launch's workgroups
+  ATTNC_MAX_RANK = 16,            ///< dimensions of one tensor
+  ATTNC_MAX_TENSORS = 1024,       ///< arguments plus temporaries
+  ATTNC_MAX_LAUNCHES = 1024,      ///< launches of one kernel
+  ATTNC_MAX_WORDS = 65536,        ///< words of one launch
+  ATTNC_MAX_GRID_RANK = 16,       ///< dimensions of one grid
+  ATTNC_MAX_CONSTRAINTS = 4096,   ///< constraints of one kernel
+  ATTNC_MAX_IMAGES = 256,         ///< images of one kernel file
+  ATTNC_MAX_FEATURES = 256,       ///< required features of one image
+  ATTNC_MAX_METADATA = 4096,      ///< metadata entries of one kernel file
+  ATTNC_MAX_FORMULA_OPS = 4096,   ///< steps of one formula
+  ATTNC_MAX_FORMULA_STACK = 64,   ///< depth of one formula's stack
+  ATTNC_MAX_NAME = 256,           ///< bytes of a name
+  ATTNC_MAX_MESSAGE = 4096,       ///< bytes of a constraint's message
+  ATTNC_MAX_TEXT = 1 << 24,       ///< bytes of a metadata value
+  ATTNC_MAX_ALIGNMENT = 4096,     ///< bytes, for arguments and for images
+  ATTNC_MAX_GPU_SM = 9999,        ///< number of a chip, 80 for sm_80
+  ATTNC_MAX_GPU_THREADS = 1024,   ///< threads of a GPU's block
+  ATTNC_MAX_GPU_BLOCKS = 65536,   ///< blocks that share a launch's workgroups
   ATTNC_MAX_GPU_SHARED = 1 << 20, ///< bytes of a block's dynamic shared memory
   ATTNC_MAX_GPU_WORDS = 500       ///< words that a GPU's entry function takes
 };

@@ -34,10 +34,10 @@
 //   list(launch):     text name, u32 flags, u64 scratch bytes,
 //                     list(formula) grid, list(word)
 //   list(image):      u32 architecture, text target, list(text) features,
-//                     u64 alignment, u32 section, and then for a CPU a u64 entry
-//                     a launch; for a GPU u32 chip number, u32 suffix ('a', 'f'
-//                     or 0), and a launch u32 threads, u32 shared bytes, u32
-//                     blocks
+//                     u64 alignment, u32 section, and then for a CPU a u64
+//                     entry a launch; for a GPU u32 chip number, u32 suffix
+//                     ('a', 'f' or 0), and a launch u32 threads, u32 shared
+//                     bytes, u32 blocks
 //   list(metadata):   text key, text value
 // An image's section is of kind code and holds its bytes.
 //

@@ -286,8 +286,9 @@ typedef struct attnc_launch_options {
   attnc_parallel_for_fn parallel_for;
   void *parallel_for_user;
   /// At least attnc_workspace_size() bytes for the same tensors and threads (on
-  /// a GPU: of its memory), at any alignment, overlapping no argument, used until the call returns.
-  /// NULL lets the kernel allocate it and keep it for the next launch.
+  /// a GPU: of its memory), at any alignment, overlapping no argument, used
+  /// until the call returns. NULL lets the kernel allocate it and keep it for
+  /// the next launch.
   void *workspace;
   size_t workspace_size;
   /// Receives the status word of the call, if not NULL: ATTNC_STATUS_* bits.

@@ -32,13 +32,13 @@ TEST(Chips, AreTargets) {
 TEST(Chips, IntrinsicsAreRefusedByName) {
   EXPECT_EQ(gpu::chipProblem("llvm.nvvm.ldmatrix.sync.x4", chip("sm_75")), "");
   EXPECT_EQ(gpu::chipProblem("llvm.fma.f32", chip("sm_75")), "");
-  EXPECT_EQ(gpu::chipProblem("llvm.nvvm.cp.async.cg.shared.global.16",
-                             chip("sm_75")),
-            "llvm.nvvm.cp.async.cg.shared.global.16 needs sm_80 or newer, "
-            "which sm_75 is not");
-  EXPECT_EQ(gpu::chipProblem("llvm.nvvm.mma.m16n8k16.row.col.bf16",
-                             chip("sm_80")),
-            "");
+  EXPECT_EQ(
+      gpu::chipProblem("llvm.nvvm.cp.async.cg.shared.global.16", chip("sm_75")),
+      "llvm.nvvm.cp.async.cg.shared.global.16 needs sm_80 or newer, "
+      "which sm_75 is not");
+  EXPECT_EQ(
+      gpu::chipProblem("llvm.nvvm.mma.m16n8k16.row.col.bf16", chip("sm_80")),
+      "");
   // Of one chip alone: neither the plain chip nor a later one has it.
   for (const char *name : {"sm_80", "sm_90", "sm_100a"})
     EXPECT_NE(gpu::chipProblem("llvm.nvvm.wgmma.fence", chip(name)), "");
@@ -66,12 +66,12 @@ TEST(Ptxas, LogIsRead) {
 }
 
 TEST(Ptxas, MissingProgramIsNamed) {
-  std::string old = std::getenv("ATTNC_PTXAS") ? std::getenv("ATTNC_PTXAS") : "";
+  std::string old =
+      std::getenv("ATTNC_PTXAS") ? std::getenv("ATTNC_PTXAS") : "";
   setenv("ATTNC_PTXAS", "/nowhere/ptxas", 1);
   auto output = gpu::runPtxas("", "sm_80");
   EXPECT_FALSE(output);
   std::string text = llvm::toString(output.takeError());
   EXPECT_NE(text.find("/nowhere/ptxas"), std::string::npos) << text;
-  old.empty() ? unsetenv("ATTNC_PTXAS")
-              : setenv("ATTNC_PTXAS", old.c_str(), 1);
+  old.empty() ? unsetenv("ATTNC_PTXAS") : setenv("ATTNC_PTXAS", old.c_str(), 1);
 }

@@ -37,9 +37,12 @@ TEST(Target, LevelsPromiseWhatTheirNamesSay) {
 TEST(Target, UnknownNameListsTheKnownOnes) {
   llvm::Expected<Target> target = Target::parse("pentium");
   ASSERT_FALSE(static_cast<bool>(target));
-  EXPECT_EQ(llvm::toString(target.takeError()),
-            "unknown target 'pentium'; known are native, x86-64, x86-64-v2, "
-            "x86-64-v3, x86-64-v4, x86-64-v4+avx512bf16");
+  std::string text = llvm::toString(target.takeError());
+  EXPECT_EQ(text.find("unknown target 'pentium'; known are native, x86-64, "
+                      "x86-64-v2, x86-64-v3, x86-64-v4, x86-64-v4+avx512bf16, "
+                      "sm_75, sm_80, "),
+            0u)
+      << text;
 }
 
 TEST(Target, HostUsesOnlyWhatTheRuntimeSees) {
@@ -57,6 +60,8 @@ TEST(Target, HostUsesOnlyWhatTheRuntimeSees) {
 TEST(Target, FeatureStringMatchesTheList) {
   for (llvm::StringRef name : Target::names()) {
     Target target = targetNamed(name.data());
+    if (target.isGpu())
+      continue; // its string names a version of PTX
     llvm::SmallVector<llvm::StringRef> changes;
     llvm::StringRef(target.featureString).split(changes, ',');
     std::vector<std::string> enabled;

@@ -115,19 +115,30 @@ Kernel Engine::jit(const Problem &problem, const CompileChoices &choices) {
 
 Kernel Engine::simulate(const Problem &problem, const std::string &target,
                         uint64_t seed, const CompileChoices &choices) {
+  auto description = compileForSimulator(problem, target, choices);
+  return description ? loadIntoSimulator(*description, seed) : Kernel();
+}
+
+std::optional<KernelDesc>
+Engine::compileForSimulator(const Problem &problem, const std::string &target,
+                            const CompileChoices &choices) {
   auto module = impl->parse(problem);
   llvm::Expected<Target> gpu = Target::parse(target);
   if (!module || !gpu) {
     llvm::consumeError(gpu.takeError());
-    return {};
+    return std::nullopt;
   }
   CompilerOptions options = impl->compiler(choices).getOptions();
   options.ptxOnly = true;
   auto description = Compiler(options).compile(*module, *gpu);
   if (failed(description))
-    return {};
-  std::string problemText;
-  auto bytes = writeKernel(*description, problemText);
+    return std::nullopt;
+  return std::move(*description);
+}
+
+Kernel Engine::loadIntoSimulator(const KernelDesc &description, uint64_t seed) {
+  std::string problem;
+  auto bytes = writeKernel(description, problem);
   ptx::SimulationOptions simulation;
   simulation.seed = seed;
   auto simulator = std::make_shared<ptx::Simulator>(std::move(simulation));
@@ -138,7 +149,7 @@ Kernel Engine::simulate(const Problem &problem, const std::string &target,
   attnc_error error = ATTNC_ERROR_INIT;
   if (!bytes || attnc_kernel_load_memory(bytes->data(), bytes->size(), &load,
                                          &kernel, &error) != ATTNC_OK) {
-    impl->diagnostics += problemText + error.message;
+    impl->diagnostics += problem + error.message;
     return {};
   }
   impl->simulators[kernel] = simulator;

@@ -62,6 +62,11 @@ public:
   /// errors. Operands of `run` are then the executor's only while it runs.
   Kernel simulate(const Problem &problem, const std::string &target,
                   uint64_t seed, const CompileChoices &choices = {});
+  /// The PTX that `simulate` runs, and its launch after a change to it.
+  std::optional<KernelDesc>
+  compileForSimulator(const Problem &problem, const std::string &target,
+                      const CompileChoices &choices = {});
+  Kernel loadIntoSimulator(const KernelDesc &kernel, uint64_t seed);
   /// A kernel description with one image for each target ("native", ...).
   std::optional<KernelDesc> compile(const Problem &problem,
                                     const std::vector<std::string> &targets,
