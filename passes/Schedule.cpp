@@ -672,6 +672,12 @@ private:
               name, chain);
       return LoadMode::Fuse;
     }
+    if (micro == MicroKernel::Mma) {
+      because("{0}: {1} materialized once in O(m d): copies into shared memory "
+              "compute nothing on their way",
+              name, chain);
+      return LoadMode::Materialize;
+    }
     int64_t loads = loadsOfKeyRow();
     if (loads == 1) {
       because("{0}: {1} fused into the loader: one query tile reads each row "

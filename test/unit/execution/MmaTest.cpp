@@ -52,6 +52,10 @@ Case drawCase(Random &random) {
   c.score = pick<Score>(random);
   c.lse = random.below(2);
   c.micro = "mma";
+  c.producer = random.below(3) ? Producer::None : pick<Producer>(random);
+  constexpr const char *kProducers[] = {"auto", "fuse"};
+  c.producers = pick(random, kProducers);
+  c.epilogue = random.below(3) ? Epilogue::None : pick<Epilogue>(random);
   c.layout = c.rank == 2 ? Layout::Dense : pick(random, kLayouts);
   c.poison = random.below(2);
   return c;
@@ -80,7 +84,7 @@ TEST(Mma, SpecsAgreeWithTheReference) {
                  std::to_string(seed) + ", " + target + ", schedule '" +
                  schedule + "': " + c.describe() + "\n" + problem.text);
     Kernel kernel = engine.simulate(problem, target, own,
-                                    {c.micro, "auto", schedule});
+                                    {c.micro, c.producers, schedule});
     ASSERT_TRUE(kernel) << engine.takeDiagnostics();
     RunResult result = engine.run(kernel, problem, Place::AtEnd, 0);
     ASSERT_TRUE(result.ok()) << result.message();
