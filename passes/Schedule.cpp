@@ -423,9 +423,10 @@ private:
         op, options.sm, dependsOnHead() ? 1 : headGroup());
     heads = pick("heads", tiles.heads);
     if (heads > 1)
-      because("{0} query heads of a key head share a tile: one has too few rows "
-              "for a fragment",
-              heads);
+      because(
+          "{0} query heads of a key head share a tile: one has too few rows "
+          "for a fragment",
+          heads);
     registerKeys = pick("register_keys", 1);
     registerVectors = pick("register_vectors", 1);
     queryTile = pick("query_tile", tiles.queryTile);
@@ -596,8 +597,7 @@ private:
       return;
     // On a GPU rows are many wherever their number is not known to be small.
     int64_t n = op.getQueryRows();
-    if (options.sm != 0 &&
-        (ShapedType::isDynamic(n) || n > attnc::kFewMmaRows))
+    if (options.sm != 0 && (ShapedType::isDynamic(n) || n > attnc::kFewMmaRows))
       return;
     PlanAttr plan = op.getPlanAttr();
     auto bytesOf = [](RankedTensorType type) {

@@ -32,7 +32,8 @@ static bool splitsChunks(Value value) {
 std::optional<std::string> attnc::refusesMma(AttentionOp op, int64_t sm) {
   if (sm < 80)
     return "it needs a chip from sm_80 on";
-  if (Attribute kernel = op.getKernelAttr(); kernel && !isa<SoftmaxAttr>(kernel))
+  if (Attribute kernel = op.getKernelAttr();
+      kernel && !isa<SoftmaxAttr>(kernel))
     return "the kernel is not softmax";
   auto elementOf = [](Value x) {
     return cast<RankedTensorType>(x.getType()).getElementType();

@@ -42,7 +42,6 @@ attnc_formula_result evaluate(const FormulaProgram &program, const Sizes &sizes,
                             &value);
 }
 
-
 /// "q.dim1 = 7, k.dim1 = 8": the sizes that a formula reads, each once.
 void describeSizes(const FormulaProgram &program, const Sizes &sizes,
                    char *text, size_t capacity) {

@@ -550,9 +550,10 @@ static bool isSizeComputation(Operation &op) {
 FailureOr<OwningOpRef<ModuleOp>>
 attnc::cpu::lowerToLoops(func::FuncOp stage4, const attnc::Target &target) {
   MLIRContext *context = stage4.getContext();
-  context->loadDialect<arith::ArithDialect, LLVM::LLVMDialect, math::MathDialect,
-                       memref::MemRefDialect, NVVM::NVVMDialect, scf::SCFDialect,
-                       vector::VectorDialect>();
+  context
+      ->loadDialect<arith::ArithDialect, LLVM::LLVMDialect, math::MathDialect,
+                    memref::MemRefDialect, NVVM::NVVMDialect, scf::SCFDialect,
+                    vector::VectorDialect>();
   FailureOr<KernelTensors> tensors = KernelTensors::create(stage4);
   if (failed(tensors))
     return failure();

@@ -13,9 +13,9 @@ using namespace attnc::gpu;
 void MmaFold::interleave(const Units &first, const Units &second) {
   size_t i = 0, j = 0;
   while (i < first.size() || j < second.size()) {
-    bool takesFirst = j == second.size() ||
-                      (i < first.size() &&
-                       i * second.size() <= j * first.size());
+    bool takesFirst =
+        j == second.size() ||
+        (i < first.size() && i * second.size() <= j * first.size());
     takesFirst ? first[i++]() : second[j++]();
   }
 }
@@ -92,8 +92,8 @@ MmaFold::Maxima MmaFold::maximaOf(Scores &scores) {
     Value exceeds =
         arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OGT,
                               maxima.rows.back(), state.limits[row]);
-    raises = raises ? arith::OrIOp::create(e.b, e.loc, raises, exceeds)
-                    : exceeds;
+    raises =
+        raises ? arith::OrIOp::create(e.b, e.loc, raises, exceeds) : exceeds;
   }
   maxima.exceeds = w.any(raises);
   return maxima;
@@ -122,8 +122,8 @@ void MmaFold::rescale(ValueRange threadMaxima) {
     for (int64_t distance : {1, 2})
       maximum = w.larger(maximum, w.shuffleXor(maximum, distance));
     Value &limit = state.limits[row], &shift = state.shifts[row];
-    Value exceeds = arith::CmpFOp::create(e.b, e.loc, CmpFPredicate::OGT,
-                                          maximum, limit);
+    Value exceeds =
+        arith::CmpFOp::create(e.b, e.loc, CmpFPredicate::OGT, maximum, limit);
     Value isFirst =
         arith::CmpFOp::create(e.b, e.loc, CmpFPredicate::OEQ, limit, none);
     Value newShift = e.mulf(maximum, w.f32(-factor));
@@ -206,8 +206,8 @@ MmaFold::Units MmaFold::productUnits(Weights &weights, Value address,
           loadUpTo(n + mma.getLookahead() + 1);
           const Quad &values = loads->values[n];
           Quad &sum = out(state, m, 2 * n + half);
-          sum = w.multiply(weightFragment(weights, m, step),
-                           values[2 * half], values[2 * half + 1], sum);
+          sum = w.multiply(weightFragment(weights, m, step), values[2 * half],
+                           values[2 * half + 1], sum);
         });
   return units;
 }

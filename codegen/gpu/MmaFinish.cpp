@@ -14,9 +14,9 @@ void MmaFold::storeRow(const TileRow &place, int64_t m, int64_t half,
   Type type = cast<MemRefType>(c().tileOut.getType()).getElementType();
   int64_t bytes = type.getIntOrFloatBitWidth() / 8;
   auto bytesTo = [&](Value index, Value stride) {
-    return e.mul(e.b.createOrFold<arith::IndexCastOp>(
-                     e.loc, e.b.getI64Type(), index),
-                 stride);
+    return e.mul(
+        e.b.createOrFold<arith::IndexCastOp>(e.loc, e.b.getI64Type(), index),
+        stride);
   };
   Value column = arith::ExtUIOp::create(e.b, e.loc, e.b.getI64Type(),
                                         w.mul(at.column, bytes));

@@ -69,14 +69,14 @@ LogicalResult attnc::gpu::emitMmaFold(FoldContext context) {
   FoldOp op = context.op;
   if (std::optional<std::string> why = refusesMma(op))
     return op.emitError("micro = mma does not take this fold: ") << *why;
-  auto module = context.scratch.getParentRegion()
-                    ->getParentOfType<ModuleOp>();
+  auto module = context.scratch.getParentRegion()->getParentOfType<ModuleOp>();
   declareShared(module);
-  auto launch = context.scratch.getParentRegion()
-                    ->getParentOfType<func::FuncOp>();
+  auto launch =
+      context.scratch.getParentRegion()->getParentOfType<func::FuncOp>();
   OpBuilder &b = context.e.b;
-  launch->setAttr(stage5::kThreadsAttr, b.getI64IntegerAttr(
-                                      32 * op.getSchedule().getMma().getWarps()));
+  launch->setAttr(
+      stage5::kThreadsAttr,
+      b.getI64IntegerAttr(32 * op.getSchedule().getMma().getWarps()));
   return MmaFold(context).emit();
 }
 
@@ -168,9 +168,9 @@ static Value toI64(Emitter &e, Value index) {
 GlobalRows MmaFold::rowsOf(Value memref) {
   auto type = cast<MemRefType>(memref.getType());
   int64_t bytes = type.getElementTypeBitWidth() / 8;
-  auto metadata =
-      memref::ExtractStridedMetadataOp::create(e.b, e.loc, memref);
-  Value base = memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, memref);
+  auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, memref);
+  Value base =
+      memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, memref);
   Value offset = e.mul(metadata.getOffset(), e.idx(bytes));
   auto strideOf = [&](int64_t dim) {
     return toI64(e, e.mul(metadata.getStrides()[dim], e.idx(bytes)));
@@ -189,9 +189,9 @@ std::optional<GlobalRows> MmaFold::rowsInPlace(Region &loader,
   Value memref = slice ? c().outer.tensor(slice.getSource()) : Value();
   if (!memref)
     return std::nullopt;
-  int64_t bytes = cast<MemRefType>(memref.getType()).getElementTypeBitWidth() / 8;
-  auto metadata =
-      memref::ExtractStridedMetadataOp::create(e.b, e.loc, memref);
+  int64_t bytes =
+      cast<MemRefType>(memref.getType()).getElementTypeBitWidth() / 8;
+  auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, memref);
   Value base =
       memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, memref);
   Value offset = metadata.getOffset(), stride, pageStride;

@@ -43,9 +43,9 @@ private:
   Type element; // f16 or bf16
   Warp w;
   int64_t threads, blockKeys, stages;
-  int64_t rowTiles;  // 16 rows each, of a warp
-  int64_t keyTiles;  // 8 keys each, of a block
-  int64_t stepsD;    // 16 columns each, of q and k
+  int64_t rowTiles;   // 16 rows each, of a warp
+  int64_t keyTiles;   // 8 keys each, of a block
+  int64_t stepsD;     // 16 columns each, of q and k
   int64_t valueTiles; // 8 columns each, of v; even
   SharedTile queryTile, keyTile, valueTile;
   double factor; // from scores to exponents of 2
@@ -61,9 +61,9 @@ private:
   };
   Place place();
   Place at;
-  Value shared;                    // the block's shared memory
-  Value queryAt, keyAt, valueAt;   // tiles in it
-  Value queryBase, keyBase, valueBase; // fragments in them
+  Value shared;                               // the block's shared memory
+  Value queryAt, keyAt, valueAt;              // tiles in it
+  Value queryBase, keyBase, valueBase;        // fragments in them
   std::optional<GlobalRows> kGlobal, vGlobal; // none: loaders compute rows
   SharedTile::Part kPart, vPart;
   std::vector<std::vector<Quad>> queries; // [step][row tile] that stay
@@ -144,8 +144,8 @@ private:
   llvm::LogicalResult loopClean(Blocks &blocks, Cursor &cursor, Value end);
   llvm::LogicalResult copyNext(Blocks &blocks, Cursor &cursor, bool isClean);
   /// Copies block number `block` into a slot, key rows past the end as zeros.
-  llvm::LogicalResult copyBlock(const Blocks &blocks, Value block, Value keySlot,
-                 Value valueSlot);
+  llvm::LogicalResult copyBlock(const Blocks &blocks, Value block,
+                                Value keySlot, Value valueSlot);
   void copyRows(const Blocks &blocks, Value block, const SharedTile &tile,
                 const SharedTile::Part &part,
                 llvm::ArrayRef<std::pair<GlobalRows, Value>> copies);

@@ -41,13 +41,14 @@ MmaFold::Blocks MmaFold::findBlocks(Walked &walked) {
   Value fullFirst = e.max(e.sub(full.first, first), none);
   Value fullEnd = e.min(e.sub(e.add(full.last, 1), first), keys);
   Value cleanFirst = e.min(e.ceilDiv(fullFirst, blockKeys), count);
-  Value cleanEnd = e.b.createOrFold<arith::DivUIOp>(
-      e.loc, e.max(fullEnd, none), e.idx(blockKeys));
+  Value cleanEnd = e.b.createOrFold<arith::DivUIOp>(e.loc, e.max(fullEnd, none),
+                                                    e.idx(blockKeys));
   Value clean = e.max(e.sub(cleanEnd, cleanFirst), none);
   if (blocks.missing)
     clean = e.select(blocks.missing, none, clean);
   // Without a clean block the order begins at the first.
-  cleanFirst = e.select(e.cmp(CmpIPredicate::sgt, clean, none), cleanFirst, none);
+  cleanFirst =
+      e.select(e.cmp(CmpIPredicate::sgt, clean, none), cleanFirst, none);
   blocks.cleanFirst = w.toI32(cleanFirst);
   blocks.cleanCount = w.toI32(clean);
   blocks.beforeAt = w.toI32(e.sub(count, cleanFirst));
@@ -64,9 +65,9 @@ Value MmaFold::blockAt(const Blocks &blocks, Value index) {
 Value MmaFold::addressOf(const KeyPlace &from, const GlobalRows &rows,
                          const SharedTile::Part &part) {
   auto bytes = [&](Value index, Value stride) {
-    return e.mul(e.b.createOrFold<arith::IndexCastOp>(
-                     e.loc, e.b.getI64Type(), index),
-                 stride);
+    return e.mul(
+        e.b.createOrFold<arith::IndexCastOp>(e.loc, e.b.getI64Type(), index),
+        stride);
   };
   Value address = e.add(rows.base, bytes(from.row, rows.stride));
   if (from.page)
@@ -84,8 +85,7 @@ MmaFold::Copied MmaFold::copiedIn(const Blocks &blocks, const SharedTile &tile,
   Value exists = e.cmp(CmpIPredicate::slt, number, keys);
   Value real = e.select(exists, number, e.idx(0));
   Copied copied;
-  copied.from =
-      locate(blocks.walked->keys->rowOf(blocks.visited.first, real));
+  copied.from = locate(blocks.walked->keys->rowOf(blocks.visited.first, real));
   if (copied.from.exists)
     exists = e.both(exists, copied.from.exists);
   copied.size = e.select(exists, w.i32(16), w.i32(0));
@@ -133,8 +133,8 @@ LogicalResult MmaFold::copyBlock(const Blocks &blocks, Value block,
 
 Values MmaFold::Cursor::flatten() const {
   Values flat;
-  for (Value x : {index, keySlot, valueSlot, keyFill, valueFill, keyFrom,
-                  valueFrom})
+  for (Value x :
+       {index, keySlot, valueSlot, keyFill, valueFill, keyFrom, valueFrom})
     if (x)
       flat.push_back(x);
   return flat;
@@ -222,10 +222,9 @@ LogicalResult MmaFold::copyNext(Blocks &blocks, Cursor &cursor, bool isClean) {
   }
   auto copyRun = [&](const SharedTile &tile, const SharedTile::Part &part,
                      const GlobalRows &rows, Value slot, Value &from) {
-    Value step =
-        e.mul(rows.stride,
-              arith::ConstantOp::create(
-                  e.b, e.loc, e.b.getI64IntegerAttr(tile.rowsOfPass())));
+    Value step = e.mul(
+        rows.stride, arith::ConstantOp::create(
+                         e.b, e.loc, e.b.getI64IntegerAttr(tile.rowsOfPass())));
     auto copy = [&] {
       Value address = from;
       for (int64_t pass = 0; pass < tile.passes(); ++pass) {
@@ -242,8 +241,8 @@ LogicalResult MmaFold::copyNext(Blocks &blocks, Cursor &cursor, bool isClean) {
     copyRun(valueTile, vPart, *vGlobal, w.add(valueAt, valueSlot),
             cursor.valueFrom);
   } else {
-    result = copyBlock(blocks, w.add(index, blocks.cleanFirst), keySlot,
-                       valueSlot);
+    result =
+        copyBlock(blocks, w.add(index, blocks.cleanFirst), keySlot, valueSlot);
   }
   w.commitCopies();
   return result;

@@ -93,7 +93,8 @@ LogicalResult MmaFold::computeRows(const Blocks &blocks, Value block,
     Values arguments{from.row};
     if (from.page)
       arguments.insert(arguments.begin(), from.page);
-    result = storeComputed(loader, arguments, tile, address, w.toI32(j), exists);
+    result =
+        storeComputed(loader, arguments, tile, address, w.toI32(j), exists);
   });
   return result;
 }
@@ -128,8 +129,8 @@ Value MmaFold::stagedRows() {
 
 void MmaFold::stageRow(int64_t row, Value inverse) {
   int64_t pitch = (dv + 1) * 4;
-  Value address = w.add(w.mul(rowOf(row / 2, row % 2), pitch),
-                        w.mul(at.column, 4));
+  Value address =
+      w.add(w.mul(rowOf(row / 2, row % 2), pitch), w.mul(at.column, 4));
   address = w.add(shared, address);
   for (int64_t n = 0; n < dv / 8; ++n)
     for (int64_t x = 0; x < 2; ++x)
@@ -160,8 +161,7 @@ LogicalResult MmaFold::runEpilogue(Value finished, const TileRow &place) {
   Type type = cast<RankedTensorType>(argument.getType()).getElementType();
   if (type != ct) {
     int64_t bytes = dv * type.getIntOrFloatBitWidth() / 8;
-    Value converted =
-        e.view(rowScratch, rowLayout.allocate(bytes), {dv}, type);
+    Value converted = e.view(rowScratch, rowLayout.allocate(bytes), {dv}, type);
     program.copyRow(finished, converted, dv);
     finished = converted;
   }

@@ -210,8 +210,8 @@ static LogicalResult convertToLLVM(ModuleOp module, bool isGpu) {
   if (failed(applyFullConversion(module, legal, std::move(patterns),
                                  withoutRollback())))
     return failure();
-  // Kernels have scratch; a stack that grows in a loop would end somewhere. What
-  // a function's first block takes is a thread's own memory on a GPU.
+  // Kernels have scratch; a stack that grows in a loop would end somewhere.
+  // What a function's first block takes is a thread's own memory on a GPU.
   WalkResult stack = module.walk([&](LLVM::AllocaOp op) {
     if (isGpu && op->getBlock()->isEntryBlock() &&
         isa<LLVM::LLVMFuncOp>(op->getParentOp()))
