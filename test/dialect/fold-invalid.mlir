@@ -684,12 +684,12 @@ func.func private @schedule_lanes() attributes {attn.x = #attn.schedule<micro = 
 
 // -----
 
-// expected-error@+1 {{split takes the row micro-kernel and key_block or more keys, got 64}}
+// expected-error@+1 {{split takes the row or mma micro-kernel and key_block or more keys, got 64}}
 func.func private @schedule_split_of_blocks() attributes {attn.x = #attn.schedule<micro = block, query_tile = 8, heads = 2, key_block = 16, lanes = 8, register_keys = 4, register_vectors = 1, q = direct, k = direct, v = direct, split = 64>}
 
 // -----
 
-// expected-error@+1 {{split takes the row micro-kernel and key_block or more keys, got 15}}
+// expected-error@+1 {{split takes the row or mma micro-kernel and key_block or more keys, got 15}}
 func.func private @schedule_split_is_short() attributes {attn.x = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = direct, v = direct, split = 15>}
 
 // -----

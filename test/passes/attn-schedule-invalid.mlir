@@ -7,7 +7,7 @@
 // RUN: not attnc-opt %S/attn-schedule.mlir --split-input-file '--attn-schedule=fields={heads = 2}' 2>&1 | FileCheck %s --check-prefix=HEADS
 // HEADS: (C24) heads of a schedule is 1 or divides the query heads of a key head (or, with pages, is those of some key heads), which are 1, got 2
 // RUN: not attnc-opt %S/attn-schedule.mlir --split-input-file '--attn-schedule=fields={micro = row, split = 8}' 2>&1 | FileCheck %s --check-prefix=SPLIT
-// SPLIT: attn-schedule: split takes the row micro-kernel and key_block or more keys, got 8
+// SPLIT: attn-schedule: split takes the row or mma micro-kernel and key_block or more keys, got 8
 // RUN: not attnc-opt %S/attn-schedule.mlir --split-input-file '--attn-schedule=fields={micro = row, heads = 3}' 2>&1 | FileCheck %s --check-prefix=GROUP
 // GROUP: (C24) heads of a schedule is 1 or divides the query heads of a key head (or, with pages, is those of some key heads), which are 4, got 3
 // RUN: not attnc-opt %S/attn-schedule.mlir --split-input-file '--attn-schedule=fields={lists.heads = 2}' 2>&1 | FileCheck %s --check-prefix=NOLISTS
