@@ -438,9 +438,10 @@ private:
                                     dependsOnHead() ? 1 : headGroup());
     heads = pick("heads", tiles.heads);
     if (heads > 1)
-      because("{0} query heads of a key head share a tile: one has too few rows "
-              "for a fragment",
-              heads);
+      because(
+          "{0} query heads of a key head share a tile: one has too few rows "
+          "for a fragment",
+          heads);
     registerKeys = pick("register_keys", 1);
     registerVectors = pick("register_vectors", 1);
     queryTile = pick("query_tile", tiles.queryTile);
@@ -615,8 +616,7 @@ private:
       return;
     // On a GPU rows are many wherever their number is not known to be small.
     int64_t n = op.getQueryRows();
-    if (options.sm != 0 &&
-        (ShapedType::isDynamic(n) || n > attnc::kFewMmaRows))
+    if (options.sm != 0 && (ShapedType::isDynamic(n) || n > attnc::kFewMmaRows))
       return;
     PlanAttr plan = op.getPlanAttr();
     auto bytesOf = [](RankedTensorType type) {
@@ -690,6 +690,12 @@ private:
       because("{0}: {1} fused into the loader: each query row is loaded once",
               name, chain);
       return LoadMode::Fuse;
+    }
+    if (isOnTensorCores()) {
+      because("{0}: {1} materialized once in O(m d): copies into shared memory "
+              "compute nothing on their way",
+              name, chain);
+      return LoadMode::Materialize;
     }
     int64_t loads = loadsOfKeyRow();
     if (loads == 1) {

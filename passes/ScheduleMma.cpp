@@ -2,28 +2,13 @@
 // Tensor-core tiles for attn-schedule.
 
 #include "passes/ScheduleMma.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "passes/PlanWalk.h"
-#include "passes/RowProducers.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::attn;
 using namespace attnc;
-
-/// Whether something around attention goes on computing with its result.
-static bool isConsumed(Value result) {
-  for (Operation *user : result.getUsers()) {
-    if (auto cast = dyn_cast<tensor::CastOp>(user)) {
-      if (isConsumed(cast))
-        return true;
-    } else if (!isa<func::ReturnOp>(user)) {
-      return true;
-    }
-  }
-  return false;
-}
 
 static std::optional<std::string> refusesPlan(PlanAttr plan) {
   constexpr size_t kMostComponents = 4;
@@ -47,7 +32,8 @@ static bool splitsChunks(Value value) {
 std::optional<std::string> attnc::refusesMma(AttentionOp op, int64_t sm) {
   if (sm < 80)
     return "it needs a chip from sm_80 on";
-  if (Attribute kernel = op.getKernelAttr(); kernel && !isa<SoftmaxAttr>(kernel))
+  if (Attribute kernel = op.getKernelAttr();
+      kernel && !isa<SoftmaxAttr>(kernel))
     return "the kernel is not softmax";
   auto elementOf = [](Value x) {
     return cast<RankedTensorType>(x.getType()).getElementType();
@@ -58,17 +44,12 @@ std::optional<std::string> attnc::refusesMma(AttentionOp op, int64_t sm) {
   for (Value x : {op.getKey(), op.getValue()})
     if (elementOf(x) != element)
       return "q, k and v have different types";
-  for (Value x : {op.getQuery(), op.getKey(), op.getValue()})
-    if (!analyzeRowProducers(x).chain.empty())
-      return "producers compute q, k or v";
   for (int64_t size : {op.getHeadDim(), op.getValueDim()})
     if (size % 8 || size < 16 || size > 256)
       return "it takes head sizes that are multiples of 8, from 16 to 256";
   for (Value x : {op.getQuery(), op.getKey(), op.getValue()})
     if (splitsChunks(x))
       return "a slice begins at a column that is no multiple of 8";
-  if (isConsumed(op.getResult(0)))
-    return "operations behind attention finish its rows";
   PlanAttr plan = op.getPlanAttr();
   return plan ? refusesPlan(plan) : std::nullopt;
 }

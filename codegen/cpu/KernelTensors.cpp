@@ -110,9 +110,11 @@ DenseSet<Value> KernelTensors::copiedByChunks() {
         return;
       for (Region *loader :
            {&fold.getLoadQ(), &fold.getLoadK(), &fold.getLoadV()})
-        loader->walk([&](tensor::ExtractSliceOp slice) {
+        if (auto slice = loader->front()
+                             .getTerminator()
+                             ->getOperand(0)
+                             .getDefiningOp<tensor::ExtractSliceOp>())
           result.insert(memoryOf(slice.getSource()));
-        });
       for (Value value : forall.getResults())
         if (getElementTypeOrSelf(value.getType()) ==
             FoldOp::getRowType(fold.getLoadQ()).getElementType())

@@ -13,9 +13,9 @@ using namespace attnc::gpu;
 void MmaFold::interleave(const Units &first, const Units &second) {
   size_t i = 0, j = 0;
   while (i < first.size() || j < second.size()) {
-    bool takesFirst = j == second.size() ||
-                      (i < first.size() &&
-                       i * second.size() <= j * first.size());
+    bool takesFirst =
+        j == second.size() ||
+        (i < first.size() && i * second.size() <= j * first.size());
     takesFirst ? first[i++]() : second[j++]();
   }
 }
@@ -226,8 +226,8 @@ MmaFold::Units MmaFold::productUnits(Weights &weights, Value address,
           loadUpTo(n + mma.getLookahead() + 1);
           const Quad &values = loads->values[n];
           Quad &sum = out(state, m, 2 * n + half);
-          sum = w.multiply(weightFragment(weights, m, step),
-                           values[2 * half], values[2 * half + 1], sum);
+          sum = w.multiply(weightFragment(weights, m, step), values[2 * half],
+                           values[2 * half + 1], sum);
         });
   return units;
 }

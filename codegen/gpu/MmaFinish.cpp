@@ -14,9 +14,9 @@ void MmaFold::storeRow(const TileRow &place, int64_t m, int64_t half,
   Type type = cast<MemRefType>(c().tileOut.getType()).getElementType();
   int64_t bytes = type.getIntOrFloatBitWidth() / 8;
   auto bytesTo = [&](Value index, Value stride) {
-    return e.mul(e.b.createOrFold<arith::IndexCastOp>(
-                     e.loc, e.b.getI64Type(), index),
-                 stride);
+    return e.mul(
+        e.b.createOrFold<arith::IndexCastOp>(e.loc, e.b.getI64Type(), index),
+        stride);
   };
   Value column = arith::ExtUIOp::create(e.b, e.loc, e.b.getI64Type(),
                                         w.mul(at.column, bytes));
@@ -45,8 +45,12 @@ void MmaFold::finishRow(int64_t row, const GlobalRows &to) {
     sum = e.addf(sum, w.shuffleXor(sum, distance));
   Value inverse = finishFactor(sum);
   TileRow place = tileRow(rowOf(row / 2, row % 2));
+  bool isStaged = !op.getEpilogue().empty();
+  if (isStaged)
+    stageRow(row, inverse);
   e.when(e.cmp(arith::CmpIPredicate::slt, place.t, rows), [&] {
-    storeRow(place, row / 2, row % 2, inverse, to);
+    if (!isStaged)
+      storeRow(place, row / 2, row % 2, inverse, to);
     if (!c().lseOut && !c().stateOut && !c().pairsOut)
       return;
     // One of the four threads that share the row.
@@ -68,5 +72,5 @@ LogicalResult MmaFold::finish() {
   GlobalRows to = rowsOf(c().tileOut);
   for (int64_t row = 0; row < numRows(); ++row)
     finishRow(row, to);
-  return success();
+  return op.getEpilogue().empty() ? success() : storeStaged();
 }

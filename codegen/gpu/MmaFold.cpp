@@ -48,16 +48,12 @@ std::optional<std::string> attnc::gpu::refusesMma(FoldOp op) {
   for (Region *loader : {&op.getLoadQ(), &op.getLoadK(), &op.getLoadV()}) {
     if (FoldOp::getRowType(*loader).getElementType() != element)
       return "q, k and v have different element types";
-    if (!sliceOf(*loader))
-      return "q, k or v is computed by its loader";
   }
   for (int64_t size : {op.getHeadDim(), op.getValueDim()})
     if (size % SharedTile::kChunkElements || size < 16 || size > 256)
       return "head sizes are not multiples of 8 from 16 to 256";
   if (op.getKeyHead())
     return "a tile reads several key heads";
-  if (!op.getEpilogue().empty())
-    return "an epilogue finishes its rows";
   PlanAttr plan = op.getPlan();
   if (plan.getComponents().size() > kMostComponents)
     return "the plan has more than four components";
@@ -73,14 +69,14 @@ LogicalResult attnc::gpu::emitMmaFold(FoldContext context) {
   FoldOp op = context.op;
   if (std::optional<std::string> why = refusesMma(op))
     return op.emitError("micro = mma does not take this fold: ") << *why;
-  auto module = context.scratch.getParentRegion()
-                    ->getParentOfType<ModuleOp>();
+  auto module = context.scratch.getParentRegion()->getParentOfType<ModuleOp>();
   declareShared(module);
-  auto launch = context.scratch.getParentRegion()
-                    ->getParentOfType<func::FuncOp>();
+  auto launch =
+      context.scratch.getParentRegion()->getParentOfType<func::FuncOp>();
   OpBuilder &b = context.e.b;
-  launch->setAttr(stage5::kThreadsAttr, b.getI64IntegerAttr(
-                                      32 * op.getSchedule().getMma().getWarps()));
+  launch->setAttr(
+      stage5::kThreadsAttr,
+      b.getI64IntegerAttr(32 * op.getSchedule().getMma().getWarps()));
   return MmaFold(context).emit();
 }
 
@@ -138,6 +134,7 @@ LogicalResult MmaFold::emit() {
     if (succeeded(result))
       result = finish();
   });
+  finishRowScratch();
   return result;
 }
 
@@ -175,9 +172,9 @@ static Value toI64(Emitter &e, Value index) {
 GlobalRows MmaFold::rowsOf(Value memref) {
   auto type = cast<MemRefType>(memref.getType());
   int64_t bytes = type.getElementTypeBitWidth() / 8;
-  auto metadata =
-      memref::ExtractStridedMetadataOp::create(e.b, e.loc, memref);
-  Value base = memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, memref);
+  auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, memref);
+  Value base =
+      memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, memref);
   Value offset = e.mul(metadata.getOffset(), e.idx(bytes));
   auto strideOf = [&](int64_t dim) {
     return toI64(e, e.mul(metadata.getStrides()[dim], e.idx(bytes)));
@@ -193,14 +190,12 @@ std::optional<GlobalRows> MmaFold::rowsInPlace(Region &loader,
                                                ValueRange arguments) {
   Block &block = loader.front();
   tensor::ExtractSliceOp slice = sliceOf(loader);
-  Value memref = c().outer.tensor(slice.getSource());
-  if (!memref) {
-    slice.emitError("reads a tensor that is not in memory");
+  Value memref = slice ? c().outer.tensor(slice.getSource()) : Value();
+  if (!memref)
     return std::nullopt;
-  }
-  int64_t bytes = cast<MemRefType>(memref.getType()).getElementTypeBitWidth() / 8;
-  auto metadata =
-      memref::ExtractStridedMetadataOp::create(e.b, e.loc, memref);
+  int64_t bytes =
+      cast<MemRefType>(memref.getType()).getElementTypeBitWidth() / 8;
+  auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, memref);
   Value base =
       memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, memref);
   Value offset = metadata.getOffset(), stride, pageStride;
@@ -234,23 +229,15 @@ std::optional<GlobalRows> MmaFold::rowsInPlace(Region &loader,
 }
 
 /// Copies the query tile; its group of copies is the first block's, too.
-LogicalResult MmaFold::loadQueries() {
+LogicalResult MmaFold::copyQueries() {
   Value none[] = {Value(), Value()};
   std::optional<GlobalRows> q = rowsInPlace(op.getLoadQ(), none);
-  std::optional<GlobalRows> k = rowsInPlace(op.getLoadK(), none);
-  std::optional<GlobalRows> v = rowsInPlace(op.getLoadV(), none);
-  if (!q || !k || !v)
-    return failure();
-  kGlobal = *k;
-  vGlobal = *v;
-  queryTile.clearPadding(w, at.thread, queryAt, 1);
-  keyTile.clearPadding(w, at.thread, keyAt, stages);
-  valueTile.clearPadding(w, at.thread, valueAt, stages);
+  if (!q)
+    return computeQueries();
   SharedTile::Part part = queryTile.part(w, at.thread);
   auto copy = [&] {
     for (int64_t pass = 0; pass < queryTile.passes(); ++pass) {
-      TileRow place =
-          tileRow(w.add(part.row, pass * queryTile.rowsOfPass()));
+      TileRow place = tileRow(w.add(part.row, pass * queryTile.rowsOfPass()));
       Value exists = e.cmp(arith::CmpIPredicate::slt, place.t, rows);
       Value size = e.select(exists, w.i32(16), w.i32(0));
       // A row that does not exist is not read, but its address is a real one.
@@ -261,14 +248,29 @@ LogicalResult MmaFold::loadQueries() {
     }
   };
   part.isActive ? e.when(part.isActive, copy) : copy();
+  return success();
+}
+
+LogicalResult MmaFold::loadQueries() {
+  clearState();
+  if (!op.getState().empty() && failed(restoreState()))
+    return failure();
+  // A fold of no keys finishes what others have accumulated.
+  if (op.getPlan().getComponents().empty())
+    return success();
+  Value none[] = {Value(), Value()};
+  kGlobal = rowsInPlace(op.getLoadK(), none);
+  vGlobal = rowsInPlace(op.getLoadV(), none);
+  queryTile.clearPadding(w, at.thread, queryAt, 1);
+  keyTile.clearPadding(w, at.thread, keyAt, stages);
+  valueTile.clearPadding(w, at.thread, valueAt, stages);
   queryBase = w.add(w.add(queryTile.asRows(w, at.lane), queryAt),
                     w.mul(at.warpRow, queryTile.rowBytes()));
   keyBase = w.add(keyTile.asColumns(w, at.lane), keyAt);
   valueBase = w.add(valueTile.asRows(w, at.lane), valueAt);
   kPart = keyTile.part(w, at.thread);
   vPart = valueTile.part(w, at.thread);
-  clearState();
-  return op.getState().empty() ? success() : restoreState();
+  return copyQueries();
 }
 
 //===----------------------------------------------------------------------===//

@@ -31,6 +31,7 @@ private:
   // The steps of CPU micro-kernels, which keep their state in memory.
   void allocate() override {}
   llvm::LogicalResult loadQueries() override;
+  llvm::LogicalResult copyQueries();
   llvm::LogicalResult foldKeys(Walked &) override;
   llvm::LogicalResult finish() override;
 
@@ -43,10 +44,10 @@ private:
   bool isWgmma; // products of warpgroups, which read shared memory
   Warp w;
   int64_t threads, blockKeys, stages;
-  int64_t ahead; // blocks that are copied while one is folded
-  int64_t rowTiles;  // 16 rows each, of a warp
-  int64_t keyTiles;  // 8 keys each, of a block
-  int64_t stepsD;    // 16 columns each, of q and k
+  int64_t ahead;      // blocks that are copied while one is folded
+  int64_t rowTiles;   // 16 rows each, of a warp
+  int64_t keyTiles;   // 8 keys each, of a block
+  int64_t stepsD;     // 16 columns each, of q and k
   int64_t valueTiles; // 8 columns each, of v; even
   SharedTile queryTile, keyTile, valueTile;
   double factor; // from scores to exponents of 2
@@ -62,10 +63,10 @@ private:
   };
   Place place();
   Place at;
-  Value shared;                    // the block's shared memory
-  Value queryAt, keyAt, valueAt;   // tiles in it
-  Value queryBase, keyBase, valueBase; // fragments in them
-  GlobalRows kGlobal, vGlobal;
+  Value shared;                               // the block's shared memory
+  Value queryAt, keyAt, valueAt;              // tiles in it
+  Value queryBase, keyBase, valueBase;        // fragments in them
+  std::optional<GlobalRows> kGlobal, vGlobal; // none: loaders compute rows
   SharedTile::Part kPart, vPart;
   std::vector<std::vector<Quad>> queries; // [step][row tile] that stay
 
@@ -136,17 +137,17 @@ private:
   Value computed; // scores of a row, i32
   Blocks findBlocks(Walked &walked);
   Value blockAt(const Blocks &blocks, Value index);
-  Cursor startPipeline(const Blocks &blocks);
+  mlir::FailureOr<Cursor> startPipeline(const Blocks &blocks);
   void advance(Cursor &cursor);
   Value nextSlot(Value slot, int64_t bytes);
   llvm::LogicalResult foldBlocksOf(Blocks &blocks);
   llvm::LogicalResult loopMasked(Blocks &blocks, Cursor &cursor);
   llvm::LogicalResult foldMasked(Blocks &blocks, Cursor &cursor);
   llvm::LogicalResult loopClean(Blocks &blocks, Cursor &cursor, Value end);
-  void copyNext(Blocks &blocks, Cursor &cursor, bool isClean);
+  llvm::LogicalResult copyNext(Blocks &blocks, Cursor &cursor, bool isClean);
   /// Copies block number `block` into a slot, key rows past the end as zeros.
-  void copyBlock(const Blocks &blocks, Value block, Value keySlot,
-                 Value valueSlot);
+  llvm::LogicalResult copyBlock(const Blocks &blocks, Value block,
+                                Value keySlot, Value valueSlot);
   void copyRows(const Blocks &blocks, Value block, const SharedTile &tile,
                 const SharedTile::Part &part,
                 llvm::ArrayRef<std::pair<GlobalRows, Value>> copies);
@@ -243,8 +244,8 @@ private:
   };
   llvm::LogicalResult loopCleanByGroup(Blocks &blocks, Cursor &cursor,
                                        Value end);
-  Weighed firstByGroup(Blocks &blocks, Cursor &cursor);
-  void nextByGroup(Blocks &blocks, Cursor &cursor, Weighed &before);
+  mlir::FailureOr<Weighed> firstByGroup(Blocks &blocks, Cursor &cursor);
+  llvm::LogicalResult nextByGroup(Blocks &blocks, Cursor &cursor, Weighed &before);
   void guardValues(Value found, Scores &scores, Value valueSlot);
 
   /// Weights rounded to pairs, [row tile][key tile].
@@ -257,6 +258,23 @@ private:
   //===--------------------------------------------------------------------===//
   // Results
   //===--------------------------------------------------------------------===//
+
+  // Rows that regions compute.
+  mlir::Value rowScratch; // a thread's own memory, memref<?xi8>
+  cpu::ScratchLayout rowLayout;
+  cpu::RowEnvironment rowEnvironment();
+  void finishRowScratch();
+  llvm::LogicalResult storeComputed(mlir::Region &loader, ValueRange arguments,
+                                    const SharedTile &tile, Value address,
+                                    Value place, Value exists);
+  llvm::LogicalResult computeRows(const Blocks &blocks, Value block,
+                                  mlir::Region &loader, const SharedTile &tile,
+                                  Value address);
+  llvm::LogicalResult computeQueries();
+  Value stagedRows();
+  void stageRow(int64_t row, Value inverse);
+  llvm::LogicalResult storeStaged();
+  llvm::LogicalResult runEpilogue(Value finished, const TileRow &place);
 
   void storeRow(const TileRow &place, int64_t m, int64_t half, Value inverse,
                 const GlobalRows &to);

@@ -47,18 +47,18 @@ FailureOr<Values> MmaFold::testBits(Blocks &blocks, Value block) {
           Value bit = w.toI32(number);
           Value half = w.andBits(w.shiftRight(bit, 1), 1);
           Value row = w.add(rowOf(m, 0), w.shiftLeft(half, 3));
-          Value key = w.add(firstKey,
-                            w.add(w.shiftLeft(w.shiftRight(bit, 2), 3),
-                                  w.andBits(bit, 1)));
-          FailureOr<Value> kept = emitTests(
-              blocks.walked->tests, pairAt(blocks, row, key), false);
+          Value key =
+              w.add(firstKey, w.add(w.shiftLeft(w.shiftRight(bit, 2), 3),
+                                    w.andBits(bit, 1)));
+          FailureOr<Value> kept =
+              emitTests(blocks.walked->tests, pairAt(blocks, row, key), false);
           if (failed(kept)) {
             isFailed = true;
             return Values(in);
           }
           Value shifted = e.b.createOrFold<arith::ShLIOp>(
-              e.loc, arith::ExtUIOp::create(e.b, e.loc, e.b.getI32Type(), *kept),
-              bit);
+              e.loc,
+              arith::ExtUIOp::create(e.b, e.loc, e.b.getI32Type(), *kept), bit);
           return {w.orBits(in[0], shifted)};
         });
     words.push_back(word[0]);
@@ -159,10 +159,10 @@ Values MmaFold::keptKeys(Scores &scores, int64_t row) {
   for (int64_t n = 0; n < keyTiles; ++n)
     for (int64_t x = 0; x < 2; ++x) {
       Value s = score(scores, row / 2, n)[row % 2 * 2 + x];
-      Value kept = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::UNE,
-                                         s, none);
-      Value bit = e.select(kept, w.i32(int64_t(1) << (8 * n + x) % 32),
-                           w.i32(0));
+      Value kept =
+          arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::UNE, s, none);
+      Value bit =
+          e.select(kept, w.i32(int64_t(1) << (8 * n + x) % 32), w.i32(0));
       Value &word = words[8 * n / 32];
       word = w.orBits(word, bit);
     }
@@ -186,8 +186,8 @@ void MmaFold::addNonFinite(Value key, Value tile, ArrayRef<Values> kept) {
     keeps.push_back(e.cmp(CmpIPredicate::ne, w.andBits(mine, 1), w.i32(0)));
   }
   for (int64_t n = 0; n < valueTiles; ++n) {
-    Value address =
-        w.add(w.add(tile, valueTile.chunkAt(w, key, w.i32(n))), w.mul(at.column, 2));
+    Value address = w.add(w.add(tile, valueTile.chunkAt(w, key, w.i32(n))),
+                          w.mul(at.column, 2));
     Value pair = w.loadShared(e.b.getI32Type(), address, 0, 4);
     Value wrong = nonFiniteBits(w, pair);
     Value values = LLVM::BitcastOp::create(e.b, e.loc,
@@ -195,8 +195,8 @@ void MmaFold::addNonFinite(Value key, Value tile, ArrayRef<Values> kept) {
     for (int64_t x = 0; x < 2; ++x) {
       Value isWrong = e.cmp(CmpIPredicate::ne,
                             w.andBits(wrong, 0x8000LL << (16 * x)), w.i32(0));
-      Value value = e.convert(
-          vector::ExtractOp::create(e.b, e.loc, values, x), e.b.getF32Type());
+      Value value = e.convert(vector::ExtractOp::create(e.b, e.loc, values, x),
+                              e.b.getF32Type());
       value = e.select(isWrong, value, w.f32(0));
       for (int64_t row = 0; row < numRows(); ++row) {
         Value &sum = out(state, row / 2, n)[row % 2 * 2 + x];
@@ -210,9 +210,8 @@ void MmaFold::addNonFinite(Value key, Value tile, ArrayRef<Values> kept) {
 void MmaFold::clearNonFinite(Value tile) {
   constexpr int64_t kWords = SharedTile::kChunk / 4;
   auto type = VectorType::get({kWords}, e.b.getI32Type());
-  e.loop(w.toIndex(at.thread),
-         e.idx(valueTile.bytes() / SharedTile::kChunk), threads,
-         [&](Value chunk) {
+  e.loop(w.toIndex(at.thread), e.idx(valueTile.bytes() / SharedTile::kChunk),
+         threads, [&](Value chunk) {
            Value address =
                w.add(tile, w.mul(w.toI32(chunk), SharedTile::kChunk));
            Value words = w.loadShared(type, address, 0, SharedTile::kChunk);
@@ -220,8 +219,8 @@ void MmaFold::clearNonFinite(Value tile) {
              Value word = vector::ExtractOp::create(e.b, e.loc, words, i);
              Value flags = w.shiftRight(nonFiniteBits(w, word), 15);
              Value keep = w.xorBits(w.mul(flags, 0xffff), -1);
-             words = vector::InsertOp::create(e.b, e.loc,
-                                              w.andBits(word, keep), words, i);
+             words = vector::InsertOp::create(e.b, e.loc, w.andBits(word, keep),
+                                              words, i);
            }
            w.storeShared(words, address, 0);
          });

@@ -43,14 +43,12 @@ Value MmaFold::hasMissingPages(Value first, Value last) {
   Value some = e.cmp(CmpIPredicate::sle, first, last), none = e.idx(0);
   Value begin = numberOf(e.max(first, none));
   Value end = e.select(some, e.add(numberOf(e.max(last, none)), 1), begin);
-  Value missing = e.loop(
-      e.add(begin, w.toIndex(at.thread)), end, threads, w.i32(0),
-      [&](Value t, ValueRange in) -> Values {
-        Value exists = isPage(pageOf(t));
-        return {e.select(exists, in[0], w.i32(1))};
-      })[0];
-  Value isMissing =
-      w.barrierOr(e.cmp(CmpIPredicate::ne, missing, w.i32(0)));
+  Value missing = e.loop(e.add(begin, w.toIndex(at.thread)), end, threads,
+                         w.i32(0), [&](Value t, ValueRange in) -> Values {
+                           Value exists = isPage(pageOf(t));
+                           return {e.select(exists, in[0], w.i32(1))};
+                         })[0];
+  Value isMissing = w.barrierOr(e.cmp(CmpIPredicate::ne, missing, w.i32(0)));
   c().outer.report(isMissing, attn::Status::Page);
   return isMissing;
 }
@@ -69,20 +67,20 @@ Value MmaFold::existingKeys(Blocks &blocks, Value block) {
   e.b.setInsertionPointToStart(branch.thenBlock());
   Value firstKey = w.add(w.mul(block, blockKeys), at.column);
   Value keys = e.sub(e.add(blocks.visited.last, 1), blocks.visited.first);
-  Value word = e.loop(
-      e.idx(0), e.idx(2 * keyTiles), 1, w.i32(0),
-      [&](Value number, ValueRange in) -> Values {
-        Value bit = w.toI32(number);
-        Value key = w.toIndex(
-            w.add(firstKey, w.add(w.shiftLeft(w.shiftRight(bit, 1), 3),
-                                  w.andBits(bit, 1))));
-        Value row = blocks.walked->keys->rowOf(blocks.visited.first,
-                                               e.clampIndex(key, keys));
-        Value exists = arith::ExtUIOp::create(
-            e.b, e.loc, e.b.getI32Type(), locate(row).exists);
-        return {w.orBits(in[0], e.b.createOrFold<arith::ShLIOp>(e.loc, exists,
-                                                                bit))};
-      })[0];
+  Value word =
+      e.loop(e.idx(0), e.idx(2 * keyTiles), 1, w.i32(0),
+             [&](Value number, ValueRange in) -> Values {
+               Value bit = w.toI32(number);
+               Value key = w.toIndex(
+                   w.add(firstKey, w.add(w.shiftLeft(w.shiftRight(bit, 1), 3),
+                                         w.andBits(bit, 1))));
+               Value row = blocks.walked->keys->rowOf(blocks.visited.first,
+                                                      e.clampIndex(key, keys));
+               Value exists = arith::ExtUIOp::create(
+                   e.b, e.loc, e.b.getI32Type(), locate(row).exists);
+               return {w.orBits(
+                   in[0], e.b.createOrFold<arith::ShLIOp>(e.loc, exists, bit))};
+             })[0];
   scf::YieldOp::create(e.b, e.loc, word);
   return branch.getResult(0);
 }

@@ -32,7 +32,7 @@ MmaFold::Blocks MmaFold::findBlocks(Walked &walked) {
   blocks.count = w.toI32(count);
   blocks.cleanCount = blocks.cleanFirst = w.i32(0);
   blocks.beforeAt = blocks.count;
-  if (kGlobal.pageStride)
+  if (!op.getPage().empty())
     blocks.missing = hasMissingPages(walked.keys->rowOf(first, none),
                                      walked.keys->rowOf(last, none));
   if (!walked.tests.empty())
@@ -41,13 +41,14 @@ MmaFold::Blocks MmaFold::findBlocks(Walked &walked) {
   Value fullFirst = e.max(e.sub(full.first, first), none);
   Value fullEnd = e.min(e.sub(e.add(full.last, 1), first), keys);
   Value cleanFirst = e.min(e.ceilDiv(fullFirst, blockKeys), count);
-  Value cleanEnd = e.b.createOrFold<arith::DivUIOp>(
-      e.loc, e.max(fullEnd, none), e.idx(blockKeys));
+  Value cleanEnd = e.b.createOrFold<arith::DivUIOp>(e.loc, e.max(fullEnd, none),
+                                                    e.idx(blockKeys));
   Value clean = e.max(e.sub(cleanEnd, cleanFirst), none);
   if (blocks.missing)
     clean = e.select(blocks.missing, none, clean);
   // Without a clean block the order begins at the first.
-  cleanFirst = e.select(e.cmp(CmpIPredicate::sgt, clean, none), cleanFirst, none);
+  cleanFirst =
+      e.select(e.cmp(CmpIPredicate::sgt, clean, none), cleanFirst, none);
   blocks.cleanFirst = w.toI32(cleanFirst);
   blocks.cleanCount = w.toI32(clean);
   blocks.beforeAt = w.toI32(e.sub(count, cleanFirst));
@@ -64,9 +65,9 @@ Value MmaFold::blockAt(const Blocks &blocks, Value index) {
 Value MmaFold::addressOf(const KeyPlace &from, const GlobalRows &rows,
                          const SharedTile::Part &part) {
   auto bytes = [&](Value index, Value stride) {
-    return e.mul(e.b.createOrFold<arith::IndexCastOp>(
-                     e.loc, e.b.getI64Type(), index),
-                 stride);
+    return e.mul(
+        e.b.createOrFold<arith::IndexCastOp>(e.loc, e.b.getI64Type(), index),
+        stride);
   };
   Value address = e.add(rows.base, bytes(from.row, rows.stride));
   if (from.page)
@@ -84,8 +85,7 @@ MmaFold::Copied MmaFold::copiedIn(const Blocks &blocks, const SharedTile &tile,
   Value exists = e.cmp(CmpIPredicate::slt, number, keys);
   Value real = e.select(exists, number, e.idx(0));
   Copied copied;
-  copied.from =
-      locate(blocks.walked->keys->rowOf(blocks.visited.first, real));
+  copied.from = locate(blocks.walked->keys->rowOf(blocks.visited.first, real));
   if (copied.from.exists)
     exists = e.both(exists, copied.from.exists);
   copied.size = e.select(exists, w.i32(16), w.i32(0));
@@ -107,15 +107,24 @@ void MmaFold::copyRows(const Blocks &blocks, Value block,
   part.isActive ? e.when(part.isActive, copy) : copy();
 }
 
-void MmaFold::copyBlock(const Blocks &blocks, Value block, Value keySlot,
-                        Value valueSlot) {
-  std::pair<GlobalRows, Value> copies[] = {
-      {kGlobal, w.add(keyAt, keySlot)}, {vGlobal, w.add(valueAt, valueSlot)}};
+LogicalResult MmaFold::copyBlock(const Blocks &blocks, Value block,
+                                 Value keySlot, Value valueSlot) {
+  Value keysTo = w.add(keyAt, keySlot), valuesTo = w.add(valueAt, valueSlot);
   // Rows of one shape are looked up once.
-  if (keyTile.isCopiedLike(valueTile))
-    return copyRows(blocks, block, keyTile, kPart, copies);
-  copyRows(blocks, block, keyTile, kPart, copies[0]);
-  copyRows(blocks, block, valueTile, vPart, copies[1]);
+  if (kGlobal && vGlobal && keyTile.isCopiedLike(valueTile)) {
+    copyRows(blocks, block, keyTile, kPart,
+             {{*kGlobal, keysTo}, {*vGlobal, valuesTo}});
+    return success();
+  }
+  if (kGlobal)
+    copyRows(blocks, block, keyTile, kPart, {{*kGlobal, keysTo}});
+  else if (failed(computeRows(blocks, block, op.getLoadK(), keyTile, keysTo)))
+    return failure();
+  if (vGlobal)
+    copyRows(blocks, block, valueTile, vPart, {{*vGlobal, valuesTo}});
+  else
+    return computeRows(blocks, block, op.getLoadV(), valueTile, valuesTo);
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -124,8 +133,8 @@ void MmaFold::copyBlock(const Blocks &blocks, Value block, Value keySlot,
 
 Values MmaFold::Cursor::flatten() const {
   Values flat;
-  for (Value x : {index, keySlot, valueSlot, keyFill, valueFill, keyFrom,
-                  valueFrom})
+  for (Value x :
+       {index, keySlot, valueSlot, keyFill, valueFill, keyFrom, valueFrom})
     if (x)
       flat.push_back(x);
   return flat;
@@ -141,15 +150,20 @@ void MmaFold::Cursor::restore(ValueRange flat) {
 }
 
 /// Copies the first `ahead` blocks, a group each.
-MmaFold::Cursor MmaFold::startPipeline(const Blocks &blocks) {
+FailureOr<MmaFold::Cursor> MmaFold::startPipeline(const Blocks &blocks) {
+  LogicalResult result = success();
   for (int64_t stage = 0; stage < ahead; ++stage) {
     Value index = w.i32(stage);
     e.when(w.less(index, blocks.count), [&] {
-      copyBlock(blocks, blockAt(blocks, index), w.i32(stage * keyTile.bytes()),
-                w.i32(stage * valueTile.bytes()));
+      if (failed(copyBlock(blocks, blockAt(blocks, index),
+                           w.i32(stage * keyTile.bytes()),
+                           w.i32(stage * valueTile.bytes()))))
+        result = failure();
     });
     w.commitCopies();
   }
+  if (failed(result))
+    return failure();
   if (queries.empty()) {
     int64_t kept = std::min(mma.getQuerySteps(), stepsD);
     if (kept) {
@@ -196,22 +210,23 @@ void MmaFold::advance(Cursor &cursor) {
 }
 
 /// Copies the block that is used `ahead` blocks later.
-void MmaFold::copyNext(Blocks &blocks, Cursor &cursor, bool isClean) {
+LogicalResult MmaFold::copyNext(Blocks &blocks, Cursor &cursor, bool isClean) {
+  LogicalResult result = success();
   Value keySlot = cursor.keyFill,
         valueSlot = cursor.valueFill ? cursor.valueFill : keySlot;
   Value index = w.add(cursor.index, ahead);
   if (!isClean) {
     e.when(w.less(index, blocks.count), [&] {
-      copyBlock(blocks, blockAt(blocks, index), keySlot, valueSlot);
+      result = copyBlock(blocks, blockAt(blocks, index), keySlot, valueSlot);
     });
-    return w.commitCopies();
+    w.commitCopies();
+    return result;
   }
   auto copyRun = [&](const SharedTile &tile, const SharedTile::Part &part,
                      const GlobalRows &rows, Value slot, Value &from) {
-    Value step =
-        e.mul(rows.stride,
-              arith::ConstantOp::create(
-                  e.b, e.loc, e.b.getI64IntegerAttr(tile.rowsOfPass())));
+    Value step = e.mul(
+        rows.stride, arith::ConstantOp::create(
+                         e.b, e.loc, e.b.getI64IntegerAttr(tile.rowsOfPass())));
     auto copy = [&] {
       Value address = from;
       for (int64_t pass = 0; pass < tile.passes(); ++pass) {
@@ -224,13 +239,15 @@ void MmaFold::copyNext(Blocks &blocks, Cursor &cursor, bool isClean) {
       from = e.add(from, step);
   };
   if (cursor.keyFrom) {
-    copyRun(keyTile, kPart, kGlobal, w.add(keyAt, keySlot), cursor.keyFrom);
-    copyRun(valueTile, vPart, vGlobal, w.add(valueAt, valueSlot),
+    copyRun(keyTile, kPart, *kGlobal, w.add(keyAt, keySlot), cursor.keyFrom);
+    copyRun(valueTile, vPart, *vGlobal, w.add(valueAt, valueSlot),
             cursor.valueFrom);
   } else {
-    copyBlock(blocks, w.add(index, blocks.cleanFirst), keySlot, valueSlot);
+    result =
+        copyBlock(blocks, w.add(index, blocks.cleanFirst), keySlot, valueSlot);
   }
   w.commitCopies();
+  return result;
 }
 
 LogicalResult MmaFold::foldKeys(Walked &walked) {
@@ -243,19 +260,23 @@ LogicalResult MmaFold::foldKeys(Walked &walked) {
 }
 
 LogicalResult MmaFold::foldBlocksOf(Blocks &blocks) {
-  Cursor cursor = startPipeline(blocks);
+  FailureOr<Cursor> started = startPipeline(blocks);
+  if (failed(started))
+    return failure();
+  Cursor cursor = *started;
   if (blocks.walked->tests.empty()) {
     // While the block that is copied is a clean one, too.
     Value end = w.sub(blocks.cleanCount, w.i32(ahead));
-    if (blocks.walked->keys->isContiguous() && !kGlobal.pageStride) {
+    if (blocks.walked->keys->isContiguous() && op.getPage().empty() &&
+        kGlobal && vGlobal) {
       Value block = w.add(blocks.cleanFirst, ahead);
       auto from = [&](const GlobalRows &rows, const SharedTile::Part &part) {
         Value number = w.add(w.mul(block, blockKeys), part.row);
         Value row = e.add(blocks.visited.first, w.toIndex(number));
         return addressOf({Value(), row, Value()}, rows, part);
       };
-      cursor.keyFrom = from(kGlobal, kPart);
-      cursor.valueFrom = from(vGlobal, vPart);
+      cursor.keyFrom = from(*kGlobal, kPart);
+      cursor.valueFrom = from(*vGlobal, vPart);
     }
     // Score regions may branch, which must not come between asynchronous
     // products and their wait.
@@ -330,7 +351,8 @@ LogicalResult MmaFold::foldMasked(Blocks &blocks, Cursor &cursor) {
   Value keySlot = cursor.keySlot,
         valueSlot = cursor.valueSlot ? cursor.valueSlot : keySlot;
   Value block = blockAt(blocks, cursor.index);
-  copyNext(blocks, cursor, /*isClean=*/false);
+  if (failed(copyNext(blocks, cursor, /*isClean=*/false)))
+    return failure();
   Value guarded = hasNonFinite(valueSlot);
   FailureOr<Values> bits = testBits(blocks, block);
   if (failed(bits))
@@ -372,7 +394,8 @@ void MmaFold::Ahead::restore(ValueRange flat) {
 FailureOr<MmaFold::Ahead> MmaFold::scoreClean(Blocks &blocks, Cursor &cursor) {
   syncCopies(ahead - 1);
   Value keySlot = cursor.keySlot;
-  copyNext(blocks, cursor, /*isClean=*/true);
+  if (failed(copyNext(blocks, cursor, /*isClean=*/true)))
+    return failure();
   Ahead ahead;
   ahead.scores = multiplyKeys(keySlot);
   Value block = w.add(cursor.index, blocks.cleanFirst);

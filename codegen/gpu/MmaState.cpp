@@ -68,8 +68,7 @@ void MmaFold::setReference(int64_t row, Value reference) {
   Value none = w.f32(-INFINITY);
   Value isNone =
       arith::CmpFOp::create(e.b, e.loc, CmpFPredicate::OEQ, reference, none);
-  state.shifts[row] =
-      e.select(isNone, w.f32(0), e.subf(w.f32(0), reference));
+  state.shifts[row] = e.select(isNone, w.f32(0), e.subf(w.f32(0), reference));
   Value limit = e.mulf(e.addf(reference, w.f32(double(mma.getLazy()))),
                        w.f32(1 / factor));
   state.limits[row] = e.select(isNone, none, limit);
@@ -142,7 +141,6 @@ void MmaFold::storeStateOf(int64_t row, const TileRow &place, Value sum) {
   Value none = w.f32(-INFINITY);
   Value isNone = arith::CmpFOp::create(e.b, e.loc, CmpFPredicate::OEQ,
                                        state.limits[row], none);
-  Value reference =
-      e.select(isNone, none, e.subf(w.f32(0), state.shifts[row]));
+  Value reference = e.select(isNone, none, e.subf(w.f32(0), state.shifts[row]));
   storeState(reference, sum, place.head, place.t);
 }

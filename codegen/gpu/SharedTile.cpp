@@ -31,8 +31,8 @@ SharedTile::Part SharedTile::part(Warp &w, Value thread) const {
   part.row = w.e.b.createOrFold<arith::DivUIOp>(w.e.loc, thread, count);
   Value chunk = w.e.b.createOrFold<arith::RemUIOp>(w.e.loc, thread, count);
   part.shared = chunkAt(w, part.row, chunk);
-  part.column = w.e.b.createOrFold<arith::ExtUIOp>(
-      w.e.loc, w.e.b.getI64Type(), w.mul(chunk, kChunk));
+  part.column = w.e.b.createOrFold<arith::ExtUIOp>(w.e.loc, w.e.b.getI64Type(),
+                                                   w.mul(chunk, kChunk));
   if (passRows * chunks < threads)
     part.isActive = w.less(thread, w.i32(passRows * chunks));
   return part;
@@ -50,16 +50,17 @@ void SharedTile::clearPadding(Warp &w, Value thread, Value tile,
   if (!isPadded())
     return;
   auto type = VectorType::get({4}, w.e.b.getI32Type());
-  Value zero = arith::ConstantOp::create(w.e.b, w.e.loc, w.e.b.getZeroAttr(type));
-  w.e.loop(w.toIndex(thread), w.e.idx(numRows * copies), threads,
-           [&](Value index) {
-             Value row = w.toI32(index);
-             Value place = w.xorBits(swizzle(w, row), w.i32(chunks));
-             w.storeShared(zero,
-                           w.add(tile, w.add(w.mul(row, rowBytes()),
-                                             w.mul(place, kChunk))),
-                           0);
-           });
+  Value zero =
+      arith::ConstantOp::create(w.e.b, w.e.loc, w.e.b.getZeroAttr(type));
+  w.e.loop(
+      w.toIndex(thread), w.e.idx(numRows * copies), threads, [&](Value index) {
+        Value row = w.toI32(index);
+        Value place = w.xorBits(swizzle(w, row), w.i32(chunks));
+        w.storeShared(
+            zero,
+            w.add(tile, w.add(w.mul(row, rowBytes()), w.mul(place, kChunk))),
+            0);
+      });
 }
 
 Value SharedTile::chunkAt(Warp &w, Value row, Value chunk) const {

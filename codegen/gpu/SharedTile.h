@@ -19,7 +19,7 @@ struct GlobalRows {
 
 class SharedTile {
 public:
-  static constexpr int64_t kChunk = 16;       // bytes
+  static constexpr int64_t kChunk = 16; // bytes
   static constexpr int64_t kChunkElements = 8;
 
   /// `rows` rows of `columns` elements, a multiple of kChunkElements, with
@@ -91,9 +91,7 @@ private:
 
   /// What is xored into the number of a chunk.
   Value swizzle(Warp &w, Value row) const;
-  int64_t swizzle(int64_t row) const {
-    return row % 8 / (8 / group) % group;
-  }
+  int64_t swizzle(int64_t row) const { return row % 8 / (8 / group) % group; }
 };
 
 } // namespace attnc::gpu

@@ -80,8 +80,8 @@ void Warp::fence() { NVVM::SyncWarpOp::create(e.b, e.loc, i32(-1)); }
 void Warp::barrier() { NVVM::BarrierOp::create(e.b, e.loc); }
 Value Warp::barrierOr(Value condition) {
   Value bit = arith::ExtUIOp::create(e.b, e.loc, i32Type(), condition);
-  auto reduction = NVVM::BarrierReductionAttr::get(
-      e.b.getContext(), NVVM::BarrierReduction::OR);
+  auto reduction = NVVM::BarrierReductionAttr::get(e.b.getContext(),
+                                                   NVVM::BarrierReduction::OR);
   Value some = NVVM::BarrierOp::create(e.b, e.loc, TypeRange(i32Type()),
                                        Value(), Value(), reduction, bit)
                    .getResult(0);
@@ -133,8 +133,8 @@ Value Warp::operand(Value x) {
 
 Quad Warp::loadMatrices(Value address, int64_t offset, bool transposed) {
   MLIRContext *context = e.b.getContext();
-  Type type = LLVM::LLVMStructType::getLiteral(
-      context, SmallVector<Type>(4, i32Type()));
+  Type type = LLVM::LLVMStructType::getLiteral(context,
+                                               SmallVector<Type>(4, i32Type()));
   Value all = NVVM::LdMatrixOp::create(
       e.b, e.loc, type, sharedPointer(address, offset), 4,
       transposed ? NVVM::MMALayout::col : NVVM::MMALayout::row,
@@ -181,6 +181,7 @@ void attnc::gpu::declareShared(ModuleOp module) {
   b.setInsertionPointToStart(module.getBody());
   auto type = LLVM::LLVMArrayType::get(b.getI8Type(), 0);
   LLVM::GlobalOp::create(b, module.getLoc(), type, /*isConstant=*/false,
-                         LLVM::Linkage::External, stage5::kSharedSymbol, Attribute(),
+                         LLVM::Linkage::External, stage5::kSharedSymbol,
+                         Attribute(),
                          /*alignment=*/1024, /*addrSpace=*/3);
 }

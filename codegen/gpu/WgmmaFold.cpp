@@ -93,10 +93,12 @@ void MmaFold::foldValuesByGroup(Scores &scores, Value valueSlot) {
 // Blocks that every query keeps
 //===----------------------------------------------------------------------===//
 
-MmaFold::Weighed MmaFold::firstByGroup(Blocks &blocks, Cursor &cursor) {
+FailureOr<MmaFold::Weighed> MmaFold::firstByGroup(Blocks &blocks,
+                                                   Cursor &cursor) {
   syncCopies(ahead - 1);
   Value keySlot = cursor.keySlot;
-  copyNext(blocks, cursor, /*isClean=*/true);
+  if (failed(copyNext(blocks, cursor, /*isClean=*/true)))
+    return failure();
   Scores scores = multiplyKeysByGroup(keySlot);
   rescale(rowMaxima(scores));
   weigh(scores);
@@ -108,11 +110,13 @@ MmaFold::Weighed MmaFold::firstByGroup(Blocks &blocks, Cursor &cursor) {
 
 /// Scores of a block are computed beside the products of the one before with
 /// its values, and their weights while those go on.
-void MmaFold::nextByGroup(Blocks &blocks, Cursor &cursor, Weighed &before) {
+LogicalResult MmaFold::nextByGroup(Blocks &blocks, Cursor &cursor,
+                                   Weighed &before) {
   Wgmma group(w);
   syncCopies(ahead - 1);
   Value keySlot = cursor.keySlot;
-  copyNext(blocks, cursor, /*isClean=*/true);
+  if (failed(copyNext(blocks, cursor, /*isClean=*/true)))
+    return failure();
   Values products = scoresByGroup(keySlot);
   Values sums = sumsByGroup(before.weights, before.valueSlot);
   Scores scores = quadsOf(group.wait(1, products, {}));
@@ -150,6 +154,7 @@ void MmaFold::nextByGroup(Blocks &blocks, Cursor &cursor, Weighed &before) {
   before.weights = packed(scores);
   before.valueSlot = cursor.valueSlot ? cursor.valueSlot : keySlot;
   advance(cursor);
+  return success();
 }
 
 LogicalResult MmaFold::loopCleanByGroup(Blocks &blocks, Cursor &cursor,
@@ -157,6 +162,7 @@ LogicalResult MmaFold::loopCleanByGroup(Blocks &blocks, Cursor &cursor,
   const size_t stateSize = state.flatten().size(),
                cursorSize = cursor.flatten().size();
   Weighed before;
+  bool isFailed = false;
   Carried outer, inner;
   outer.flatten = [&] {
     Values flat = state.flatten();
@@ -181,14 +187,18 @@ LogicalResult MmaFold::loopCleanByGroup(Blocks &blocks, Cursor &cursor,
   };
   Value never = arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(false));
   loopWhile(w.less(cursor.index, end), outer, [&] {
-    before = firstByGroup(blocks, cursor);
+    FailureOr<Weighed> first = firstByGroup(blocks, cursor);
+    isFailed |= failed(first);
+    if (isFailed)
+      return never;
+    before = *first;
     loopWhile(w.less(cursor.index, end), inner, [&] {
-      nextByGroup(blocks, cursor, before);
+      isFailed |= failed(nextByGroup(blocks, cursor, before));
       return w.less(cursor.index, end);
     });
     Values sums = sumsByGroup(before.weights, before.valueSlot);
     state.out = quadsOf(Wgmma(w).wait(0, sums, before.weights));
     return never;
   });
-  return success();
+  return success(!isFailed);
 }

@@ -185,7 +185,7 @@ struct DimWithoutStack : ConvertOpToLLVMPattern<memref::DimOp> {
 };
 } // namespace
 
-static LogicalResult convertToLLVM(ModuleOp module) {
+static LogicalResult convertToLLVM(ModuleOp module, bool isGpu) {
   MLIRContext *context = module.getContext();
   LowerToLLVMOptions options(context);
   options.allocLowering = LowerToLLVMOptions::AllocLowering::None;
@@ -211,7 +211,11 @@ static LogicalResult convertToLLVM(ModuleOp module) {
                                  withoutRollback())))
     return failure();
   // Kernels have scratch; a stack that grows in a loop would end somewhere.
-  WalkResult stack = module.walk([](LLVM::AllocaOp op) {
+  // What a function's first block takes is a thread's own memory on a GPU.
+  WalkResult stack = module.walk([&](LLVM::AllocaOp op) {
+    if (isGpu && op->getBlock()->isEntryBlock() &&
+        isa<LLVM::LLVMFuncOp>(op->getParentOp()))
+      return WalkResult::advance();
     op.emitError() << "a kernel keeps nothing on the stack";
     return WalkResult::interrupt();
   });
@@ -269,7 +273,7 @@ LogicalResult attnc::lowerToLLVMDialect(ModuleOp module, const Target &target) {
     return failure();
   SmallVector<LaunchParams> launches = takeLaunchParams(module);
   if (failed(prepare(module, target)) || failed(flattenControlFlow(module)) ||
-      failed(convertToLLVM(module)))
+      failed(convertToLLVM(module, target.isGpu())))
     return failure();
   makeInternal(module);
   return target.isGpu() ? gpu::addPtxEntries(module, launches)

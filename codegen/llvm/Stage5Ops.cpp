@@ -216,8 +216,7 @@ static bool isAllowedIntrinsicOp(Operation *op) {
 /// operations, and addresses of global and shared memory.
 static bool isAllowedGpuOp(Operation *op) {
   if (auto global = dyn_cast<LLVM::GlobalOp>(op))
-    return global.getAddrSpace() == kSharedSpace &&
-           !global.getValueOrNull();
+    return global.getAddrSpace() == kSharedSpace && !global.getValueOrNull();
   auto launch = op->getParentOfType<func::FuncOp>();
   if (!launch || !launch->hasAttr(stage5::kThreadsAttr))
     return false;

@@ -68,7 +68,8 @@ int attnc::checkScheduleOptions(const SpecOptions &options,
     return int(ExitUsage);
   };
   if (int code =
-          check("--micro", options.micro, {"auto", "block", "row", "mma"}))
+          check("--micro", options.micro,
+                {"auto", "block", "row", "mma", "wgmma"}))
     return code;
   if (int code = check("--producers", options.producers,
                        {"auto", "fuse", "materialize"}))

@@ -22,39 +22,46 @@
 // CHECK: nvvm.cp.async.commit.group
 // CHECK: nvvm.cp.async.commit.group
 
-// Blocks that every query keeps: an inner loop without a branch, whose copies
-// ask for nothing.
+// Blocks that every query keeps: scores of the first, a loop that is left where
+// a reference has to be raised, and in it one without a branch: weights and
+// products with values, then the next block's scores. Its copies ask for
+// nothing.
 // CHECK: scf.while
+// CHECK: nvvm.vote.sync any
+// CHECK: scf.while
+// CHECK: nvvm.shfl.sync bfly
 // CHECK: scf.while
 // CHECK-NOT: scf.if
-// CHECK: math.fma
-// CHECK: nvvm.ex2
-// CHECK-SAME: f32
+// CHECK: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f32"
 // CHECK-NOT: scf.if
-// CHECK: nvvm.ldmatrix %{{.*}} <{{.*}}layout = #nvvm.mma_layout<col>
+// CHECK: nvvm.ldmatrix %{{.*}} layout = #nvvm.mma_layout<col>
+// CHECK-NOT: scf.if
 // CHECK: nvvm.mma.sync
 // CHECK-NOT: scf.if
 // CHECK: nvvm.cp.async.wait.group 1
 // CHECK-NEXT: nvvm.barrier
 // CHECK-NOT: scf.if
 // CHECK: nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 16, cache = cg : !llvm.ptr<3>, !llvm.ptr<1>
+// CHECK-NOT: scf.if
 // CHECK: nvvm.cp.async.commit.group
-// CHECK: nvvm.mma.sync
+// CHECK-NOT: scf.if
+// CHECK: nvvm.ldmatrix %{{.*}} layout = #nvvm.mma_layout<row>
 // CHECK-NOT: scf.if
 // CHECK: nvvm.vote.sync any
+// CHECK-NOT: scf.if
 // CHECK: scf.condition
 
 // Blocks that some query masks: values are looked at first.
 // CHECK: scf.while
-// CHECK: nvvm.cp.async.wait.group 1
+// CHECK-NEXT: nvvm.cp.async.wait.group 1
 // CHECK: nvvm.barrier #nvvm.reduction<or>
 // CHECK: nvvm.mma.sync
 // CHECK: nvvm.vote.sync any
-// CHECK: nvvm.shfl.sync bfly
 // CHECK: scf.condition
 
 // Nothing is under way when the rows are stored.
 // CHECK: nvvm.cp.async.wait.group 0
+// CHECK-NEXT: nvvm.barrier
 // CHECK: llvm.store %{{.*}}, %{{.*}} : vector<2xf16>, !llvm.ptr<1>
 func.func @causal(%q: tensor<1x4x?x128xf16>, %k: tensor<1x2x?x128xf16>,
                   %v: tensor<1x2x?x128xf16>) -> tensor<1x4x?x128xf16> {

@@ -113,6 +113,10 @@ Case drawCase(Random &random) {
   c.layout = pick<Layout>(random);
   if (c.rank == 2 && c.layout == Layout::Transposed)
     c.layout = Layout::Padded;
+  // Rows of f16 and bf16 that begin at no multiple of 16 bytes are refused.
+  bool isHalf = c.dtype == ATTNC_DTYPE_F16 || c.dtype == ATTNC_DTYPE_BF16;
+  if (isHalf && c.layout == Layout::Padded)
+    c.layout = Layout::Dense;
   c.poison = c.layout != Layout::Broadcast && random.below(2);
   return c;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Random specs of f16 and bf16 on tensor cores, run in the PTX executor, against
-// the reference: odd sizes, every head size that has a shape of its own, masks
-// that leave clean, partial and empty blocks, NaN where no pair looks.
+// Random specs of f16 and bf16 on tensor cores, run in the PTX executor,
+// against the reference: odd sizes, every head size that has a shape of its
+// own, masks that leave clean, partial and empty blocks, NaN where no pair
+// looks.
 //
 //   ATTNC_TEST_SEED=7     other specs and values
 //   ATTNC_TEST_CASE=12    that one alone
@@ -24,8 +25,13 @@ constexpr Layout kLayouts[] = {Layout::Dense, Layout::Dense,
                                Layout::Transposed};
 constexpr const char *kTargets[] = {"sm_80", "sm_86", "sm_90"};
 constexpr const char *kSchedules[] = {
-    "", "", "", "lazy = 0", "query_steps = 2, fence = 4",
-    "stages = 3, lookahead = 0", "key_block = 16, warps = 2, query_tile = 32"};
+    "",
+    "",
+    "",
+    "lazy = 0",
+    "query_steps = 2, fence = 4",
+    "stages = 3, lookahead = 0",
+    "key_block = 16, warps = 2, query_tile = 32"};
 
 template <typename T, size_t N>
 T pick(Random &random, const T (&values)[N]) {
@@ -52,6 +58,10 @@ Case drawCase(Random &random) {
   c.score = pick<Score>(random);
   c.lse = random.below(2);
   c.micro = "mma";
+  c.producer = random.below(3) ? Producer::None : pick<Producer>(random);
+  constexpr const char *kProducers[] = {"auto", "fuse"};
+  c.producers = pick(random, kProducers);
+  c.epilogue = random.below(3) ? Epilogue::None : pick<Epilogue>(random);
   c.layout = c.rank == 2 ? Layout::Dense : pick(random, kLayouts);
   c.poison = random.below(2);
   return c;
@@ -79,8 +89,8 @@ TEST(Mma, SpecsAgreeWithTheReference) {
     SCOPED_TRACE("round " + std::to_string(round) + " of seed " +
                  std::to_string(seed) + ", " + target + ", schedule '" +
                  schedule + "': " + c.describe() + "\n" + problem.text);
-    Kernel kernel = engine.simulate(problem, target, own,
-                                    {c.micro, "auto", schedule});
+    Kernel kernel =
+        engine.simulate(problem, target, own, {c.micro, c.producers, schedule});
     ASSERT_TRUE(kernel) << engine.takeDiagnostics();
     RunResult result = engine.run(kernel, problem, Place::AtEnd, 0);
     ASSERT_TRUE(result.ok()) << result.message();
