@@ -169,12 +169,11 @@ Value KeyPages::directRows(Region &loader) {
   return view;
 }
 
-Value KeyPages::offsetOf(Value rows, Value j) {
+Value KeyPages::offsetOf(Value rows, Value j, Value head) {
   for (Operand &operand : operands)
     if (llvm::is_contained(operand.views, rows)) {
       Value offset = e.loadIndex(operand.table, shift ? e.add(shift, j) : j);
-      return keyHead ? e.add(offset, e.mul(keyHead, operand.headStride))
-                     : offset;
+      return head ? e.add(offset, e.mul(head, operand.headStride)) : offset;
     }
   llvm_unreachable("directRows has made it");
 }
@@ -219,10 +218,10 @@ void KeyPages::locateChunk(KeyWalk &keys, KeyRun run, Value block,
   shift = inChunk;
 }
 
-void KeyPages::prefetch(Value rows, Value j) {
+void KeyPages::prefetch(Value rows, Value j, Value head) {
   auto type = cast<MemRefType>(rows.getType());
   int64_t lineElements = 64 * 8 / type.getElementTypeBitWidth();
-  Value row = offsetOf(rows, j);
+  Value row = offsetOf(rows, j, head);
   for (int64_t x = 0; x < type.getDimSize(1); x += lineElements)
     memref::PrefetchOp::create(e.b, e.loc, rows, ValueRange{row, e.idx(x)},
                                /*isWrite=*/false, /*localityHint=*/2,

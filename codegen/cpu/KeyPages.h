@@ -37,7 +37,7 @@ public:
   /// row numbers are offsets in elements; null where it computes rows.
   Value directRows(mlir::Region &loader);
   /// The offset of key j of the block, for such a memref.
-  Value offsetOf(Value rows, Value j);
+  Value offsetOf(Value rows, Value j) { return offsetOf(rows, j, keyHead); }
 
   /// Fills the tables for keys `block` .. `block` + count - 1; entries behind
   /// repeat the last.
@@ -46,8 +46,8 @@ public:
   /// tables then hold these and up to `ahead` that follow.
   void locateChunk(KeyWalk &keys, KeyRun run, Value block, int64_t chunk,
                    int64_t ahead);
-  /// Asks for a row that will be read.
-  void prefetch(Value rows, Value j);
+  /// Asks for a row that will be read, of a key head where loaders take one.
+  void prefetch(Value rows, Value j, Value head = {});
   /// Goes to a key head, where loaders take one.
   void setHead(Value head) { keyHead = head; }
   /// Calls body(j, page, row in it) for these keys.
@@ -72,6 +72,7 @@ private:
   };
   llvm::SmallVector<Operand, 2> operands;
 
+  Value offsetOf(Value rows, Value j, Value head);
   Value pageOf(Value t);
   Value isPage(Value page);
   Value numberOf(Value c); // of the page in the batch

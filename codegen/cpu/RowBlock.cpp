@@ -24,7 +24,7 @@ LogicalResult RowFold::foldRun(Walked &walked) {
   e.loop(tile.first, end, bc, [&](Value j0) {
     KeyRun run{tile.first, end};
     RowBlock block{*walked.keys, j0, e.min(e.idx(bc), e.sub(end, j0)),
-                   {},           {}, &run};
+                   {},           {}, &run, {}};
     block.keyRows = rowsOf(kRows, block);
     block.valueRows = rowsOf(vRows, block);
     Value isWhole;
@@ -82,8 +82,9 @@ LogicalResult RowFold::foldBlock(Walked &walked, const RowBlock &block,
 LogicalResult RowFold::foldGroups(Walked &walked, const RowBlock &block,
                                   Value isWhole) {
   LogicalResult result = success();
+  RowBlock ofHead = block;
   auto fold = [&](Value g) {
-    if (failed(foldGroup(walked, block, g, isWhole)))
+    if (failed(foldGroup(walked, ofHead, g, isWhole)))
       result = failure();
   };
   if (!op.getKeyHead()) {
@@ -93,15 +94,19 @@ LogicalResult RowFold::foldGroups(Walked &walked, const RowBlock &block,
   }
   // In the order in which a page lies in memory.
   Value firstHead = keyHead;
-  int64_t ofHead = sharing / group, ofRow = schedule.getHeads() / group;
+  int64_t shared = sharing / group, ofRow = schedule.getHeads() / group;
+  Value last = e.idx(op.getKeyHeads() - 1);
   e.loop(e.idx(0), e.idx(op.getKeyHeads()), 1, [&](Value h) {
     setKeyHead(e.add(firstHead, h));
+    Value isLast = e.cmp(CmpIPredicate::eq, h, last);
+    nextHead = e.select(isLast, firstHead, e.add(keyHead, 1));
+    keysToNext = e.select(isLast, e.idx(bc), e.idx(0));
     if (failed(loadRows(block.keys, block.j0, block.count)))
       result = failure();
-    Value first = e.mul(h, e.idx(ofHead));
+    ofHead.firstGroup = e.mul(h, e.idx(shared));
     e.loop(e.idx(0), liveRows, 1, [&](Value t) {
-      Value row = e.add(first, e.mul(t, e.idx(ofRow)));
-      e.loop(row, e.add(row, ofHead), 1, fold);
+      Value row = e.add(ofHead.firstGroup, e.mul(t, e.idx(ofRow)));
+      e.loop(row, e.add(row, shared), 1, fold);
     });
   });
   setKeyHead(firstHead);

@@ -87,12 +87,8 @@ void RowFold::allocateRows() {
     return block.valueRows ? std::pair(block.valueRows, j)
                            : valueRow(block.keys, block.j0, j);
   };
-  if (pages && !op.getKeyHead() && kRows && vRows) {
-    o.prefetchKey = [this](Value j) {
-      pages->prefetch(kRows, e.add(j, 2 * bc));
-    };
-    o.prefetchValue = [this](Value j) { pages->prefetch(vRows, e.add(j, bc)); };
-  }
+  if (pages && kRows && vRows)
+    prefetchPages(o);
   o.buffer = [this](ArrayRef<int64_t> shape, Type element) {
     return buffer(shape, element);
   };
@@ -101,6 +97,24 @@ void RowFold::allocateRows() {
   if (!products)
     products = std::make_unique<RowProducts>(o);
   products->allocate();
+}
+
+/// Pages lie anywhere: what is read next is no guess of the machine. It is asked
+/// for so early that it has come when it is read, some hundred nanoseconds.
+void RowFold::prefetchPages(RowOperands &o) {
+  if (op.getKeyHead()) {
+    o.prefetchByKey = [this](Value j) {
+      pages->prefetch(kRows, e.add(j, keysToNext), nextHead);
+    };
+    o.prefetchByValue = [this](Value j) {
+      pages->prefetch(vRows, e.add(j, keysToNext), nextHead);
+    };
+    return;
+  }
+  o.prefetchByKey = [this](Value j) { pages->prefetch(vRows, e.add(j, bc)); };
+  o.prefetchByValue = [this](Value j) {
+    pages->prefetch(kRows, e.add(j, 2 * bc));
+  };
 }
 
 std::pair<Value, Value> RowFold::laneOf(Value query, Value slot) {

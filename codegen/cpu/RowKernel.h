@@ -37,9 +37,11 @@ private:
   Value staged, stateRow;     // rows on their way
   Value table;                // of a list's keys
   Value pairCounts;           // keys computed, of every query
+  Value nextHead, keysToNext; // whose rows are read behind those at hand
 
   void allocate() override;
   void allocateRows();
+  void prefetchPages(RowOperands &o);
   /// Rows of some blocks are located together, and those of the block behind
   /// them, which are asked for before they are read.
   int64_t keysOfChunk() const {

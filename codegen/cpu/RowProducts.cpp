@@ -135,10 +135,8 @@ void RowProducts::scoreRows(const RowBlock &block, Value g) {
   int64_t room = o.accumulators / (o.group * keyVectorsOfStep());
   SmallVector<Values> held = hold(g, std::min(unrolled, room));
   e.loop(e.idx(0), block.count, 1, [&](Value j) {
-    // The first group reads the keys, and their values after them.
-    if (o.prefetchValue && block.run)
-      e.when(e.cmp(arith::CmpIPredicate::eq, g, e.idx(0)),
-             [&] { o.prefetchValue(j); });
+    if (o.prefetchByKey && block.run)
+      e.when(isFirst(block, g), [&] { o.prefetchByKey(j); });
     Values acc = scoreRow(o.keyRow(block, j), g, held);
     if (o.hasShuffles())
       return e.store(laneSums.ofRow(acc), partials, {j, e.idx(0)});
@@ -256,14 +254,14 @@ void RowProducts::foldTile(const Tile &tile, Value g, ArrayRef<Value> acc) {
 
 void RowProducts::prefetchNext(const RowBlock &block, Value g, const Tile &tile,
                                Value j) {
-  if (!o.prefetchKey || !block.run)
+  if (!o.prefetchByValue || !block.run)
     return;
   auto isZero = [&](Value x) {
     return e.cmp(arith::CmpIPredicate::eq, x, e.idx(0));
   };
-  Value isFirst = e.both(e.both(isZero(g), isZero(tile.query)),
-                         isZero(tile.steps.front().number));
-  e.when(isFirst, [&] { o.prefetchKey(j); });
+  Value first = e.both(e.both(isFirst(block, g), isZero(tile.query)),
+                       isZero(tile.steps.front().number));
+  e.when(first, [&] { o.prefetchByValue(j); });
 }
 
 void RowProducts::accumulateTile(const RowBlock &block, Value g,

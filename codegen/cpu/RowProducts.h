@@ -24,6 +24,8 @@ struct RowBlock {
   Value keyRows, valueRows;
   /// What the block is a part of; null: no keys follow it.
   const KeyRun *run = nullptr;
+  /// Of those that share its rows; null: number 0.
+  Value firstGroup = {};
 };
 
 /// Sizes, scratch and operands of one fold, as the products see them. Queries
@@ -46,9 +48,9 @@ struct RowOperands {
   Value s;                    // [group][key * queries + query]: scores, weights
   Value alphas;               // [group][lane]
   RowOf keyRow, valueRow;
-  /// Ask for what will be read while row j is; null where the machine knows by
-  /// itself.
-  std::function<void(Value j)> prefetchKey, prefetchValue;
+  /// Ask for what will be read, while key row or value row j is read first; null
+  /// where the machine knows by itself.
+  std::function<void(Value j)> prefetchByKey, prefetchByValue;
   Buffer buffer; // new scratch
 
   int64_t lanes() const { return vt.getNumElements(); }
@@ -107,7 +109,11 @@ protected:
     int64_t queries;
   };
   void eachTile(const RowBlock &block, llvm::function_ref<void(Tile)> body);
-  /// The first tile of the first group asks for a row of the next block's keys.
+  Value isFirst(const RowBlock &block, Value g) const {
+    return e.cmp(mlir::arith::CmpIPredicate::eq, g,
+                 block.firstGroup ? block.firstGroup : e.idx(0));
+  }
+  /// The first tile of the first group asks for rows that will be read.
   void prefetchNext(const RowBlock &block, Value g, const Tile &tile, Value j);
   int64_t vectorsOf(const Tile &tile) const {
     return tile.steps.size() * values.perStep * tile.queries;
