@@ -274,13 +274,15 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     `q`, `k`, `v` say how each operand's producers are read: `direct` (none),
     `fuse` (recomputed by the loader) or `materialize` (once, in O(m d)).
     `products` are `fma` in the compute type, or `dot_bf16`: dot products of
-    pairs of bf16 elements, for operands of bf16 with an even head size on
-    machines that have them; weights are rounded to bf16, and subnormal inputs
+    pairs of bf16 elements, for operands of bf16 on machines that have
+    them, an odd head size ending in half a pair; weights are rounded to bf16, and subnormal inputs
     count as 0. The row micro-kernel takes them where it reads rows of keys and
     values in place and masks nothing.
     `order` says in which order threads begin tiles: `up` and `down` walk one
     head after the other, its rows from the first or from the last on;
     `up_across` and `down_across` take a tile of every head before the next.
+    With `strip` s the tiles of components that keep a window or chunk along the
+    innermost axis of a grid are s columns wide, where s divides the grid's.
     With a `split` the keys of a row go to several tiles, that many key rows
     each, whose states are merged by one more launch; 0 keeps them together.
     Splits depend on the key rows alone, so that a sequence gives the same bits
@@ -299,6 +301,7 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     EnumParameter<Attn_LoadMode>:$v,
     DefaultValuedParameter<"::mlir::attn::Products", "::mlir::attn::Products::Fma">:$products,
     DefaultValuedParameter<"::mlir::attn::GridOrder", "::mlir::attn::GridOrder::Up">:$order,
+    DefaultValuedParameter<"int64_t", "1">:$strip,
     DefaultValuedParameter<"int64_t", "0">:$split,
     OptionalParameter<"::mlir::Attribute">:$lists,
     OptionalParameter<"::mlir::Attribute">:$few,

@@ -124,6 +124,8 @@ LogicalResult FoldOp::verify() {
     return emitOpError("(F8) states goes with a state region");
   if (getStep() < 1)
     return emitOpError("(F2) step must be at least 1, got ") << getStep();
+  if (getRun() < 1 || getRun() > getStep())
+    return emitOpError("(F2) run must be 1 to step, got ") << getRun();
   if (!isa<SoftmaxAttr, SigmoidAttr, ReluAttr, NoneAttr, LinearAttr>(
           getKernel()))
     return emitOpError("kernel is not an accumulator: ") << getKernel();
@@ -199,9 +201,9 @@ LogicalResult FoldOp::verifyRegions() {
     return emitOpError("(F2) load_q and load_k must yield rows of one size");
   if (getSchedule().getProducts() == Products::DotBf16)
     for (Region *loader : {&getLoadQ(), &getLoadK(), &getLoadV()})
-      if (!getRowType(*loader).getElementType().isBF16() || getHeadDim() % 2)
+      if (!getRowType(*loader).getElementType().isBF16())
         return emitOpError("(F2) products = dot_bf16 takes loaders that yield "
-                           "bf16 rows, and an even head size");
+                           "bf16 rows");
   Type scalar = getComputeType();
   if (!getScore().empty()) {
     if (failed(verifyArguments(*this, getScore(),

@@ -19,15 +19,19 @@ void BlockFold::allocate() {
   references = isScored() ? buffer({panels, nr}) : maxima;
   sums = buffer({panels, nr});
   alphas = buffer({panels, nr});
+  panelIntervals = buffer({4, panels}, e.b.getI64Type());
   laneLow = buffer({nr}, e.b.getI32Type());
   laneHigh = buffer({nr}, e.b.getI32Type());
   rowsBuffer = buffer({nr, std::max(padded(d), padded(dv))});
   bool dotBf16 = schedule.getProducts() == Products::DotBf16;
   Type rowType = dotBf16 ? Type(e.b.getBF16Type()) : ct;
-  kRows = directRows(op.getLoadK(), rowType);
+  // Half a pair is filled up with 0, which operands in memory do not have.
+  dk = dotBf16 ? llvm::alignTo(d, 2) : d;
+  if (dk == d)
+    kRows = directRows(op.getLoadK(), rowType);
   vRows = directRows(op.getLoadV(), rowType);
   if (!kRows)
-    kBlock = buffer({rounded, d}, rowType);
+    kBlock = buffer({rounded, dk}, rowType);
   if (!vRows)
     vBlock = buffer({rounded, dv}, rowType);
   if (!op.getTests().empty())
@@ -36,7 +40,8 @@ void BlockFold::allocate() {
     pairCounts = buffer({panels, nv}, e.b.getI64Type());
   auto readsOf = [&](Region &region) {
     std::unique_ptr<TileReads> reads;
-    if (!region.empty())
+    // Squares are of rows at one distance, which those of runs are not.
+    if (!region.empty() && tile.run == 1)
       reads = std::make_unique<TileReads>(
           e, lanes, c().outer, region.front(), bc,
           [this](ArrayRef<int64_t> shape, Type element) {
@@ -50,7 +55,7 @@ void BlockFold::allocate() {
   testReads = readsOf(op.getTests());
   groupKeys = buffer({nv, 2}, e.b.getI64Type());
   edges = buffer({2 * nv, 2}, e.b.getI64Type());
-  BlockOperands operands{e, vt, nr, d, dv, queryScale(), ot, p, alphas};
+  BlockOperands operands{e, vt, nr, dk, dv, queryScale(), ot, p, alphas};
   operands.keyRow = [this](KeyWalk &keys, Value j0, Value j) {
     return keyRow(keys, j0, j);
   };
@@ -89,6 +94,12 @@ void BlockFold::allocate() {
 
 LogicalResult BlockFold::loadQueries() {
   livePanels = e.ceilDiv(rows, nr);
+  if (dk != d) {
+    auto type = cast<MemRefType>(kBlock.getType());
+    Value zero = e.constant(type.getElementType(), 0.0);
+    e.loop(e.idx(0), e.idx(type.getDimSize(0)), 1,
+           [&](Value j) { e.store(zero, kBlock, {j, e.idx(d)}); });
+  }
   LogicalResult result = success();
   e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
     Value first = e.mul(panel, e.idx(nr));
@@ -98,9 +109,11 @@ LogicalResult BlockFold::loadQueries() {
       if (failed(loadRow(op.getLoadQ(), {head, rowAt(t)}, at(rowsBuffer, r, d),
                          d)))
         result = failure();
+      if (dk != d)
+        e.store(e.constant(ct, 0.0), rowsBuffer, {r, e.idx(d)});
       prefetchOut(t);
     });
-    transposeRows(d, [&](Value x, Value r, ArrayRef<Value> columns) {
+    transposeRows(dk, [&](Value x, Value r, ArrayRef<Value> columns) {
       products->storeQueries(panel, x, r, columns);
     });
     if (failed(op.getState().empty() ? clearState(panel)
@@ -119,7 +132,7 @@ void BlockFold::prefetchOut(Value t) {
   constexpr int64_t kLineBytes = 64;
   int64_t elements = kLineBytes * 8 / type.getElementTypeBitWidth();
   for (int64_t x = 0; x < dv; x += elements) {
-    Value at[] = {e.idx(0), t, e.idx(x)};
+    Value at[] = {e.idx(0), placeOf(t), e.idx(x)};
     memref::PrefetchOp::create(e.b, e.loc, c().tileOut, at, /*isWrite=*/true,
                                /*localityHint=*/2, /*isDataCache=*/true);
   }
@@ -184,6 +197,16 @@ LogicalResult BlockFold::restoreState(Value panel, Value first) {
 LogicalResult BlockFold::foldKeys(Walked &walked) {
   KeyInterval tile = walked.bounds->visited(e.idx(0), e.sub(rows, e.idx(1)));
   LogicalResult result = success();
+  // Of panels, once a tile: a tile has many blocks of keys.
+  e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
+    Value firstRow = e.mul(panel, e.idx(nr));
+    Value lastRow = e.sub(e.min(e.add(firstRow, nr), rows), e.idx(1));
+    KeyInterval visited = walked.bounds->visited(firstRow, lastRow);
+    KeyInterval kept = walked.bounds->full(firstRow, lastRow);
+    for (auto [n, x] : llvm::enumerate(
+             Values{visited.first, visited.last, kept.first, kept.last}))
+      e.storeIndex(x, panelIntervals, {e.idx(n), panel});
+  });
   Value end = e.add(tile.last, 1);
   e.loop(tile.first, end, bc, [&](Value j0) {
     Value count = e.min(e.idx(bc), e.sub(end, j0));
@@ -307,7 +330,7 @@ void BlockFold::storeLse(Value panel, Value first, Value count) {
   });
   e.loop(e.idx(0), count, 1, [&](Value r) {
     e.store(e.load(e.b.getF32Type(), staged, r), c().lseOut,
-            {e.idx(0), e.add(first, r)});
+            {e.idx(0), placeOf(e.add(first, r))});
   });
 }
 

@@ -109,7 +109,7 @@ protected:
 std::unique_ptr<BlockProducts> makeFmaProducts(BlockOperands operands);
 
 /// Dot products of pairs of bf16 (vdpbf16ps), summed in f32; K and V are rows
-/// of bf16, K's of an even number of elements.
+/// of bf16, K's of an even number of elements (of which the last may be 0).
 std::unique_ptr<BlockProducts> makeDotBf16Products(BlockOperands operands);
 
 } // namespace attnc::cpu

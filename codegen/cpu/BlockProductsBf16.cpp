@@ -161,27 +161,22 @@ void DotBf16Products::loadValues(KeyWalk &keys, Value j0, Value count) {
 /// Two rows into row `pair` of valuePairs; without a second one, zeros.
 void DotBf16Products::interleave(std::pair<Value, Value> low,
                                  std::pair<Value, Value> high, Value pair) {
-  int64_t main = o.dv / o.lanes() * o.lanes();
-  auto copy = [&](int64_t from, int64_t to, int64_t lanes) {
+  e.cover(o.dv, o.lanes(), [&](Value x, int64_t lanes) {
     Type stored = e.vec(lanes, e.b.getBF16Type()),
          narrow = e.vec(lanes, e.b.getI16Type()), wide = e.vec(lanes, i32);
-    auto load = [&](std::pair<Value, Value> row, Value x) -> Value {
+    auto load = [&](std::pair<Value, Value> row) -> Value {
       Value element = e.load(stored, row.first, {row.second, x});
       return arith::ExtUIOp::create(e.b, e.loc, wide, bits(element, narrow));
     };
     Value sixteen =
         e.splat(arith::ConstantIntOp::create(e.b, e.loc, 16, 32), lanes);
-    e.loop(e.idx(from), e.idx(to), lanes, [&](Value x) {
-      Value both = load(low, x);
-      if (high.first) {
-        Value upper = arith::ShLIOp::create(e.b, e.loc, load(high, x), sixteen);
-        both = arith::OrIOp::create(e.b, e.loc, both, upper);
-      }
-      e.store(both, valuePairs, {pair, x});
-    });
-  };
-  copy(0, main, o.lanes());
-  copy(main, o.dv, 1);
+    Value both = load(low);
+    if (high.first) {
+      Value upper = arith::ShLIOp::create(e.b, e.loc, load(high), sixteen);
+      both = arith::OrIOp::create(e.b, e.loc, both, upper);
+    }
+    e.store(both, valuePairs, {pair, x});
+  });
 }
 
 /// Pairs take the place of their scores, which every group has read by then:

@@ -4,9 +4,14 @@
 #include "codegen/cpu/Emitter.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/bit.h"
 
 using namespace mlir;
 using namespace attnc::cpu;
+
+/// Elements of a vector that is worth it: code generators take shorter ones
+/// apart.
+static constexpr int64_t kShortest = 4;
 
 Value Emitter::idx(int64_t value) {
   return arith::ConstantIndexOp::create(b, loc, value);
@@ -174,6 +179,22 @@ Values Emitter::loop(Value lo, Value hi, int64_t step, ValueRange inits,
   Values yields = body(op.getInductionVar(), op.getRegionIterArgs());
   scf::YieldOp::create(b, loc, yields);
   return Values(op.getResults());
+}
+void Emitter::cover(int64_t length, int64_t lanes,
+                    function_ref<void(Value, int64_t)> body) {
+  int64_t main = length / lanes * lanes;
+  if (main)
+    loop(idx(0), idx(main), lanes, [&](Value at) { body(at, lanes); });
+  if (main == length)
+    return;
+  if (main)
+    return body(idx(length - lanes), lanes);
+  int64_t part = llvm::bit_floor<uint64_t>(length);
+  if (part < kShortest)
+    return loop(idx(0), idx(length), 1, [&](Value at) { body(at, 1); });
+  body(idx(0), part);
+  if (part != length)
+    body(idx(length - part), part);
 }
 void Emitter::when(Value condition, function_ref<void()> then,
                    function_ref<void()> otherwise) {

@@ -82,6 +82,12 @@ public:
             llvm::function_ref<void(Value)> body);
   Values loop(Value lo, Value hi, int64_t step, ValueRange inits,
               llvm::function_ref<Values(Value, ValueRange)> body);
+  /// Calls `body` for vectors that cover 0 .. length - 1: whole ones in a loop,
+  /// then one that ends where they should and overlaps those before it. Fewer
+  /// elements than `lanes` are two shorter vectors, or one by one. An element
+  /// may come twice.
+  void cover(int64_t length, int64_t lanes,
+             llvm::function_ref<void(Value at, int64_t lanes)> body);
   void when(Value condition, llvm::function_ref<void()> then,
             llvm::function_ref<void()> otherwise = nullptr);
 

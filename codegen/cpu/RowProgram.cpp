@@ -175,24 +175,17 @@ LogicalResult RowProgram::emitLoop(linalg::LinalgOp op, int longLoop,
     e.store(sum.front(), out, zero);
     return result;
   }
-  int64_t main = length / env.lanes * env.lanes;
-  for (int64_t lanes : {env.lanes, int64_t(1)}) {
-    int64_t lo = lanes == 1 ? main : 0, hi = lanes == 1 ? length : main;
-    if (lo == hi)
-      continue;
-    e.loop(e.idx(lo), e.idx(hi), lanes, [&](Value at) {
-      Value x = check(emitBody(op, longLoop, at, lanes, Value()));
-      if (!x)
-        return;
-      if (lanes > 1 && !isa<VectorType>(x.getType()))
-        x = e.splat(x, lanes);
-      if (cast<MemRefType>(out.getType()).getElementType().isInteger(8) &&
-          getElementTypeOrSelf(x.getType()).isInteger(1))
-        x = arith::ExtUIOp::create(e.b, e.loc, e.vec(lanes, e.b.getI8Type()),
-                                   x);
-      e.store(x, out, at);
-    });
-  }
+  e.cover(length, env.lanes, [&](Value at, int64_t lanes) {
+    Value x = check(emitBody(op, longLoop, at, lanes, Value()));
+    if (!x)
+      return;
+    if (lanes > 1 && !isa<VectorType>(x.getType()))
+      x = e.splat(x, lanes);
+    if (cast<MemRefType>(out.getType()).getElementType().isInteger(8) &&
+        getElementTypeOrSelf(x.getType()).isInteger(1))
+      x = arith::ExtUIOp::create(e.b, e.loc, e.vec(lanes, e.b.getI8Type()), x);
+    e.store(x, out, at);
+  });
   return result;
 }
 
@@ -259,14 +252,8 @@ void RowProgram::copyRow(Value from, Value to, int64_t length) {
     return;
   Type source = cast<MemRefType>(from.getType()).getElementType(),
        target = cast<MemRefType>(to.getType()).getElementType();
-  int64_t main = length / env.lanes * env.lanes;
-  auto copy = [&](int64_t lo, int64_t hi, int64_t lanes) {
-    if (lo < hi)
-      e.loop(e.idx(lo), e.idx(hi), lanes, [&](Value at) {
-        Value x = e.load(e.vec(lanes, source), from, at);
-        e.store(e.convert(x, target), to, at);
-      });
-  };
-  copy(0, main, env.lanes);
-  copy(main, length, 1);
+  e.cover(length, env.lanes, [&](Value at, int64_t lanes) {
+    Value x = e.load(e.vec(lanes, source), from, at);
+    e.store(e.convert(x, target), to, at);
+  });
 }

@@ -21,8 +21,9 @@ struct Sizes {
   int64_t d, dv, n, m;
 };
 constexpr Sizes kSizes[] = {
-    {64, 64, 65, 130}, {72, 33, 100, 97}, {18, 17, 49, 131}, {15, 15, 33, 67},
-    {2, 1, 17, 40},    {80, 96, 50, 129}, {24, 40, 97, 255}};
+    {64, 64, 65, 130}, {72, 33, 100, 97}, {18, 17, 49, 131},
+    {15, 15, 33, 67},  {33, 16, 50, 131}, {1, 15, 49, 66},
+    {2, 1, 17, 40},    {80, 96, 50, 129}, {5, 6, 97, 255}};
 constexpr Mask kMasks[] = {
     Mask::Full,          Mask::Causal,        Mask::Window,        Mask::Dense,
     Mask::FirstOrWindow, Mask::WindowAndKeys, Mask::PrefixOrCausal};
@@ -30,9 +31,9 @@ constexpr Score kScores[] = {Score::Dot, Score::Everything, Score::Holes};
 constexpr Producer kProducers[] = {Producer::None, Producer::Rotary,
                                    Producer::None, Producer::Dequantize,
                                    Producer::Float8};
-constexpr int kCases = 35;
+constexpr int kCases = 45;
 
-/// Every size with every mask, once in seven times five cases.
+/// Every size with every mask, once in nine times five cases.
 Case caseOf(int i, attnc_dtype dtype) {
   Case c;
   auto [d, dv, n, m] = kSizes[i % std::size(kSizes)];
@@ -45,7 +46,7 @@ Case caseOf(int i, attnc_dtype dtype) {
   c.heads = Heads::FourOnTwo;
   c.micro = "block";
   c.mask = kMasks[(i + i / std::size(kSizes)) % std::size(kMasks)];
-  c.score = kScores[i % std::size(kScores)];
+  c.score = kScores[(i + i / std::size(kSizes)) % std::size(kScores)];
   c.producer = kProducers[i % std::size(kProducers)];
   c.producers = i % 2 ? "fuse" : "materialize";
   c.positions = i % 4 == 3 ? Positions::LengthsAndStarts : Positions::Default;
@@ -131,16 +132,20 @@ TEST_P(Half, F16AgreesWithTheReference) {
 /// One key is NaN or infinite, in K or in V: rows that do not see it stay as
 /// they are, though the key beside it in its pair may be theirs.
 TEST_P(Half, NonFiniteKeysReachOnlyRowsThatSeeThem) {
-  for (attnc_dtype dtype : {ATTNC_DTYPE_BF16, ATTNC_DTYPE_F16})
+  for (auto [dtype, d, micro] : {std::tuple(ATTNC_DTYPE_BF16, 24, "block"),
+                                 std::tuple(ATTNC_DTYPE_BF16, 15, "block"),
+                                 std::tuple(ATTNC_DTYPE_BF16, 33, "block"),
+                                 std::tuple(ATTNC_DTYPE_BF16, 33, "row"),
+                                 std::tuple(ATTNC_DTYPE_F16, 24, "block")})
     for (Mask mask : {Mask::Full, Mask::Causal, Mask::Window, Mask::Dense,
                       Mask::FirstOrWindow, Mask::WindowAndKeys}) {
       Case c;
       c.n = 65;
       c.m = 131;
-      c.d = 24;
+      c.d = d;
       c.dv = 33;
       c.rank = 3;
-      c.micro = "block";
+      c.micro = micro;
       c.mask = mask;
       c.dtype = dtype;
       Problem clean = makeProblem(c, 7);
