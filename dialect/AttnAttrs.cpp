@@ -245,14 +245,12 @@ ComponentAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
-LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                   MicroKernel micro, int64_t queryTile,
-                                   int64_t heads, int64_t keyBlock,
-                                   int64_t lanes, int64_t registerKeys,
-                                   int64_t registerVectors, LoadMode q,
-                                   LoadMode k, LoadMode v, Products products,
-                                   GridOrder, int64_t split, Attribute lists,
-                                   Attribute few, ArrayAttr why) {
+LogicalResult ScheduleAttr::verify(
+    function_ref<InFlightDiagnostic()> emitError, MicroKernel micro,
+    int64_t queryTile, int64_t heads, int64_t keyBlock, int64_t lanes,
+    int64_t registerKeys, int64_t registerVectors, LoadMode q, LoadMode k,
+    LoadMode v, Products products, GridOrder, int64_t strip, int64_t split,
+    Attribute lists, Attribute few, ArrayAttr why) {
   struct Size {
     StringRef name;
     int64_t value, largest;
@@ -261,7 +259,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
        {Size{"query_tile", queryTile, 4096}, Size{"heads", heads, 1024},
         Size{"key_block", keyBlock, 4096},
         Size{"register_keys", registerKeys, 32},
-        Size{"register_vectors", registerVectors, 32}})
+        Size{"register_vectors", registerVectors, 32},
+        Size{"strip", strip, queryTile}})
     if (value < 1 || value > largest)
       return emitError() << name << " must be 1 to " << largest << ", got "
                          << value;
@@ -290,6 +289,10 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "split takes the row micro-kernel and key_block or "
                           "more keys, got "
                        << split;
+  if (split != 0 && strip != 1)
+    return emitError() << "strips keep the keys of a row together: split goes "
+                          "with a strip of 1, got "
+                       << strip;
   auto listSchedule = dyn_cast_or_null<ScheduleAttr>(lists);
   if (lists && (!listSchedule || listSchedule.getLists() ||
                 listSchedule.getMicro() != MicroKernel::Row ||

@@ -281,6 +281,8 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     `order` says in which order threads begin tiles: `up` and `down` walk one
     head after the other, its rows from the first or from the last on;
     `up_across` and `down_across` take a tile of every head before the next.
+    With `strip` s the tiles of components that keep a window or chunk along the
+    innermost axis of a grid are s columns wide, where s divides the grid's.
     With a `split` the keys of a row go to several tiles, that many key rows
     each, whose states are merged by one more launch; 0 keeps them together.
     Splits depend on the key rows alone, so that a sequence gives the same bits
@@ -299,6 +301,7 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     EnumParameter<Attn_LoadMode>:$v,
     DefaultValuedParameter<"::mlir::attn::Products", "::mlir::attn::Products::Fma">:$products,
     DefaultValuedParameter<"::mlir::attn::GridOrder", "::mlir::attn::GridOrder::Up">:$order,
+    DefaultValuedParameter<"int64_t", "1">:$strip,
     DefaultValuedParameter<"int64_t", "0">:$split,
     OptionalParameter<"::mlir::Attribute">:$lists,
     OptionalParameter<"::mlir::Attribute">:$few,

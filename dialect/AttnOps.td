@@ -313,8 +313,9 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedOperandSegments, AttrSizedResultSegm
     With `from(%c0)` the keys c < c0 are left to other folds. A fold whose plan
     has no component keeps none: it finishes what others have accumulated.
 
-    With `step` s the tile's rows are `row`, `row` + s, `row` + 2 s, ... A
-    `partial` fold yields its state instead of finished rows: the tile in the
+    With `step` s the tile's rows are `row`, `row` + s, `row` + 2 s, ...; with
+    `run` u, too, u rows from each of these on: row t is `row` + (t floordiv u) s
+    + t mod u. A `partial` fold yields its state instead of finished rows: the tile in the
     compute type and (m, l) as [heads, rows, 2]. `pairs`, [heads, rows] of i64,
     is the number of keys that the kernel computes scores of, kept or not.
 
@@ -334,7 +335,7 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedOperandSegments, AttrSizedResultSegm
     Variadic<Index>:$symbols,
     Attn_PlanAttr:$plan, AnyAttr:$kernel, F64Attr:$scale,
     Attn_ScheduleAttr:$schedule, DefaultValuedAttr<I64Attr, "1">:$step,
-    UnitAttr:$partial, DefaultValuedAttr<I64Attr, "1">:$key_heads);
+    DefaultValuedAttr<I64Attr, "1">:$run, UnitAttr:$partial, DefaultValuedAttr<I64Attr, "1">:$key_heads);
   let regions = (region SizedRegion<1>:$load_q, SizedRegion<1>:$load_k, SizedRegion<1>:$load_v,
     MaxSizedRegion<1>:$score, MaxSizedRegion<1>:$tests, MaxSizedRegion<1>:$values,
     MaxSizedRegion<1>:$count, MaxSizedRegion<1>:$element, MaxSizedRegion<1>:$page,
@@ -343,7 +344,7 @@ def Attn_FoldOp : Attn_Op<"fold", [AttrSizedOperandSegments, AttrSizedResultSegm
     Optional<AnyRankedTensor>:$pairs);
   let assemblyFormat = [{
     (`partial` $partial^)? `head` `(` $head `)` `rows` `(` $row `,` $rows `)`
-    (`step` $step^)? `keys` `(` $keys `)` (`from` `(` $first_key^ `)`)?
+    (`step` $step^)? (`run` $run^)? `keys` `(` $keys `)` (`from` `(` $first_key^ `)`)?
     (`states` `(` $states^ `)`)? (`pages` `(` $page_size^ `,` $page_count `)`)?
     (`key_heads` `(` $key_head^ `,` $key_heads `)`)? `symbols` `(` $symbols `)` `plan` `=` $plan `kernel` `=` $kernel `scale` `=` $scale
     `schedule` `=` $schedule attr-dict

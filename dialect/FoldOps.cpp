@@ -124,6 +124,8 @@ LogicalResult FoldOp::verify() {
     return emitOpError("(F8) states goes with a state region");
   if (getStep() < 1)
     return emitOpError("(F2) step must be at least 1, got ") << getStep();
+  if (getRun() < 1 || getRun() > getStep())
+    return emitOpError("(F2) run must be 1 to step, got ") << getRun();
   if (!isa<SoftmaxAttr, SigmoidAttr, ReluAttr, NoneAttr, LinearAttr>(
           getKernel()))
     return emitOpError("kernel is not an accumulator: ") << getKernel();

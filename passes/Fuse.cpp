@@ -360,10 +360,15 @@ private:
     forall.getOutputsMutable()[0].assign(out);
     forall.getRegionIterArgs()[0].setType(type);
     forall.getResult(0).setType(type);
-    for (Operation *user : fold.getTile().getUsers())
-      if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(user))
-        collapse.getResult().setType(retyped(collapse.getResult()));
-    fold.getTile().setType(retyped(fold.getTile()));
+    // The tile, and the views of it that are inserted.
+    SmallVector<Value> tiles{fold.getTile()};
+    while (!tiles.empty()) {
+      Value tile = tiles.pop_back_val();
+      tile.setType(retyped(tile));
+      for (Operation *user : tile.getUsers())
+        if (isa<tensor::CollapseShapeOp, tensor::ExtractSliceOp>(user))
+          tiles.push_back(user->getResult(0));
+    }
     return forall.getResult(0);
   }
 

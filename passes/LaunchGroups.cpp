@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Components by launch: classes of lattices first, then lists, then what
-// contiguous tiles walk, which finishes the rows.
+// Components by launch: classes of lattices and strips first, then lists, then
+// what contiguous tiles walk, which finishes the rows.
 
 #include "passes/LaunchGroups.h"
 #include "passes/PlanRestriction.h"
+#include "passes/PlanStrips.h"
 #include "passes/PlanWalk.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -18,8 +19,13 @@ static SmallVector<LaunchGroup> groupWhole(PlanAttr plan,
   llvm::MapVector<int64_t, Components> lattices;
   // A launch enumerates one list: regions of its fold say which.
   llvm::MapVector<Attribute, Components> lists, blocks;
+  llvm::MapVector<int64_t, Components> strips; // by the grid's columns
   Components contiguous;
   for (ComponentAttr component : plan.getComponents()) {
+    if (auto columns = stripOf(plan, component, schedule.getStrip())) {
+      strips[columns->getExtent()].push_back(component);
+      continue;
+    }
     PairsAttr atom = walkedAtom(plan, component);
     switch (walkKindOf(plan, component)) {
     case WalkKind::Lattice:
@@ -38,11 +44,13 @@ static SmallVector<LaunchGroup> groupWhole(PlanAttr plan,
   }
   SmallVector<LaunchGroup> groups;
   auto add = [&](ArrayRef<ComponentAttr> components, ScheduleAttr own,
-                 int64_t step) {
-    groups.push_back({restrictPlan(plan, components), own, step});
+                 int64_t step, int64_t run = 1) {
+    groups.push_back({restrictPlan(plan, components), own, step, run});
   };
   for (auto &[step, components] : lattices)
     add(components, schedule, step);
+  for (auto &[extent, components] : strips)
+    add(components, schedule, extent, schedule.getStrip());
   for (auto &[atom, components] : lists)
     add(components, schedule.getListSchedule(), 1);
   for (auto &[atom, components] : blocks) {
@@ -63,10 +71,10 @@ bool attnc::canSplit(PlanAttr plan) {
   });
 }
 
-SmallVector<LaunchGroup> attnc::groupLaunches(PlanAttr plan,
-                                              ScheduleAttr schedule) {
+SmallVector<LaunchGroup>
+attnc::groupLaunches(PlanAttr plan, ScheduleAttr schedule, bool mayNotSplit) {
   SmallVector<LaunchGroup> groups = groupWhole(plan, schedule);
-  if (schedule.getSplit() == 0 || !canSplit(plan))
+  if (mayNotSplit || schedule.getSplit() == 0 || !canSplit(plan))
     return groups;
   LaunchGroup merging = groups.front();
   groups.front().split = merging.merges = schedule.getSplit();

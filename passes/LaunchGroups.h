@@ -12,8 +12,9 @@ namespace attnc {
 struct LaunchGroup {
   mlir::attn::PlanAttr plan;
   mlir::attn::ScheduleAttr schedule;
-  /// Rows of a tile lie this far apart: those of one class of a lattice.
-  int64_t step = 1;
+  /// Rows of a tile lie this far apart, those of one class of a lattice, or
+  /// runs of rows, those of a strip of a grid.
+  int64_t step = 1, run = 1;
   /// Key rows of a tile, whose states the next launch merges; 0: all.
   int64_t split = 0;
   /// What the launch before was split by, if this one merges its states.
@@ -26,8 +27,10 @@ bool canSplit(mlir::attn::PlanAttr plan);
 
 /// The launches of a plan, in order; each but the first goes on where the one
 /// before ends. At least one: an empty plan has rows to fill, too.
+/// `mayNotSplit` keeps the keys of a row together, whatever the schedule says.
 llvm::SmallVector<LaunchGroup> groupLaunches(mlir::attn::PlanAttr plan,
-                                             mlir::attn::ScheduleAttr schedule);
+                                             mlir::attn::ScheduleAttr schedule,
+                                             bool mayNotSplit = false);
 
 } // namespace attnc
 

@@ -5,8 +5,7 @@
 #include "passes/PairTests.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/AffineExprVisitor.h"
-#include "passes/IndexBuilder.h"
+#include "passes/ExprBuilder.h"
 #include "passes/PairAlgebra.h"
 
 using namespace mlir;
@@ -15,51 +14,6 @@ using namespace attnc;
 using Predicate = arith::CmpIPredicate;
 
 namespace {
-/// An affine expression by arith operations: those of affine promise that
-/// nothing overflows, which positions and coefficients from outside may break.
-class ExprBuilder : public AffineExprVisitor<ExprBuilder, Value>,
-                    public IndexBuilder {
-public:
-  ExprBuilder(OpBuilder &b, Location loc, ArrayRef<Value> dims,
-              ArrayRef<Value> symbols)
-      : IndexBuilder(b, loc), dims(dims), symbols(symbols) {}
-
-  Value visitConstantExpr(AffineConstantExpr x) { return idx(x.getValue()); }
-  Value visitDimExpr(AffineDimExpr x) { return dims[x.getPosition()]; }
-  Value visitSymbolExpr(AffineSymbolExpr x) { return symbols[x.getPosition()]; }
-  Value visitAddExpr(AffineBinaryOpExpr x) {
-    return add(visit(x.getLHS()), visit(x.getRHS()));
-  }
-  Value visitMulExpr(AffineBinaryOpExpr x) {
-    return mul(visit(x.getLHS()), visit(x.getRHS()));
-  }
-  Value visitFloorDivExpr(AffineBinaryOpExpr x) {
-    return quotient(visit(x.getLHS()), x.getRHS());
-  }
-  Value visitCeilDivExpr(AffineBinaryOpExpr x) {
-    Value less = sub(visit(x.getLHS()), idx(1));
-    return add(quotient(less, x.getRHS()), idx(1));
-  }
-  Value visitModExpr(AffineBinaryOpExpr x) {
-    Value lhs = visit(x.getLHS());
-    if (auto constant = dyn_cast<AffineConstantExpr>(x.getRHS()))
-      return floorMod(lhs, std::max<int64_t>(constant.getValue(), 1));
-    Value divisor = positive(x.getRHS());
-    return sub(lhs, mul(floorDiv(lhs, divisor), divisor));
-  }
-
-private:
-  ArrayRef<Value> dims, symbols;
-
-  /// A divisor that depends on lengths: no data may divide by 0.
-  Value positive(AffineExpr divisor) { return max(visit(divisor), idx(1)); }
-  Value quotient(Value lhs, AffineExpr divisor) {
-    if (auto constant = dyn_cast<AffineConstantExpr>(divisor))
-      return floorDiv(lhs, std::max<int64_t>(constant.getValue(), 1));
-    return floorDiv(lhs, positive(divisor));
-  }
-};
-
 /// Positions as a set sees them where it stands (PairScope of the reference).
 /// Ends are left out where no set below asks for them.
 struct TestScope {
@@ -77,6 +31,12 @@ public:
   Value build(PairsAttr set, const TestScope &at);
 
 private:
+  // Null for sets of other kinds.
+  Value buildBounds(PairsAttr set, const TestScope &at);
+  Value buildPattern(PairsAttr set, const TestScope &at);
+  Value buildOperandSet(PairsAttr set, const TestScope &at);
+  Value buildTree(PairsAttr set, const TestScope &at);
+
   PairTestOperands &operands;
   const PairTestPosition &position;
 
@@ -340,7 +300,8 @@ private:
 };
 } // namespace
 
-Value PairTestBuilder::build(PairsAttr set, const TestScope &at) {
+/// Sets that bound positions.
+Value PairTestBuilder::buildBounds(PairsAttr set, const TestScope &at) {
   auto number = [&](unsigned n) { return param(set, n, at); };
   switch (set.getKind()) {
   case PairKind::Full:
@@ -359,6 +320,21 @@ Value PairTestBuilder::build(PairsAttr set, const TestScope &at) {
   case PairKind::Prefix:
   case PairKind::First:
     return cmp(Predicate::slt, at.j, number(0));
+  case PairKind::Last:
+    return cmp(Predicate::sle, sub(at.kEnd, at.j), number(0));
+  case PairKind::Global: {
+    Value end = number(0);
+    return either(cmp(Predicate::slt, at.i, end),
+                  cmp(Predicate::slt, at.j, end));
+  }
+  default:
+    return {};
+  }
+}
+
+/// Sets of distances and residues, and predicates.
+Value PairTestBuilder::buildPattern(PairsAttr set, const TestScope &at) {
+  switch (set.getKind()) {
   case PairKind::Chunk:
     return chunk(set, at);
   case PairKind::Strided:
@@ -367,13 +343,6 @@ Value PairTestBuilder::build(PairsAttr set, const TestScope &at) {
     int64_t period = set.getParams()[0].value;
     return cmp(Predicate::sge, floorMod(at.j, period),
                idx(period - set.getParams()[1].value));
-  }
-  case PairKind::Last:
-    return cmp(Predicate::sle, sub(at.kEnd, at.j), number(0));
-  case PairKind::Global: {
-    Value end = number(0);
-    return either(cmp(Predicate::slt, at.i, end),
-                  cmp(Predicate::slt, at.j, end));
   }
   case PairKind::Dilated:
     return dilated(set, at);
@@ -387,6 +356,13 @@ Value PairTestBuilder::build(PairsAttr set, const TestScope &at) {
     return affine(set, at);
   case PairKind::Predicate:
     return operands.predicate(set.getParams()[0].value, at.i, at.j);
+  default:
+    return {};
+  }
+}
+
+Value PairTestBuilder::buildOperandSet(PairsAttr set, const TestScope &at) {
+  switch (set.getKind()) {
   case PairKind::Keys:
     return element(set.getOperands()[0], position.keyRow);
   case PairKind::Dense:
@@ -401,6 +377,14 @@ Value PairTestBuilder::build(PairsAttr set, const TestScope &at) {
     return bsr(set, at);
   case PairKind::TopK:
     return topK(set, at);
+  default:
+    return {};
+  }
+}
+
+/// Scopes and operators.
+Value PairTestBuilder::buildTree(PairsAttr set, const TestScope &at) {
+  switch (set.getKind()) {
   case PairKind::PerDocument:
     return perDocument(set, at);
   case PairKind::Axes:
@@ -421,8 +405,21 @@ Value PairTestBuilder::build(PairsAttr set, const TestScope &at) {
   }
   case PairKind::Not:
     return b.createOrFold<arith::XOrIOp>(loc, child(set, 0, at), bit(true));
+  default:
+    return {};
   }
-  llvm_unreachable("every kind is handled");
+}
+
+Value PairTestBuilder::build(PairsAttr set, const TestScope &at) {
+  if (Value kept = buildTree(set, at))
+    return kept;
+  if (Value kept = buildBounds(set, at))
+    return kept;
+  if (Value kept = buildPattern(set, at))
+    return kept;
+  Value kept = buildOperandSet(set, at);
+  assert(kept && "every kind is handled");
+  return kept;
 }
 
 Value attnc::buildPairTest(OpBuilder &b, Location loc, PairsAttr set,

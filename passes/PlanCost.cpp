@@ -120,6 +120,20 @@ int64_t BoundComponent::countPairs() const {
 // Tiles
 //===----------------------------------------------------------------------===//
 
+TileShape TileShape::of(ScheduleAttr schedule) {
+  TileShape shape{schedule.getQueryTile(), schedule.getKeyBlock()};
+  shape.strip = schedule.getStrip();
+  if (schedule.getMicro() == MicroKernel::Block) {
+    shape.vector = schedule.getLanes();
+    shape.panel = shape.vector * schedule.getRegisterVectors();
+    if (ScheduleAttr few = schedule.getFewSchedule())
+      shape.few = few.getQueryTile();
+  } else {
+    shape.few = shape.queryTile;
+  }
+  return shape;
+}
+
 TileVisit attnc::visitTile(const BoundComponent &component, int64_t first,
                            int64_t last, int64_t keyTile) {
   TileVisit visit;
@@ -167,7 +181,7 @@ namespace {
 /// Components that share tiles of query rows: as launches do.
 struct TileGroup {
   SmallVector<BoundComponent> bands;
-  SmallVector<RowComponent> rows;
+  std::vector<RowComponent> rows;
 };
 
 class CostCounter {
@@ -185,21 +199,23 @@ public:
       if (!add(component))
         return std::nullopt;
     if (groups.empty() && lists.empty())
-      groups[1]; // its tiles are all empty
+      groups[{1, 1}]; // its tiles are all empty
     int64_t rows = std::max<int64_t>(symbols[QEnd] - symbols[QBegin], 0);
-    for (auto &[step, group] : groups) {
-      int64_t classes = std::min(step, rows);
-      if (rows / shape.queryTile + classes > kMaxQueryTiles ||
+    for (auto &[tiling, group] : groups) {
+      auto [step, run] = tiling;
+      int64_t classes =
+          std::min<int64_t>(step / run, llvm::divideCeil(rows, run));
+      if (rows / shape.getPanel() + classes > kMaxQueryTiles ||
           (!group.rows.empty() && rows > kMaxQueryRows))
         return std::nullopt;
       for (int64_t r = 0; r < classes; ++r)
-        if (!countClass(group, step, r, llvm::divideCeil(rows - r, step)))
+        if (!countClass(group, {r * run, step, run}))
           return std::nullopt;
     }
     if (!lists.empty() && rows > kMaxQueryRows)
       return std::nullopt;
     for (RowComponent &list : lists)
-      if (!count(list, {symbols[QBegin], rows, 1}, cost))
+      if (!count(list, {symbols[QBegin], rows, rows}, cost))
         return std::nullopt;
     return cost;
   }
@@ -210,8 +226,9 @@ private:
   TileShape shape;
   const RowValues &values;
   unsigned firstValue;
-  llvm::MapVector<int64_t, TileGroup> groups; // by the step of their rows
-  SmallVector<RowComponent> lists;
+  /// By step and run of their rows.
+  llvm::MapVector<std::pair<int64_t, int64_t>, TileGroup> groups;
+  std::vector<RowComponent> lists;
   PlanCost cost;
 
   bool hasSymbols() {
@@ -245,52 +262,96 @@ private:
         kept.keptPairs = band->countPairs();
         kept.keptIsExact = !band->hasTests() || kept.keptPairs == 0;
         cost += kept;
-        groups[1].bands.push_back(*band);
+        groups[{1, 1}].bands.push_back(*band);
         return true;
       }
     std::optional<RowComponent> row = RowComponent::bind(
-        plan, component, ArrayRef(symbols).take_front(firstValue), values);
+        plan, component, ArrayRef(symbols).take_front(firstValue), values,
+        shape.strip);
     if (!row)
       return false;
     if (row->getWalk() == WalkKind::List)
       lists.push_back(*row);
     else
-      groups[row->getStep()].rows.push_back(*row);
+      groups[row->getTiling()].rows.push_back(*row);
     return true;
   }
 
+  /// How the tile is folded.
+  TileShape shapeOf(const TileRowRange &tile) const {
+    TileShape own = shape;
+    if (isFew(tile))
+      own.panel = own.vector = own.queryTile;
+    return own;
+  }
+  bool isFew(const TileRowRange &tile) const {
+    // Those of all rows, where the row micro-kernel folds all tiles.
+    return tile.count <= shape.few &&
+           (tile.step == 1 || shape.few == shape.queryTile);
+  }
+
   bool count(RowComponent &component, TileRowRange rows, PlanCost &total) {
-    std::optional<PlanCost> tile = component.costOfTile(rows, shape.keyTile);
+    std::optional<PlanCost> tile = component.costOfTile(rows, shapeOf(rows));
     if (tile)
       total += *tile;
     return tile.has_value();
   }
 
-  /// The tiles of class r of the rows: every step-th from the r-th on.
-  bool countClass(TileGroup &group, int64_t step, int64_t r, int64_t rows) {
+  /// The scores of a tile.
+  int64_t visitedByPanels(const BoundComponent &band, TileRowRange tile) {
+    Wide visited = 0;
+    int64_t together = shapeOf(tile).rowsTogether(band.hasTests());
+    for (int64_t done = 0; done < tile.count; done += together) {
+      int64_t rows = std::min(together, tile.count - done);
+      int64_t from = tile.first + done;
+      TileVisit visit = visitTile(band, from, from + rows - 1, shape.keyTile);
+      visited += Wide(visit.getNumKeys()) * std::min(together, tile.all - done);
+    }
+    return saturate(visited);
+  }
+
+  struct RowClass {
+    int64_t first, step, run;
+
+    /// Its rows among the first n.
+    int64_t rowsOf(int64_t n) const {
+      int64_t left = std::max<int64_t>(n - first, 0);
+      return left / step * run + std::min(left % step, run);
+    }
+  };
+
+  /// The tiles of one class of the rows.
+  bool countClass(TileGroup &group, RowClass rows) {
     int64_t keys = std::max<int64_t>(symbols[KEnd] - symbols[KBegin], 0);
-    int64_t allTiles =
-        llvm::divideCeil(llvm::divideCeil(keys, step), shape.keyTile);
-    for (int64_t done = 0; done < rows;) {
-      int64_t size = std::min(shape.queryTile, rows - done);
-      int64_t first = symbols[QBegin] + r + done * step;
+    int64_t allTiles = llvm::divideCeil(
+        llvm::divideCeil(keys, rows.step / rows.run), shape.keyTile);
+    int64_t n = std::max<int64_t>(symbols[QEnd] - symbols[QBegin], 0);
+    int64_t count = rows.rowsOf(n);
+    int64_t all = std::max(rows.rowsOf(shape.rows), count);
+    int64_t tileRows = shape.queryTile / rows.run * rows.run;
+    for (int64_t done = 0; done < count; done += tileRows) {
+      TileRowRange range{symbols[QBegin] + rows.first +
+                             done / rows.run * rows.step,
+                         std::min(tileRows, count - done),
+                         std::min(tileRows, all - done), rows.step, rows.run};
+      if (isFew(range))
+        range.all = range.count;
       PlanCost tile;
       for (const BoundComponent &band : group.bands) {
-        TileVisit visit =
-            visitTile(band, first, first + size - 1, shape.keyTile);
+        TileVisit visit = visitTile(
+            band, range.first, range.first + range.count - 1, shape.keyTile);
         PlanCost part;
         part.fullTiles = visit.fullTiles;
         part.partialTiles = visit.partialTiles;
-        part.visitedPairs = saturate(Wide(visit.getNumKeys()) * size);
+        part.visitedPairs = visitedByPanels(band, range);
         tile += part;
       }
       for (RowComponent &component : group.rows)
-        if (!count(component, {first, size, step}, tile))
+        if (!this->count(component, range, tile))
           return false;
       tile.emptyTiles =
           std::max<int64_t>(allTiles - tile.fullTiles - tile.partialTiles, 0);
       cost += tile;
-      done += size;
     }
     return true;
   }

@@ -48,6 +48,29 @@ private:
 struct TileShape {
   int64_t queryTile = 96;
   int64_t keyTile = 128;
+  /// Query rows whose scores are computed together, for the keys that one of
+  /// them may keep; 0: those of the tile.
+  int64_t panel = 0;
+  /// Rows of a panel that visit keys of their own where no pair is tested; 0:
+  /// those of the panel.
+  int64_t vector = 0;
+  /// Tiles of up to so many rows at positions are folded as a panel, without
+  /// the others.
+  int64_t few = 0;
+  /// Query rows of the operand, which panels count whether or not lengths end
+  /// before them; 0: those at positions.
+  int64_t rows = 0;
+  /// Columns of a strip, where components keep columns of a grid.
+  int64_t strip = 1;
+
+  static TileShape of(mlir::attn::ScheduleAttr schedule);
+  int64_t getPanel() const {
+    return panel > 0 ? std::min(panel, queryTile) : queryTile;
+  }
+  /// Rows whose scores are computed for the same keys.
+  int64_t rowsTogether(bool isTested) const {
+    return isTested || vector == 0 ? getPanel() : std::min(vector, getPanel());
+  }
 };
 
 /// What one query tile does for one component. Its key tiles begin at
@@ -72,6 +95,8 @@ struct PlanCost {
   int64_t partialTiles = 0; // masked
   int64_t emptyTiles = 0;   // what a walk over all keys would visit besides
   int64_t listRows = 0;     // rows that walk a list of keys, in no tile
+  /// Scores computed; at most so many where pairs are tested, since a block of
+  /// which a panel keeps nothing is left out.
   int64_t visitedPairs = 0;
   int64_t keptPairs = 0;
   bool keptIsExact = true; // false: tests may drop some of keptPairs
@@ -79,12 +104,27 @@ struct PlanCost {
   PlanCost &operator+=(const PlanCost &other);
 };
 
-/// What the values of a plan depend on besides positions.
+/// Keys first <= j <= last.
+struct KeySpan {
+  int64_t first, last;
+};
+
+/// The keys of a query's list, ascending and each once.
+struct ListedKeys {
+  std::vector<KeySpan> spans;
+  int64_t block = 1; // query rows that share it, from a multiple on
+};
+
+/// What the values and lists of a plan depend on besides positions.
 struct RowValues {
   int64_t head = 0;
   /// The value of kind `begin`, `end`, `number` or `load` for element x, the
   /// result of its map; without it such plans have no cost.
   std::function<std::optional<int64_t>(mlir::attn::ValueAttr, int64_t x)> read;
+  /// The list of an atom for query position i; without it lists in operands
+  /// have no cost, and pseudo-random keys are taken to differ.
+  std::function<std::optional<ListedKeys>(mlir::attn::PairsAttr, int64_t i)>
+      list;
 };
 
 /// The cost of one head; `symbols` are those of the plan before its values.

@@ -1,217 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Kept pairs of a plan as a formula, from its bounds and walks alone.
 
-#include "passes/PairAlgebra.h"
 #include "passes/PlanCost.h"
+#include "passes/PlanSides.h"
 #include "passes/PlanWalk.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace attnc;
 using namespace mlir::attn;
 using llvm::ArrayRef;
 using llvm::SmallVector;
-using Forms = SmallVector<LinearForm>;
-
-namespace {
-/// What formulas speak of; parameters follow.
-enum FormulaSymbol : unsigned { N, M, K0, Q0 };
-
-/// The plan's symbols in these terms, as the operation ties them together.
-class Names {
-public:
-  Names(AttentionOp op, llvm::function_ref<std::string(int64_t)> parameterName)
-      : names{"n", "m", "k0", "q0"} {
-    LinearForm n = LinearForm::symbol(N);
-    LinearForm kBegin = op.getKStart() ? LinearForm::symbol(K0) : LinearForm();
-    LinearForm kEnd = kBegin + LinearForm::symbol(M);
-    LinearForm qBegin = kEnd - n;
-    if (op.getQStart())
-      qBegin = LinearForm::symbol(Q0);
-    else if (op.getPositionsStart())
-      qBegin = LinearForm();
-    values = {kBegin, kEnd, qBegin, qBegin + n};
-    for (int64_t operand : op.getPlanAttr().getParameters()) {
-      values.push_back(LinearForm::symbol(names.size()));
-      names.push_back(parameterName(operand));
-    }
-    firstValue = values.size();
-  }
-
-  bool hasValue(const LinearForm &form) const {
-    return form.getNumSymbols() > firstValue;
-  }
-  unsigned getFirstValue() const { return firstValue; }
-
-  /// Of a form without values.
-  LinearForm translate(const LinearForm &form) const {
-    LinearForm result(form.getConstant());
-    for (unsigned s = 0; s < form.getNumSymbols(); ++s)
-      result = result + values[s] * form.getCoefficient(s);
-    return result;
-  }
-
-  /// `lead` plus the form.
-  std::string text(const LinearForm &form, std::string lead = "") const {
-    auto add = [&](int64_t factor, const std::string &name) {
-      if (lead.empty())
-        lead = factor < 0 ? "-" : "";
-      else
-        lead += factor < 0 ? " - " : " + ";
-      uint64_t size = factor < 0 ? -static_cast<uint64_t>(factor) : factor;
-      if (name.empty())
-        lead += std::to_string(size);
-      else
-        lead += (size == 1 ? "" : std::to_string(size) + "*") + name;
-    };
-    for (unsigned s = 0; s < form.getNumSymbols(); ++s)
-      if (form.getCoefficient(s) != 0)
-        add(form.getCoefficient(s), names[s]);
-    if (form.getConstant() != 0 || lead.empty())
-      add(form.getConstant(), "");
-    return lead;
-  }
-
-  /// min(...) or max(...) of forms, each added to `lead`.
-  std::string extreme(const char *function, const Forms &forms,
-                      const Forms &withLead = {},
-                      const std::string &lead = "") const {
-    SmallVector<std::string> parts;
-    for (const LinearForm &form : withLead)
-      parts.push_back(text(form, lead));
-    for (const LinearForm &form : forms)
-      parts.push_back(text(form));
-    if (parts.size() == 1)
-      return parts[0];
-    std::string result = std::string(function) + "(";
-    for (size_t n = 0; n < parts.size(); ++n)
-      result += (n ? ", " : "") + parts[n];
-    return result + ")";
-  }
-
-private:
-  SmallVector<std::string> names;
-  Forms values;
-  unsigned firstValue = 0;
-};
-
-/// Adds a bound; of those a constant apart only the tighter says something.
-void addTighter(Forms &forms, const LinearForm &form, bool isUpper) {
-  for (LinearForm &other : forms)
-    if (LinearForm more = form - other; more.isConstant()) {
-      if (isUpper == (more.getConstant() < 0))
-        other = form;
-      return;
-    }
-  forms.push_back(form);
-}
-
-/// A component's bounds, by what they bound.
-struct Sides {
-  Forms distanceLower, distanceUpper, keyLower, keyUpper, rowLower, rowUpper;
-  /// Lengths of the keys between two bounds with the same value.
-  Forms valueLengths;
-  /// The operand of documents whose begin (end) bounds the keys; -1: none.
-  int64_t documentBegin = -1, documentEnd = -1;
-  /// Whether these bounds say all.
-  bool isExact = true;
-
-  Sides(PlanAttr plan, ComponentAttr component, const Names &names)
-      : plan(plan), names(names) {
-    Bounds lower = split(component.getLower(), /*isUpper=*/false);
-    Bounds upper = split(component.getUpper(), /*isUpper=*/true);
-    distanceLower = lower.distance, keyLower = lower.key;
-    distanceUpper = upper.distance, keyUpper = upper.key;
-    rowLower = split(component.getRowLower(), false).key;
-    rowUpper = split(component.getRowUpper(), true).key;
-    isExact &= !component.getGuard() || !component.getGuard().getNumResults();
-    for (const LinearForm &u : upper.valued)
-      for (const LinearForm &l : lower.valued)
-        if (LinearForm length = u - l + LinearForm(1); !names.hasValue(length))
-          valueLengths.push_back(names.translate(length));
-  }
-
-private:
-  struct Bounds {
-    Forms distance, key, valued;
-  };
-  PlanAttr plan;
-  const Names &names;
-
-  Bounds split(mlir::AffineMap map, bool isUpper) {
-    Bounds bounds;
-    mlir::AffineExpr zero = mlir::getAffineConstantExpr(0, map.getContext());
-    for (mlir::AffineExpr expr : map.getResults()) {
-      std::optional<LinearForm> form =
-          LinearForm::fromExpr(expr.replaceDims(zero));
-      bool isOfQuery = expr.isFunctionOfDim(0);
-      if (form && !names.hasValue(*form)) {
-        addTighter(isOfQuery ? bounds.distance : bounds.key,
-                   names.translate(*form), isUpper);
-        continue;
-      }
-      if (form && !isOfQuery && isDocument(*form, isUpper))
-        continue;
-      isExact = false;
-      if (!form || isOfQuery)
-        continue;
-      bounds.valued.push_back(*form);
-      if (std::optional<LinearForm> distance = aroundQuery(*form, isUpper))
-        addTighter(bounds.distance, names.translate(*distance), isUpper);
-    }
-    return bounds;
-  }
-
-  ValueAttr valueOf(unsigned symbol) const {
-    return plan.getValues()[symbol - names.getFirstValue()];
-  }
-
-  /// Whether the bound is the begin or the last key of the query's document.
-  bool isDocument(const LinearForm &form, bool isUpper) {
-    unsigned symbol = form.getNumSymbols() - 1;
-    if (form != LinearForm::symbol(symbol) - LinearForm(isUpper ? 1 : 0))
-      return false;
-    ValueAttr value = valueOf(symbol);
-    if (value.getKind() != (isUpper ? ValueKind::End : ValueKind::Begin) ||
-        !value.getMap() || value.getMap().getNumResults() != 1 ||
-        !llvm::isa<mlir::AffineDimExpr>(value.getMap().getResult(0)))
-      return false;
-    int64_t &document = isUpper ? documentEnd : documentBegin;
-    if (document >= 0)
-      return false;
-    document = value.getOperand();
-    return true;
-  }
-
-  /// A bound i + form that is no tighter than one of a rounded query: factor *
-  /// floor(i / b) * c + ... with factor * c = b.
-  std::optional<LinearForm> aroundQuery(const LinearForm &form,
-                                        bool isUpper) const {
-    unsigned symbol = form.getNumSymbols() - 1;
-    int64_t factor = form.getCoefficient(symbol);
-    LinearForm rest = form - LinearForm::symbol(symbol, factor);
-    ValueAttr value = valueOf(symbol);
-    if (names.hasValue(rest) || !value.getMap() || value.getOperand() >= 0 ||
-        value.getMap().getNumResults() != 1)
-      return std::nullopt;
-    mlir::AffineExpr expr = value.getMap().getResult(0);
-    auto binary = llvm::dyn_cast<mlir::AffineBinaryOpExpr>(expr);
-    if (binary && binary.getKind() == mlir::AffineExprKind::Mul) {
-      auto times = llvm::dyn_cast<mlir::AffineConstantExpr>(binary.getRHS());
-      if (!times || llvm::MulOverflow(factor, times.getValue(), factor))
-        return std::nullopt;
-      binary = llvm::dyn_cast<mlir::AffineBinaryOpExpr>(binary.getLHS());
-    }
-    if (!binary || binary.getKind() != mlir::AffineExprKind::FloorDiv ||
-        !llvm::isa<mlir::AffineDimExpr>(binary.getLHS()))
-      return std::nullopt;
-    auto divisor = llvm::dyn_cast<mlir::AffineConstantExpr>(binary.getRHS());
-    if (!divisor || divisor.getValue() < 1 || divisor.getValue() != factor)
-      return std::nullopt;
-    return isUpper ? rest : rest - LinearForm(factor - 1);
-  }
-};
-} // namespace
-
 /// upper - lower + 1 for all pairs of bounds; the extent is their minimum, so
 /// that of lengths a constant apart only the smaller one counts.
 static Forms lengths(const Forms &upper, const Forms &lower) {
@@ -319,18 +116,23 @@ static std::string rowSum(const Sides &sides, const Names &names) {
          names.extreme("min", sides.rowUpper) + ")";
 }
 
+/// Whether nothing but distances and values bounds queries and keys.
+static bool hasAllPairs(const Sides &sides) {
+  LinearForm n = LinearForm::symbol(N), m = LinearForm::symbol(M);
+  return sides.keyLower == Forms{LinearForm()} &&
+         sides.keyUpper == Forms{m - LinearForm(1)} &&
+         lengths(sides.rowUpper, sides.rowLower) == Forms{n} &&
+         (sides.rowLower == Forms{LinearForm()} ||
+          sides.rowLower == Forms{m - n});
+}
+
 /// The pairs within documents of length l; each has as many queries as keys.
 static Term
 documentsTerm(const Sides &sides,
               llvm::function_ref<std::string(int64_t)> operandName) {
-  LinearForm n = LinearForm::symbol(N), m = LinearForm::symbol(M);
   bool isCausal =
       sides.distanceLower.empty() && sides.distanceUpper == Forms{LinearForm()};
-  bool isWhole =
-      sides.keyLower == Forms{LinearForm()} &&
-      sides.keyUpper == Forms{m - LinearForm(1)} &&
-      lengths(sides.rowUpper, sides.rowLower) == Forms{n} &&
-      (sides.rowLower == Forms{LinearForm()} || sides.rowLower == Forms{m - n});
+  bool isWhole = hasAllPairs(sides);
   bool isPlain = sides.distanceLower.empty() && sides.distanceUpper.empty();
   return {std::string("sum of ") + (isCausal ? "l*(l + 1)/2" : "l^2") +
               " over the documents of " + operandName(sides.documentBegin),
@@ -350,6 +152,17 @@ static Term boundsTerm(const Sides &sides, const Names &names,
   if (sides.documentBegin >= 0 && sides.documentBegin == sides.documentEnd &&
       band.empty() && sides.valueLengths.empty())
     return documentsTerm(sides, operandName);
+  // Row r of a block keeps r + 1 keys; the last block may be cut.
+  if (sides.block > 0 && hasAllPairs(sides) &&
+      sides.distanceUpper == Forms{LinearForm()} &&
+      sides.distanceLower == Forms{LinearForm(1 - sides.block)} &&
+      sides.documentBegin < 0 && sides.documentEnd < 0) {
+    int64_t twice = sides.block + 1;
+    return {twice % 2 ? "n*" + std::to_string(twice) + "/2"
+                      : product("n", std::to_string(twice / 2)),
+            /*isExact=*/false, /*needsFewQueries=*/false,
+            /*needsSameRows=*/true};
+  }
   bool isExact =
       sides.isExact && sides.documentBegin < 0 && sides.documentEnd < 0;
   for (const LinearForm &form : sides.valueLengths)
@@ -430,30 +243,61 @@ static Term termOf(PlanAttr plan, ComponentAttr component, const Names &names,
   }
 }
 
-std::string attnc::keptPairsFormula(
-    AttentionOp op, llvm::function_ref<std::string(int64_t)> parameterName) {
-  Names names(op, parameterName);
-  PlanAttr plan = op.getPlanAttr();
+/// The sum of terms, with what must hold of the sizes.
+static std::string sumText(ArrayRef<Term> terms) {
   std::string text;
   bool isExact = true, isRounded = false;
   bool needsFewQueries = false, needsSameRows = false;
-  // Once a term is rounded the others need not be told to the last pair.
-  bool isLoose = llvm::any_of(plan.getComponents(), [&](ComponentAttr c) {
-    return walkKindOf(plan, c) != WalkKind::None;
-  });
-  for (ComponentAttr component : plan.getComponents()) {
-    Term term = termOf(plan, component, names, parameterName, isLoose);
+  for (const Term &term : terms) {
     isExact &= term.isExact;
     isRounded |= term.isRounded;
     needsFewQueries |= term.needsFewQueries;
     needsSameRows |= term.needsSameRows;
     text += (text.empty() ? "" : " + ") + term.text;
   }
-  if (text.empty())
-    return "0";
   return (isExact ? "" : "at most ") + std::string(isRounded ? "about " : "") +
          text +
          (needsSameRows     ? " for n = m"
           : needsFewQueries ? " for n <= m"
                             : "");
+}
+
+std::string attnc::keptPairsFormula(
+    AttentionOp op, llvm::function_ref<std::string(int64_t)> parameterName) {
+  Names names(op, parameterName);
+  PlanAttr plan = op.getPlanAttr();
+  // Once a term is rounded the others need not be told to the last pair.
+  bool isLoose = llvm::any_of(plan.getComponents(), [&](ComponentAttr c) {
+    return walkKindOf(plan, c) != WalkKind::None;
+  });
+  struct Group {
+    HeadRange heads;
+    SmallVector<Term> terms;
+  };
+  SmallVector<Group> groups;
+  for (ComponentAttr component : plan.getComponents()) {
+    bool isAll;
+    HeadRange heads = headsOf(plan, component, isAll);
+    Group *group =
+        llvm::find_if(groups, [&](const Group &g) { return g.heads == heads; });
+    if (group == groups.end()) {
+      groups.push_back({heads, {}});
+      group = &groups.back();
+    }
+    group->terms.push_back(
+        termOf(plan, component, names, parameterName, isLoose));
+  }
+  if (groups.empty())
+    return "0";
+  if (groups.size() == 1 && groups[0].heads == HeadRange())
+    return sumText(groups[0].terms);
+  llvm::sort(groups, [](const Group &a, const Group &b) {
+    return std::pair(a.heads.first, a.heads.end) <
+           std::pair(b.heads.first, b.heads.end);
+  });
+  std::string text;
+  for (const Group &group : groups)
+    text += (text.empty() ? "" : "; ") + group.heads.text() + ": " +
+            sumText(group.terms);
+  return text;
 }

@@ -14,6 +14,7 @@
 #include "passes/PlanWalk.h"
 #include "passes/RowProducers.h"
 #include "passes/ScheduleFields.h"
+#include "passes/ScheduleTiles.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -61,6 +62,7 @@ public:
       return failure();
     chooseProducts();
     chooseTiles();
+    chooseStrip();
     chooseOrder();
     chooseSplit();
     if (failed(chooseLoads()))
@@ -83,7 +85,7 @@ private:
   int64_t registerKeys = 0, registerVectors = 0;
   LoadMode q = LoadMode::Direct, k = LoadMode::Direct, v = LoadMode::Direct;
   GridOrder order = GridOrder::Up;
-  int64_t split = 0;
+  int64_t strip = 1, split = 0;
   ScheduleAttr lists, few;
 
   SmallVector<StringRef> whyRefs() {
@@ -119,6 +121,7 @@ private:
     v = asked.load("v").value_or(written.getV());
     products = asked.products().value_or(written.getProducts());
     order = asked.order().value_or(written.getOrder());
+    strip = pick("strip", written.getStrip());
     split = pick("split", written.getSplit());
     if (written.getLists())
       lists = listSchedule(written.getListSchedule());
@@ -141,7 +144,7 @@ private:
     ScheduleAttr schedule = ScheduleAttr::getChecked(
         [&] { return refuse(); }, op.getContext(), micro, queryTile, heads,
         keyBlock, lanes, registerKeys, registerVectors, q, k, v, products,
-        order, split, Attribute(lists), Attribute(few),
+        order, strip, split, Attribute(lists), Attribute(few),
         b.getStrArrayAttr(whyRefs()));
     if (!schedule || failed(check(schedule)))
       return failure();
@@ -246,7 +249,8 @@ private:
         pickOf("register_keys", chosen.getRegisterKeys()),
         pickOf("register_vectors", chosen.getRegisterVectors()), chosen.getQ(),
         chosen.getK(), chosen.getV(), chosen.getProducts(), chosen.getOrder(),
-        /*split=*/int64_t(0), Attribute(), Attribute(), ArrayAttr());
+        /*strip=*/int64_t(1), /*split=*/int64_t(0), Attribute(), Attribute(),
+        ArrayAttr());
   }
 
   /// Lists are of one row: query heads that share keys share its list.
@@ -263,7 +267,8 @@ private:
     return listSchedule(ScheduleAttr::get(
         op.getContext(), MicroKernel::Row, 1, group, kKeyBlock, lanes, 1,
         rowAccumulators(), q, once(k), once(v), Products::Fma, GridOrder::Up,
-        /*split=*/int64_t(0), Attribute(), Attribute(), ArrayAttr()));
+        /*strip=*/int64_t(1), /*split=*/int64_t(0), Attribute(), Attribute(),
+        ArrayAttr()));
   }
 
   LogicalResult chooseMicroKernel() {
@@ -406,6 +411,8 @@ private:
       panel = lanes * registerVectors;
     }
     queryTile = std::max(panel, kQueryTile / panel * panel);
+    if (!tile)
+      alignWithLists(panel);
     if (!ShapedType::isDynamic(n))
       queryTile = std::min<int64_t>(queryTile, llvm::alignTo(n, panel));
     queryTile = tile.value_or(queryTile);
@@ -413,6 +420,60 @@ private:
             "registers accumulate",
             registerKeys, panel, registerKeys * registerVectors,
             options.vectorRegisters);
+  }
+
+  /// Windows and chunks on a grid keep few columns of each grid row: queries
+  /// that share most of them lie in few columns, too.
+  void chooseStrip() {
+    PlanAttr plan = op.getPlanAttr();
+    if (plan && micro == MicroKernel::Block && !op.getPages())
+      for (ComponentAttr component : plan.getComponents())
+        if (auto columns = attnc::GridColumns::of(plan, component)) {
+          int64_t panel = lanes * registerVectors;
+          attnc::StripChoice chosen = attnc::chooseStrip(*columns, panel);
+          if (chosen.columns > 1 && chosen.columns <= queryTile) {
+            strip = chosen.columns;
+            because("strips of {0} of a grid's {1} columns: {2} queries visit "
+                    "about {3} keys, not {4}",
+                    strip, columns->getExtent(), panel, chosen.keys,
+                    chosen.keysOfRows);
+          }
+          break;
+        }
+    strip = pick("strip", strip);
+  }
+
+  /// Positions of a block of the list of key blocks that the plan walks; 0:
+  /// there is none, or only a launch knows.
+  int64_t listedBlock() {
+    if (PlanAttr plan = op.getPlanAttr())
+      for (ComponentAttr component : plan.getComponents())
+        if (attnc::walkKindOf(plan, component) == attnc::WalkKind::Blocks)
+          return attnc::walkedAtom(plan, component).getParams()[0].value;
+    return 0;
+  }
+
+  /// A panel that several lists share computes the keys of each for all its
+  /// rows: panels, and tiles, end where lists do.
+  void alignWithLists(int64_t &panel) {
+    int64_t block = listedBlock(), n = op.getQueryRows();
+    if (block == 0 || asked.number("register_vectors"))
+      return;
+    int64_t vectors =
+        attnc::vectorsForLists(block, lanes, registerVectors,
+                               ShapedType::isDynamic(n) ? INT64_MAX : n);
+    bool isChanged = vectors != registerVectors;
+    registerVectors = vectors;
+    panel = lanes * vectors;
+    queryTile = attnc::tileForLists(block, panel, kQueryTile);
+    if (!isChanged)
+      return;
+    int64_t accumulators = options.vectorRegisters >= 32 ? 24 : 12;
+    registerKeys =
+        pick("register_keys", std::min<int64_t>(accumulators / vectors, 8));
+    because("panels of {0} queries, tiles of {1}: they end where blocks of {2} "
+            "do, whose rows share a list",
+            panel, queryTile, block);
   }
 
   /// Threads take tiles one by one: the longest go first, so that none of them
@@ -458,8 +519,8 @@ private:
     few = ScheduleAttr::getChecked(
         [&] { return refuse() << "few: "; }, op.getContext(), micro,
         kRowKernelQueries, heads, keyBlock, lanes, registerKeys,
-        registerVectors, q, k, v, products, order, /*split=*/int64_t(0),
-        Attribute(), Attribute(), ArrayAttr());
+        registerVectors, q, k, v, products, order, /*strip=*/int64_t(1),
+        /*split=*/int64_t(0), Attribute(), Attribute(), ArrayAttr());
     micro = MicroKernel::Block;
     products = blockProducts;
     std::tie(keyBlock, registerKeys, registerVectors) =
@@ -476,7 +537,7 @@ private:
   /// constant, so that splits depend on the key rows alone.
   void chooseSplit() {
     split = asked.number("split").value_or(0);
-    if (asked.number("split") || micro != MicroKernel::Row)
+    if (asked.number("split") || micro != MicroKernel::Row || strip != 1)
       return;
     PlanAttr plan = op.getPlanAttr();
     auto bytesOf = [](RankedTensorType type) {

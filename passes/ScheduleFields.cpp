@@ -32,6 +32,7 @@ const Field kFields[] = {
     {"v", Kind::Load, false},
     {"products", Kind::Products, false},
     {"order", Kind::Order, false},
+    {"strip", Kind::Number, false},
     {"split", Kind::Count, false},
 };
 

@@ -36,8 +36,10 @@ public:
   /// Replaces the operation; appends the counts of pairs that launches make.
   void run(SmallVectorImpl<Value> &pairCounts) {
     attnc::FoldState state;
-    SmallVector<attnc::LaunchGroup> groups =
-        attnc::groupLaunches(op.getPlanAttr(), op.getScheduleAttr());
+    // Counts are of a row, whose keys then stay together: splits share them out
+    // and compute the same ones.
+    SmallVector<attnc::LaunchGroup> groups = attnc::groupLaunches(
+        op.getPlanAttr(), op.getScheduleAttr(), /*mayNotSplit=*/countsPairs);
     for (auto [n, next] : llvm::enumerate(groups)) {
       group = next;
       isLast = n + 1 == groups.size();
@@ -51,7 +53,7 @@ public:
       createInsertions(createFold(state));
       state = {forall.getResult(0),
                isLast ? Value() : Value(forall.getResult(1))};
-      if (countsPairs && !group.merges)
+      if (countsPairs)
         pairCounts.push_back(forall.getResults().back());
     }
     op->replaceAllUsesWith(forall.getResults().take_front(op->getNumResults()));
@@ -95,8 +97,13 @@ private:
     return isLast && llvm::is_contained(op.getReturnKinds(), ResultKind::Lse);
   }
 
-  /// The grid: batch dims, groups of heads, classes of a lattice, tiles of
-  /// query rows, splits of the keys.
+  /// Query rows of a tile: whole runs.
+  int64_t tileRows() {
+    return group.schedule.getQueryTile() / group.run * group.run;
+  }
+
+  /// The grid: batch dims, groups of heads, classes of a lattice or strips of a
+  /// grid, tiles of query rows, splits of the keys.
   void createGrid() {
     SmallVector<OpFoldResult> bounds;
     for (int64_t d = 0; d < batchRank; ++d)
@@ -106,9 +113,9 @@ private:
       bounds.push_back(apply(s0.floorDiv(group.schedule.getHeads()),
                              sizeOf(op.getQuery(), rank - 3)));
     if (group.step != 1)
-      bounds.push_back(b.getIndexAttr(group.step));
+      bounds.push_back(b.getIndexAttr(group.step / group.run));
     AffineExpr perClass = s0.ceilDiv(group.step);
-    bounds.push_back(apply(perClass.ceilDiv(group.schedule.getQueryTile()),
+    bounds.push_back(apply(perClass.ceilDiv(tileRows() / group.run),
                            sizeOf(op.getQuery(), rank - 2)));
     if (group.split)
       bounds.push_back(splits());
@@ -149,7 +156,7 @@ private:
       outs.push_back(tensor::EmptyOp::create(b, loc, rowDims, ct));
       outs.push_back(tensor::EmptyOp::create(b, loc, stateDims, ct));
     }
-    if (countsPairs && !group.merges)
+    if (countsPairs)
       outs.push_back(tensor::EmptyOp::create(b, loc, lead, b.getI64Type()));
     return outs;
   }
@@ -242,21 +249,24 @@ private:
     keyRows = arith::MulIOp::create(b, loc, entries, pageSize);
   }
 
-  /// Rows of the tile: contiguous, or every step-th from one of the first
-  /// `step` rows on.
+  /// Rows of the tile: contiguous, or the run of rows at every step-th from one
+  /// of the first `step` rows on.
   void computeRows(Value n, ArrayRef<Value> ivs) {
     AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
-    int64_t tile = group.schedule.getQueryTile();
-    if (group.step == 1) {
+    int64_t tile = tileRows(), run = group.run, step = group.step;
+    if (step == 1) {
       row = asValue(apply(s0 * tile, {ivs.back()}));
       rows = arith::SubIOp::create(b, loc, n, row);
     } else {
-      row = asValue(apply(s0 * (tile * group.step) + s1,
+      row = asValue(apply(s0 * (tile / run * step) + s1 * run,
                           {ivs.back(), ivs[ivs.size() - 2]}));
       // The last classes of few rows are empty.
       row = arith::MinSIOp::create(b, loc, row, n);
       Value left = arith::SubIOp::create(b, loc, n, row);
-      rows = asValue(apply(s0.ceilDiv(group.step), {left}));
+      rows = asValue(apply(s0.floorDiv(step) * run, {left}));
+      Value rest = arith::MinSIOp::create(
+          b, loc, asValue(apply(s0 % step, {left})), index(run));
+      rows = arith::AddIOp::create(b, loc, rows, rest);
     }
     rows = arith::MinSIOp::create(b, loc, rows, index(tile));
   }
@@ -293,7 +303,7 @@ private:
       secondType = RankedTensorType::get({heads, any, 2}, ct);
     else if (hasLse())
       secondType = RankedTensorType::get({heads, any}, b.getF32Type());
-    if (countsPairs && !group.merges)
+    if (countsPairs)
       pairsType = RankedTensorType::get({heads, any}, b.getI64Type());
     auto fold = FoldOp::create(
         b, loc, RankedTensorType::get({heads, any, dv}, element), secondType,
@@ -301,7 +311,7 @@ private:
         pageCount, tileKeyHeads > 1 ? keyHead : Value(), symbols, group.plan,
         op.getAccumulator(), b.getF64FloatAttr(op.getScaleValue()),
         group.schedule, b.getI64IntegerAttr(group.step),
-        isLast ? UnitAttr() : b.getUnitAttr(),
+        b.getI64IntegerAttr(group.run), isLast ? UnitAttr() : b.getUnitAttr(),
         b.getI64IntegerAttr(tileKeyHeads));
     attnc::FoldRegions(op, b,
                        {batch, tileKeyHeads > 1 ? Value() : keyHead, keyRows,
@@ -341,10 +351,48 @@ private:
           groups.push_back({2});
         source = tensor::CollapseShapeOp::create(b, loc, source, groups);
       }
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToEnd(forall.getTerminator().getBody());
-      tensor::ParallelInsertSliceOp::create(b, loc, source, out, o, s, t);
+      insert(source, out, o, s, t);
     }
+  }
+
+  void insert(Value source, Value out, ArrayRef<OpFoldResult> offsets,
+              ArrayRef<OpFoldResult> sizes, ArrayRef<OpFoldResult> strides) {
+    if (group.run == 1)
+      return insertSlice(source, out, offsets, sizes, strides);
+    // The first rows of all runs, their second rows, ...: each is a slice.
+    int64_t dim = rank - 2, sourceDim = op.hasHeads() ? 1 : 0;
+    AffineExpr s0 = b.getAffineSymbolExpr(0);
+    Value n = asValue(sizeOf(op.getQuery(), rank - 2));
+    auto type = cast<RankedTensorType>(source.getType());
+    for (int64_t u = 0; u < group.run; ++u) {
+      OpFoldResult count = apply((s0 - u).ceilDiv(group.run), {rows});
+      SmallVector<OpFoldResult> from(type.getRank(), b.getIndexAttr(0)),
+          fromSizes = tensor::getMixedSizes(b, loc, source),
+          fromStrides(type.getRank(), b.getIndexAttr(1));
+      Value skipped = index(u);
+      from[sourceDim] =
+          arith::MinSIOp::create(b, loc, skipped, rows).getResult();
+      fromSizes[sourceDim] = count;
+      fromStrides[sourceDim] = b.getIndexAttr(group.run);
+      Value part = tensor::ExtractSliceOp::create(b, loc, source, from,
+                                                  fromSizes, fromStrides);
+      SmallVector<OpFoldResult> to(offsets), toSizes(sizes);
+      if (u > 0) { // the first begins where the tile does
+        Value at = arith::AddIOp::create(b, loc, row, skipped);
+        to[dim] = arith::MinSIOp::create(b, loc, at, n).getResult();
+      }
+      toSizes[dim] = count;
+      insertSlice(part, out, to, toSizes, strides);
+    }
+  }
+
+  void insertSlice(Value source, Value out, ArrayRef<OpFoldResult> offsets,
+                   ArrayRef<OpFoldResult> sizes,
+                   ArrayRef<OpFoldResult> strides) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(forall.getTerminator().getBody());
+    tensor::ParallelInsertSliceOp::create(b, loc, source, out, offsets, sizes,
+                                          strides);
   }
 };
 

@@ -19,6 +19,7 @@ void BlockFold::allocate() {
   references = isScored() ? buffer({panels, nr}) : maxima;
   sums = buffer({panels, nr});
   alphas = buffer({panels, nr});
+  panelIntervals = buffer({4, panels}, e.b.getI64Type());
   laneLow = buffer({nr}, e.b.getI32Type());
   laneHigh = buffer({nr}, e.b.getI32Type());
   rowsBuffer = buffer({nr, std::max(padded(d), padded(dv))});
@@ -39,7 +40,8 @@ void BlockFold::allocate() {
     pairCounts = buffer({panels, nv}, e.b.getI64Type());
   auto readsOf = [&](Region &region) {
     std::unique_ptr<TileReads> reads;
-    if (!region.empty())
+    // Squares are of rows at one distance, which those of runs are not.
+    if (!region.empty() && tile.run == 1)
       reads = std::make_unique<TileReads>(
           e, lanes, c().outer, region.front(), bc,
           [this](ArrayRef<int64_t> shape, Type element) {
@@ -130,7 +132,7 @@ void BlockFold::prefetchOut(Value t) {
   constexpr int64_t kLineBytes = 64;
   int64_t elements = kLineBytes * 8 / type.getElementTypeBitWidth();
   for (int64_t x = 0; x < dv; x += elements) {
-    Value at[] = {e.idx(0), t, e.idx(x)};
+    Value at[] = {e.idx(0), placeOf(t), e.idx(x)};
     memref::PrefetchOp::create(e.b, e.loc, c().tileOut, at, /*isWrite=*/true,
                                /*localityHint=*/2, /*isDataCache=*/true);
   }
@@ -195,6 +197,16 @@ LogicalResult BlockFold::restoreState(Value panel, Value first) {
 LogicalResult BlockFold::foldKeys(Walked &walked) {
   KeyInterval tile = walked.bounds->visited(e.idx(0), e.sub(rows, e.idx(1)));
   LogicalResult result = success();
+  // Of panels, once a tile: a tile has many blocks of keys.
+  e.loop(e.idx(0), livePanels, 1, [&](Value panel) {
+    Value firstRow = e.mul(panel, e.idx(nr));
+    Value lastRow = e.sub(e.min(e.add(firstRow, nr), rows), e.idx(1));
+    KeyInterval visited = walked.bounds->visited(firstRow, lastRow);
+    KeyInterval kept = walked.bounds->full(firstRow, lastRow);
+    for (auto [n, x] : llvm::enumerate(
+             Values{visited.first, visited.last, kept.first, kept.last}))
+      e.storeIndex(x, panelIntervals, {e.idx(n), panel});
+  });
   Value end = e.add(tile.last, 1);
   e.loop(tile.first, end, bc, [&](Value j0) {
     Value count = e.min(e.idx(bc), e.sub(end, j0));
@@ -318,7 +330,7 @@ void BlockFold::storeLse(Value panel, Value first, Value count) {
   });
   e.loop(e.idx(0), count, 1, [&](Value r) {
     e.store(e.load(e.b.getF32Type(), staged, r), c().lseOut,
-            {e.idx(0), e.add(first, r)});
+            {e.idx(0), placeOf(e.add(first, r))});
   });
 }
 

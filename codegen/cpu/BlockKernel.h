@@ -37,6 +37,7 @@ private:
   Value ot, p, maxima, references, sums, alphas;
   std::unique_ptr<BlockProducts> products;
   int64_t dk;              // d, or what fills pairs
+  Value panelIntervals;    // of panels: first and last key visited, kept by all
   Value laneLow, laneHigh; // bounds of the panel's queries
   Value rowsBuffer;        // [nr][row] staging
   Value keepMask;          // [key][query] bytes, of tested pairs

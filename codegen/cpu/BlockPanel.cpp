@@ -16,9 +16,10 @@ static constexpr int64_t kFar = int64_t(1) << 30;
 LogicalResult BlockFold::foldPanel(Walked &walked, Value index, Value j0,
                                    Value count) {
   Value firstRow = e.mul(index, e.idx(nr));
-  Value lastRow = e.sub(e.min(e.add(firstRow, nr), rows), e.idx(1));
-  KeyInterval visited = walked.bounds->visited(firstRow, lastRow);
-  KeyInterval whole = walked.bounds->full(firstRow, lastRow);
+  auto bound = [&](int64_t n) {
+    return e.loadIndex(panelIntervals, {e.idx(n), index});
+  };
+  KeyInterval visited{bound(0), bound(1)}, whole{bound(2), bound(3)};
   Value first = e.max(visited.first, j0);
   Value end = e.min(e.add(visited.last, 1), e.add(j0, count));
   Value low = e.sub(first, j0), high = e.sub(end, j0);
@@ -184,9 +185,17 @@ void BlockFold::scores(const Panel &panel, bool masked) {
 BlockFold::PairLanes BlockFold::lanesOf(const Panel &panel, Value group) {
   PairLanes pair;
   pair.head = head;
-  pair.r = rowAt(e.add(panel.first, group));
-  pair.i = e.add(pair.r, symbols[QBegin]);
-  pair.rowStep = step;
+  Value t = e.add(panel.first, group);
+  if (tile.run == 1) {
+    pair.r = rowAt(t);
+    pair.i = e.add(pair.r, symbols[QBegin]);
+    pair.rowStep = tile.step;
+    return pair;
+  }
+  // Of runs, lanes lie at no one distance.
+  t = e.add(e.splat(t, lanes), e.iota(lanes));
+  pair.r = e.add(tile.offsetOf(e, t), e.splat(row, lanes));
+  pair.i = e.add(pair.r, e.splat(symbols[QBegin], lanes));
   return pair;
 }
 

@@ -9,11 +9,12 @@
 using namespace mlir;
 using namespace mlir::attn;
 using namespace attnc::cpu;
+using mlir::arith::CmpIPredicate;
 
 FoldLowering::FoldLowering(FoldContext context)
     : e(context.e), op(context.op), schedule(context.schedule),
       ct(op.getComputeType()), lanes(schedule.getLanes()), d(op.getHeadDim()),
-      dv(op.getValueDim()), step(op.getStep()),
+      dv(op.getValueDim()),
       edgeKeys(llvm::alignTo(kEdgeKeys, schedule.getRegisterKeys())),
       context(context) {
   OuterValues &outer = context.outer;
@@ -22,6 +23,8 @@ FoldLowering::FoldLowering(FoldContext context)
     head = e.add(head, context.headOffset);
   row = outer.scalar(op.getRow());
   rows = outer.scalar(op.getRows());
+  tile = {head, row, rows, static_cast<int64_t>(op.getStep()),
+          static_cast<int64_t>(op.getRun())};
   firstKey = op.getFirstKey() ? outer.scalar(op.getFirstKey()) : e.idx(0);
   keys = outer.scalar(op.getKeys());
   for (Value symbol : op.getSymbols())
@@ -50,7 +53,7 @@ LogicalResult FoldLowering::run() {
     if (element != ct)
       finishedRow = buffer({dv}, element);
   }
-  if (step == 1)
+  if (tile.step == 1)
     return foldTile();
   // A class of a lattice may have no rows.
   LogicalResult result = success();
@@ -184,7 +187,7 @@ FailureOr<FoldLowering::Walked> FoldLowering::walk(ComponentAttr component) {
   case attnc::WalkKind::Lattice: {
     // Rows of the tile lie on one lattice only if its step does.
     int64_t stride = atom.getParams()[0].value;
-    if (step % stride != 0) {
+    if (tile.run != 1 || tile.step % stride != 0) {
       isWalked = false;
       break;
     }
@@ -206,9 +209,13 @@ FailureOr<FoldLowering::Walked> FoldLowering::walk(ComponentAttr component) {
                                !op.getElement().empty();
     break;
   case attnc::WalkKind::Blocks:
-    walked.isBlocks = isWalked = step == 1 && !op.getElement().empty();
+    walked.isBlocks = isWalked = tile.step == 1 && !op.getElement().empty();
     break;
   case attnc::WalkKind::None:
+    // Strips: what they hold is tested, too, for the queries of other columns.
+    if (auto columns = attnc::stripOf(plan, component, tile.run);
+        columns && columns->getExtent() == tile.step)
+      walked.keys = walkStrip(*columns);
     break;
   }
   for (int64_t test : component.getTestNumbers())
@@ -216,14 +223,63 @@ FailureOr<FoldLowering::Walked> FoldLowering::walk(ComponentAttr component) {
       walked.tests.push_back(test);
   if (!walked.keys)
     walked.keys = std::make_unique<KeyWalk>(e);
+  tile.rows = rows; // a kernel leaves out those that it knows to be dead
   walked.bounds = std::make_unique<TileBounds>(
-      TileBounds::Context{e, op, context.outer, symbols, firstKey, keys,
-                          TileRows{head, row, rows, step}},
+      TileBounds::Context{e, op, context.outer, symbols, firstKey, keys, tile},
       component, *walked.keys,
       [&] { return buffer({2, schedule.getQueryTile()}, e.b.getI64Type()); });
   if (failed(walked.bounds->prepare()))
     return failure();
   return walked;
+}
+
+/// The columns that some query of the tile keeps; all of them where the strip
+/// goes on at the other side of the grid.
+std::unique_ptr<KeyWalk>
+FoldLowering::walkStrip(const attnc::GridColumns &columns) {
+  using Kind = attnc::GridColumns::Kind;
+  int64_t extent = columns.getExtent(), left = columns.getLeft(),
+          right = columns.getRight();
+  auto down = [&](Value x, int64_t size) -> Value {
+    return arith::FloorDivSIOp::create(e.b, e.loc, x, e.idx(size));
+  };
+  Value first = e.add(symbols[QBegin], row);
+  first = e.sub(first, e.mul(down(first, extent), e.idx(extent)));
+  Value last = e.add(first, tile.run - 1);
+  Value wraps = e.cmp(CmpIPredicate::sge, last, e.idx(extent));
+  Value low, high;
+  switch (columns.getKind()) {
+  case Kind::Window:
+    low = e.sub(first, e.idx(left));
+    high = e.add(last, right);
+    break;
+  case Kind::Clamped: {
+    Value end = e.idx(extent - 1 - left - right);
+    low = e.min(e.sub(first, e.idx(left)), end);
+    high = e.add(e.max(e.min(e.sub(last, e.idx(left)), end), e.idx(0)),
+                 left + right);
+    break;
+  }
+  case Kind::Chunk:
+    auto chunk = [&](Value x) {
+      return e.add(e.mul(down(e.sub(x, e.idx(right)), left), e.idx(left)),
+                   right);
+    };
+    low = chunk(first);
+    high = e.add(chunk(last), left - 1);
+    break;
+  }
+  Value end = e.idx(extent - 1);
+  low = e.select(wraps, e.idx(0), e.max(e.min(low, end), e.idx(0)));
+  high = e.select(wraps, end, e.max(e.min(high, end), e.idx(0)));
+  Value width = e.max(e.sub(e.add(high, 1), low), e.idx(1));
+  int64_t extra = edgeKeys + lanes;
+  int64_t block = llvm::alignTo(schedule.getKeyBlock(), lanes);
+  if (!stripTable)
+    stripTable = buffer({block + extra}, e.b.getI64Type());
+  return std::make_unique<StripWalk>(
+      e, StripWalk::Strip{extent, low, width, symbols[KBegin]}, stripTable,
+      extra);
 }
 
 SeenSet FoldLowering::seenSet() {
@@ -245,6 +301,7 @@ LogicalResult FoldLowering::foldBlocks(Walked &walked) {
   Value blocks =
       e.sub(e.add(down(e.add(symbols[KBegin], keys)), 1), firstBlock);
   LogicalResult result = success();
+  SeenSet seen = seenSet(); // its buffer is made outside all loops
   // Rows of one block of queries share a list.
   e.loop(down(row), e.add(down(lastRow), 1), 1, [&](Value group) {
     Value begin = e.mul(group, size);
@@ -257,7 +314,6 @@ LogicalResult FoldLowering::foldBlocks(Walked &walked) {
       result = failure();
       return;
     }
-    SeenSet seen = seenSet();
     seen.eachWindow(blocks, [&] {
       e.loop(e.idx(0), own.count(), 1, [&](Value t) {
         FailureOr<KeyList::Element> element = own.element(t);
@@ -313,6 +369,7 @@ Value FoldLowering::keyRows(KeyWalk &keys, Value block, Value j,
 
 LogicalResult FoldLowering::loadKeyBlock(KeyWalk &keys, Value block,
                                          Value count) {
+  keys.prepare(block, count);
   if (pages)
     pages->locate(keys, block, count);
   return loadRows(keys, block, count);
@@ -480,13 +537,13 @@ void FoldLowering::mergeRow(Value from, Value mine, Value theirs,
 }
 
 void FoldLowering::storeState(Value m, Value l, Value g, Value t) {
-  e.store(m, context.stateOut, {g, t, e.idx(0)});
-  e.store(l, context.stateOut, {g, t, e.idx(1)});
+  e.store(m, context.stateOut, {g, placeOf(t), e.idx(0)});
+  e.store(l, context.stateOut, {g, placeOf(t), e.idx(1)});
 }
 
 void FoldLowering::storePairs(Value count, Value g, Value t) {
   if (context.pairsOut)
-    e.storeIndex(count, context.pairsOut, {g, t});
+    e.storeIndex(count, context.pairsOut, {g, placeOf(t)});
 }
 
 Value FoldLowering::finishFactor(Value l) {
@@ -500,7 +557,7 @@ Value FoldLowering::finishFactor(Value l) {
 
 LogicalResult FoldLowering::storeRow(Value finished, Value g, Value t) {
   RowProgram program(e, environment());
-  Value out = at(context.tileOut, {g, t}, dv);
+  Value out = at(context.tileOut, {g, placeOf(t)}, dv);
   Region &epilogue = op.getEpilogue();
   if (epilogue.empty()) {
     program.copyRow(finished, out, dv);

@@ -11,6 +11,7 @@
 #include "codegen/cpu/TileBounds.h"
 #include "codegen/cpu/TileReads.h"
 #include "dialect/Attn.h"
+#include "passes/PlanStrips.h"
 #include "llvm/Support/MathExtras.h"
 #include <memory>
 
@@ -60,7 +61,7 @@ protected:
   int64_t d, dv; // head sizes
   Value head, row, rows;
   Value firstKey, keys; // key rows firstKey .. keys - 1
-  int64_t step;
+  TileRows tile;
   /// Accumulators of a register tile one vector wide: as many as hide the
   /// latency of a multiply-add.
   static constexpr int64_t kEdgeKeys = 8;
@@ -93,7 +94,10 @@ protected:
                               Value destination, int64_t length);
 
   /// Row number t of the tile in the operand.
-  Value rowAt(Value t) { return e.add(row, e.mul(t, e.idx(step))); }
+  Value rowAt(Value t) { return e.add(row, tile.offsetOf(e, t)); }
+  /// Where it stands in the results: their views step as the tile does, but for
+  /// runs, whose results are seen whole.
+  Value placeOf(Value t) { return tile.run == 1 ? t : tile.offsetOf(e, t); }
 
   //===--------------------------------------------------------------------===//
   // Keys
@@ -165,6 +169,7 @@ private:
   FoldContext context;
   Value finishedRow; // staging of the epilogue's argument
   Value seenBits;    // of seenSet
+  Value stripTable;  // rows of a block's keys
 
   llvm::LogicalResult foldTile();
   mlir::FailureOr<std::pair<Value, Value>> mergeStates(Value g, Value t,
@@ -173,6 +178,7 @@ private:
   /// Folds the keys of `walked` that have a page, within `clip` (null: all).
   llvm::LogicalResult foldExisting(Walked &walked, TileBounds::Clip *clip);
   mlir::FailureOr<Walked> walk(mlir::attn::ComponentAttr component);
+  std::unique_ptr<KeyWalk> walkStrip(const attnc::GridColumns &columns);
   /// Folds each run of contiguous keys that a list of blocks gives, with
   /// `walked`'s bounds clipped to it.
   llvm::LogicalResult foldBlocks(Walked &walked);

@@ -63,10 +63,10 @@ Value ColumnsWalk::rowOf(Value block, Value j) {
 }
 
 //===----------------------------------------------------------------------===//
-// Table
+// Tables
 //===----------------------------------------------------------------------===//
 
-Value TableWalk::rowOf(Value, Value j) {
+static Value loadRow(Emitter &e, Value table, Value j) {
   auto vector = dyn_cast<VectorType>(j.getType());
   if (!vector)
     return e.loadIndex(table, j);
@@ -74,3 +74,41 @@ Value TableWalk::rowOf(Value, Value j) {
   Value first = vector::ExtractOp::create(e.b, e.loc, j, ArrayRef<int64_t>{0});
   return e.loadIndex(table, first, vector.getNumElements());
 }
+
+Value TableWalk::rowOf(Value, Value j) { return loadRow(e, table, j); }
+
+//===----------------------------------------------------------------------===//
+// Strips
+//===----------------------------------------------------------------------===//
+
+/// Walked positions below `position`, counted from position 0.
+Value StripWalk::rank(Value position) {
+  Value rows =
+      arith::FloorDivSIOp::create(e.b, e.loc, position, e.idx(strip.extent));
+  Value column = e.sub(position, e.mul(rows, e.idx(strip.extent)));
+  Value inRow = e.min(e.max(e.sub(column, strip.low), e.idx(0)), strip.width);
+  return e.add(e.mul(rows, strip.width), inRow);
+}
+
+KeyInterval StripWalk::numbersOf(KeyInterval rows) {
+  return {rank(e.add(rows.first, strip.kBegin)),
+          e.sub(rank(e.add(e.add(rows.last, strip.kBegin), 1)), e.idx(1))};
+}
+
+void StripWalk::prepare(Value block, Value count) {
+  Value rows = arith::FloorDivSIOp::create(e.b, e.loc, block, strip.width);
+  Value column = e.sub(block, e.mul(rows, strip.width));
+  Value row = e.add(e.mul(rows, e.idx(strip.extent)),
+                    e.sub(e.add(strip.low, column), strip.kBegin));
+  Value skip = e.add(e.sub(e.idx(strip.extent), strip.width), 1);
+  e.loop(e.idx(0), e.add(count, extra), 1, {row, column},
+         [&](Value t, ValueRange at) -> Values {
+           e.storeIndex(at[0], table, t);
+           Value next = e.add(at[1], 1);
+           Value ends = e.cmp(arith::CmpIPredicate::eq, next, strip.width);
+           return {e.add(at[0], e.select(ends, skip, e.idx(1))),
+                   e.select(ends, e.idx(0), next)};
+         });
+}
+
+Value StripWalk::rowOf(Value, Value j) { return loadRow(e, table, j); }

@@ -26,6 +26,9 @@ public:
   /// Row of key number `block` + `j`. `j` is a scalar or a vector of numbers in
   /// the block.
   virtual Value rowOf(Value block, Value j) { return add(block, j); }
+  /// Comes before `rowOf` for keys `block` .. `block` + count - 1, and a few
+  /// more, until it is called for another block.
+  virtual void prepare(Value block, Value count) {}
   /// Whether number and row are the same.
   virtual bool isContiguous() const { return true; }
 
@@ -63,6 +66,30 @@ public:
 private:
   int64_t period, count;
   Value kBegin;
+
+  Value rank(Value position);
+};
+
+/// Neighbouring columns of each row of a grid.
+class StripWalk : public KeyWalk {
+public:
+  struct Strip {
+    int64_t extent;   // columns of the grid
+    Value low, width; // the first that is walked, and how many
+    Value kBegin;
+  };
+  /// `table`, memref<?xi64>, holds the rows of a block and of `extra` keys.
+  StripWalk(Emitter &e, Strip strip, Value table, int64_t extra)
+      : KeyWalk(e), strip(strip), table(table), extra(extra) {}
+  KeyInterval numbersOf(KeyInterval rows) override;
+  void prepare(Value block, Value count) override;
+  Value rowOf(Value block, Value j) override;
+  bool isContiguous() const override { return false; }
+
+private:
+  Strip strip;
+  Value table;
+  int64_t extra;
 
   Value rank(Value position);
 };

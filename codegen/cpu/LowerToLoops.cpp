@@ -296,7 +296,8 @@ private:
         result = emitRows(forall, rows);
       else if (isa<CheckOrderOp>(op))
         result = body.emit(op);
-      else if (isa<tensor::CollapseShapeOp, tensor::CastOp>(op))
+      else if (isa<tensor::CollapseShapeOp, tensor::CastOp,
+                   tensor::ExtractSliceOp>(op))
         continue; // seen through by destinationOf
       else if (op.getNumResults() == 1 &&
                !isa<ShapedType>(op.getResult(0).getType())) {
@@ -318,17 +319,23 @@ private:
     for (Operation &op : forall.getTerminator().getYieldingOps()) {
       auto insert = cast<tensor::ParallelInsertSliceOp>(op);
       Value inserted = KernelTensors::strip(insert.getSource());
+      bool isPart = false; // one of several slices of the tile's rows
+      if (auto slice = inserted.getDefiningOp<tensor::ExtractSliceOp>()) {
+        inserted = KernelTensors::strip(slice.getSource());
+        isPart = true;
+      }
       if (auto collapse = inserted.getDefiningOp<tensor::CollapseShapeOp>())
         inserted = KernelTensors::strip(collapse.getSrc());
       if (inserted == tile)
-        return viewOf(insert, cast<RankedTensorType>(tile.getType()));
+        return viewOf(insert, cast<RankedTensorType>(tile.getType()), isPart);
     }
     return tile.getDefiningOp()->emitError("computes a tile that is not "
                                            "inserted into a result");
   }
 
+  /// `allRows`: of all rows from the insertion's on.
   FailureOr<Value> viewOf(tensor::ParallelInsertSliceOp insert,
-                          RankedTensorType tile) {
+                          RankedTensorType tile, bool allRows) {
     Location loc = insert.getLoc();
     Value memref = outputs.lookup(insert.getDest());
     if (!memref)
@@ -340,10 +347,17 @@ private:
     };
     for (OpFoldResult x : insert.getMixedOffsets())
       offsets.push_back(mapped(x));
-    for (OpFoldResult x : insert.getMixedSizes())
-      sizes.push_back(mapped(x));
+    int64_t dim = offsets.size() - (tile.getRank() == 3 ? 2 : 1);
+    for (auto [d, x] : llvm::enumerate(insert.getMixedSizes()))
+      sizes.push_back(allRows && static_cast<int64_t>(d) == dim ? x
+                                                                : mapped(x));
     for (OpFoldResult x : insert.getMixedStrides())
       strides.push_back(mapped(x));
+    if (allRows) {
+      Value n = memref::DimOp::create(b, loc, memref, dim);
+      sizes[dim] = e->sub(n, asValue(offsets[dim]));
+      strides[dim] = b.getIndexAttr(1);
+    }
     Value view =
         memref::SubViewOp::create(b, loc, memref, offsets, sizes, strides);
     // Leading dims of size 1 go (or come) until the rank is the tile's.

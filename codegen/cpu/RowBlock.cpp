@@ -65,6 +65,7 @@ void RowFold::laneIntervals(Walked &walked) {
 
 LogicalResult RowFold::foldBlock(Walked &walked, const RowBlock &block,
                                  Value isWhole) {
+  block.keys.prepare(block.j0, block.count);
   if (pages && block.run)
     pages->locateChunk(block.keys, *block.run, block.j0, keysOfChunk(),
                        keysAhead());

@@ -122,8 +122,7 @@ LogicalResult RowFold::loadQueries() {
   Value zero = e.constant(vt, 0.0);
   // Rows at and behind q_end keep no pair.
   Value live = e.sub(e.sub(symbols[QEnd], symbols[QBegin]), row);
-  if (step != 1) // the rows of a class lie apart
-    live = e.ceilDiv(e.max(live, e.idx(0)), step);
+  live = tile.rowsWithin(e, e.max(live, e.idx(0)));
   liveRows = rows = e.max(e.min(live, rows), e.idx(0));
   liveGroups = e.ceilDiv(e.mul(liveRows, e.idx(schedule.getHeads())), group);
   // Padding stays 0: a loader stores the row alone.
@@ -234,7 +233,7 @@ LogicalResult RowFold::finishDeadRow(Value g, Value t) {
 
 LogicalResult RowFold::storeResult(Value m, Value l, Value g, Value t) {
   if (c().lseOut)
-    e.store(logSumExp(m, l), c().lseOut, {g, t});
+    e.store(logSumExp(m, l), c().lseOut, {g, placeOf(t)});
   if (op.getPartial())
     storeState(m, l, g, t);
   return storeRow(at(stateRow, {}, dv), g, t);

@@ -9,6 +9,29 @@ using namespace mlir;
 using namespace attnc::cpu;
 using mlir::arith::CmpIPredicate;
 
+Value TileRows::offsetOf(Emitter &e, Value t) const {
+  auto constant = [&](int64_t x) -> Value {
+    auto vector = dyn_cast<VectorType>(t.getType());
+    return vector ? e.splat(e.idx(x), vector.getNumElements()) : e.idx(x);
+  };
+  if (step == 1)
+    return t;
+  if (run == 1)
+    return e.mul(t, constant(step));
+  Value runs = arith::DivUIOp::create(e.b, e.loc, t, constant(run));
+  return e.add(t, e.mul(runs, constant(step - run)));
+}
+
+Value TileRows::rowsWithin(Emitter &e, Value length) const {
+  if (step == 1)
+    return length;
+  if (run == 1)
+    return e.ceilDiv(length, step);
+  Value runs = arith::DivUIOp::create(e.b, e.loc, length, e.idx(step));
+  Value rest = e.sub(length, e.mul(runs, e.idx(step)));
+  return e.add(e.mul(runs, e.idx(run)), e.min(rest, e.idx(run)));
+}
+
 TileBounds::TileBounds(Context context, attn::ComponentAttr component,
                        KeyWalk &walk, llvm::function_ref<Value()> intervalsOf)
     : c(context), e(context.e), component(component), walk(walk) {
@@ -25,7 +48,7 @@ TileBounds::TileBounds(Context context, attn::ComponentAttr component,
 }
 
 Value TileBounds::position(Value t) {
-  Value row = e.add(c.tile.row, e.mul(t, e.idx(c.tile.step)));
+  Value row = e.add(c.tile.row, c.tile.offsetOf(e, t));
   return e.add(symbols[attn::QBegin], row);
 }
 
@@ -87,7 +110,7 @@ FailureOr<Values> TileBounds::rowValues(Value t, Values &carried) {
     return Values();
   Block &block = c.op.getValues().front();
   LaneEmitter region(e, 1, c.outer);
-  Value row = e.add(c.tile.row, e.mul(t, e.idx(c.tile.step)));
+  Value row = e.add(c.tile.row, c.tile.offsetOf(e, t));
   Value inputs[] = {c.tile.head, position(t), row};
   for (auto [argument, value] : llvm::zip(block.getArguments(), inputs))
     region.bind(argument, value);

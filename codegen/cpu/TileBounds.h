@@ -12,11 +12,16 @@
 
 namespace attnc::cpu {
 
-/// The query rows of a tile: row number t is `row` + t * `step`, 0 <= t <
-/// `rows`.
+/// The query rows of a tile: row number t is `row` + (t / `run`) * `step` + t
+/// mod `run`, 0 <= t < `rows`.
 struct TileRows {
   Value head, row, rows;
-  int64_t step;
+  int64_t step, run;
+
+  /// How far row number t, a scalar or a vector, lies behind the first.
+  Value offsetOf(Emitter &e, Value t) const;
+  /// How many rows lie less than `length` behind the first; 0 <= length.
+  Value rowsWithin(Emitter &e, Value length) const;
 };
 
 class TileBounds {

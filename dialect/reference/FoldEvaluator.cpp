@@ -264,7 +264,7 @@ LogicalResult FoldEvaluator::foldKeys(const HostTensor &q,
 }
 
 LogicalResult FoldEvaluator::runRow(int64_t h, int64_t r) {
-  row = firstRow + r * op.getStep();
+  row = firstRow + r / op.getRun() * op.getStep() + r % op.getRun();
   keys.clear();
   auto testOf = [&](int64_t atom, int64_t i, int64_t j) {
     return test(atom, i, j);

@@ -694,6 +694,16 @@ func.func private @schedule_split_is_short() attributes {attn.x = #attn.schedule
 
 // -----
 
+// expected-error@+1 {{strips keep the keys of a row together: split goes with a strip of 1, got 2}}
+func.func private @schedule_split_of_strips() attributes {attn.x = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = direct, v = direct, strip = 2, split = 64>}
+
+// -----
+
+// expected-error@+1 {{strip must be 1 to 4, got 5}}
+func.func private @schedule_strip_is_wide() attributes {attn.x = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = direct, v = direct, strip = 5>}
+
+// -----
+
 // expected-error@+1 {{few is a schedule of the row micro-kernel in one of the block micro-kernel}}
 func.func private @schedule_few_of_rows() attributes {attn.x = #attn.schedule<micro = row, query_tile = 4, heads = 2, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = direct, v = direct, few = #attn.schedule<micro = row, query_tile = 1, heads = 2, key_block = 16, lanes = 8, register_keys = 1, register_vectors = 8, q = direct, k = direct, v = direct>>}
 

@@ -197,3 +197,21 @@ func.func @longest_tiles_first(%q: tensor<?x64xf32>, %k: tensor<?x64xf32>, %v: t
   %b = attn.attention %q, %k, %v mask = #attn.pairs<window<63, 0>> : tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32> -> tensor<?x64xf32>
   return %a, %b : tensor<?x64xf32>, tensor<?x64xf32>
 }
+
+// -----
+
+// Windows and chunks of a grid keep few columns: so do tiles. A grid that is
+// narrow, or whose columns are all kept, is taken row by row.
+// CHECK-LABEL: @strips_of_grids
+// CHECK: strip = 4
+// CHECK-SAME: strips of 4 of a grid's 64 columns: 24 queries visit about 115 keys, not 448
+// CHECK: strip = 7
+// CHECK-SAME: strips of 7 of a grid's 56 columns: 24 queries visit about 70 keys, not 392
+// CHECK: attn.attention
+// CHECK-NOT: strip
+func.func @strips_of_grids(%q: tensor<4096x64xf32>, %s: tensor<3136x64xf32>) -> (tensor<4096x64xf32>, tensor<3136x64xf32>, tensor<4096x64xf32>) {
+  %a = attn.attention %q, %q, %q mask = #attn.pairs<axes<64 x 64> { window<3, 3, clamped>, window<3, 3, clamped> }> : tensor<4096x64xf32>, tensor<4096x64xf32>, tensor<4096x64xf32> -> tensor<4096x64xf32>
+  %b = attn.attention %s, %s, %s mask = #attn.pairs<axes<56 x 56> { chunk<7>, chunk<7> }> : tensor<3136x64xf32>, tensor<3136x64xf32>, tensor<3136x64xf32> -> tensor<3136x64xf32>
+  %c = attn.attention %q, %q, %q mask = #attn.pairs<axes<64 x 64> { window<3, 3>, full }> : tensor<4096x64xf32>, tensor<4096x64xf32>, tensor<4096x64xf32> -> tensor<4096x64xf32>
+  return %a, %b, %c : tensor<4096x64xf32>, tensor<3136x64xf32>, tensor<4096x64xf32>
+}

@@ -6,8 +6,8 @@
 // RUN: attnc explain --measure=false --function=window %s --shape q=1x1024x64 --shape k=1x1024x64 | FileCheck %s --check-prefixes=WINDOW,WINDOW1K
 // RUN: attnc explain --measure=false --function=window %s --shape q=1x4096x64 --shape k=1x4096x64 | FileCheck %s --check-prefixes=WINDOW,WINDOW4K
 // WINDOW: kept pairs of a head: at most n*64
-// WINDOW1K: {{^ +}}63.5 k pairs kept of 1.05 M (6.1%), 155 k visited
-// WINDOW4K: {{^ +}}260 k pairs kept of 16.8 M (1.6%), 643 k visited
+// WINDOW1K: {{^ +}}63.5 k pairs kept of 1.05 M (6.1%), 78.4 k visited
+// WINDOW4K: {{^ +}}260 k pairs kept of 16.8 M (1.6%), 321 k visited
 
 // Local, strided and global at s = sqrt(n): O(n*sqrt(n)). Four times the rows,
 // eight times the pairs.
@@ -17,10 +17,10 @@
 // SPARSE1K-NEXT: multiple of 32 positions away
 // SPARSE1K: at most about n*32 + n*32 + (n*m - n*(n -
 // SPARSE1K-NEXT: 1)/2)/32
-// SPARSE1K: {{^ +}}78.4 k pairs kept of 1.05 M (7.5%), 189 k visited
+// SPARSE1K: {{^ +}}78.4 k pairs kept of 1.05 M (7.5%), 101 k visited
 // SPARSE4K: at most about n*64 + n*64 + (n*m - n*(n -
 // SPARSE4K-NEXT: 1)/2)/64
-// SPARSE4K: {{^ +}}641 k pairs kept of 16.8 M (3.8%), 1.16 M visited
+// SPARSE4K: {{^ +}}641 k pairs kept of 16.8 M (3.8%), 733 k visited
 
 // Logarithmic: O(n*log(n)).
 // RUN: attnc explain --measure=false --function=log %s --shape q=1x1024x64 --shape k=1x1024x64 | FileCheck %s --check-prefixes=LOG,LOG1K

@@ -17,6 +17,10 @@
 // RUN: attnc run %s --function=causal --shape q=4096x16 --shape k=4096x16 --shape v=4096x16 --count | FileCheck %s --check-prefix=CAUSAL
 // CAUSAL: count    {{[0-9]+}} pairs computed, 8390656 of them kept (1.0{{[0-2]}} computed a kept one)
 
+// Keys in splits: those of a row are counted together.
+// RUN: attnc run %s --function=decode --shape k=2x10000x64 --shape v=2x10000x64 --count | FileCheck %s --check-prefix=DECODE
+// DECODE: count    80000 pairs computed, 80000 of them kept
+
 // RUN: not attnc run %s --function=log --stage=3 --shape q=16x16 --shape k=16x16 --shape v=16x16 --count 2>&1 | FileCheck %s --check-prefix=STAGE
 // STAGE: --count needs a spec and code to run
 
@@ -36,4 +40,8 @@ func.func @strided(%q: !t, %k: !t, %v: !t) -> !t {
 func.func @causal(%q: !t, %k: !t, %v: !t) -> !t {
   %o = attn.attention %q, %k, %v mask = #attn.pairs<causal> : !t, !t, !t -> !t
   return %o : !t
+}
+func.func @decode(%q: tensor<8x1x64xf32>, %k: tensor<2x?x64xf32>, %v: tensor<2x?x64xf32>) -> tensor<8x1x64xf32> {
+  %o = attn.attention %q, %k, %v : tensor<8x1x64xf32>, tensor<2x?x64xf32>, tensor<2x?x64xf32> -> tensor<8x1x64xf32>
+  return %o : tensor<8x1x64xf32>
 }

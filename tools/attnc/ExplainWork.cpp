@@ -2,7 +2,10 @@
 // attnc explain: pairs, tiles, operations and bytes.
 
 #include "attnc/runtime.h"
-#include "passes/PlanCost.h"
+#include "passes/PlanRestriction.h"
+#include "passes/PlanRowCost.h"
+#include "passes/PlanTranspose.h"
+#include "passes/PlanWalk.h"
 #include "tools/attnc/Explainer.h"
 #include "tools/attnc/view/PlanWords.h"
 #include "tools/attnc/view/View.h"
@@ -114,6 +117,44 @@ void Explainer::explainComponents(AttentionOp planned) {
   }
 }
 
+/// The queries of a key: what a walk with keys outside visits. With sizes,
+/// those of the key tile in the middle.
+void Explainer::explainKeys(AttentionOp op, AttentionOp planned) {
+  TransposedPlan transposed = transposePlan(planned.getPlanAttr());
+  auto operand = [&](int64_t number) {
+    return nameOf(planned.getSetOperands()[number]);
+  };
+  Extents e = extentsOf(op);
+  std::optional<SmallVector<int64_t>> symbols =
+      planSymbols(planned, transposed.plan, e);
+  ArrayRef<ComponentAttr> components = transposed.plan.getComponents();
+  for (auto [number, c] : llvm::enumerate(components)) {
+    std::string text =
+        components.size() > 1 ? std::to_string(number + 1) + ": " : "";
+    report.line(number ? "" : "by keys",
+                text + queryWords(transposed, number, operand));
+    if (!symbols || e.m < 1)
+      continue;
+    // Of the transposed plan's symbols the first are those of queries.
+    SmallVector<int64_t> swapped{(*symbols)[QBegin], (*symbols)[QEnd],
+                                 (*symbols)[KBegin], (*symbols)[KEnd]};
+    int64_t block = planned.getScheduleAttr().getKeyBlock();
+    int64_t first = swapped[QBegin] + e.m / 2 / block * block;
+    int64_t last = std::min(first + block, swapped[QEnd]) - 1;
+    RowValues none;
+    std::optional<RowComponent> rows =
+        RowComponent::bind(transposed.plan, c, swapped, none);
+    if (!rows)
+      continue;
+    int64_t count = last - first + 1;
+    if (auto queries = rows->visitedBy({first, count, count}))
+      report.text("keys " + countText(first) + " to " + countText(last) + ": " +
+                  (queries->isEmpty() ? "no query"
+                                      : "queries " + countText(queries->first) +
+                                            " to " + countText(queries->last)));
+  }
+}
+
 /// Whether values of the plan differ by query head.
 static bool dependsOnHead(PlanAttr plan) {
   return llvm::any_of(plan.getValues(), [](ValueAttr value) {
@@ -162,12 +203,78 @@ std::optional<PlanCost> Explainer::countTiles(AttentionOp op,
     if (heads < 1)
       return std::nullopt;
   }
-  std::optional<PlanCost> cost = costOfHeads(
-      plan, *symbols, {schedule.getQueryTile(), schedule.getKeyBlock()}, heads);
+  std::optional<PlanCost> cost =
+      costOfHeads(plan, *symbols, TileShape::of(schedule), heads);
   if (!cost)
+    explainOperands(planned, e, *symbols);
+  return cost;
+}
+
+/// The elements that a component's list holds for all heads, at most so many
+/// pairs; nothing where no sizes say.
+std::optional<double> Explainer::listedPairs(AttentionOp op,
+                                             ComponentAttr component,
+                                             const Extents &e) {
+  PairsAttr atom = walkedAtom(op.getPlanAttr(), component);
+  if (!atom || atom.getOperands().empty())
+    return std::nullopt;
+  bool isTopK = atom.getKind() == PairKind::TopK;
+  Value list = op.getSetOperands()[atom.getOperands()[isTopK ? 0 : 1]];
+  int64_t rank = cast<RankedTensorType>(list.getType()).getRank();
+  double elements = rank == (isTopK ? 2 : 1) ? static_cast<double>(e.lead) : 1;
+  for (int64_t d = 0; d < rank; ++d) {
+    std::optional<int64_t> size = sizes.getSize(list, d);
+    if (!size)
+      return std::nullopt;
+    elements *= static_cast<double>(*size);
+  }
+  if (atom.getKind() != PairKind::Bsr)
+    return elements;
+  auto block = static_cast<double>(atom.getParams()[0].value);
+  if (block == 0) {
+    Value ptr = op.getSetOperands()[atom.getOperands()[0]];
+    auto type = cast<RankedTensorType>(ptr.getType());
+    std::optional<int64_t> rows = sizes.getSize(ptr, type.getRank() - 1);
+    if (!rows || *rows < 2)
+      return std::nullopt;
+    block = std::ceil(static_cast<double>(e.n) / double(*rows - 1));
+  }
+  return elements * block * block;
+}
+
+/// Of a plan that operands decide: what the sizes of its lists say.
+void Explainer::explainOperands(AttentionOp op, const Extents &e,
+                                ArrayRef<int64_t> symbols) {
+  PlanAttr plan = op.getPlanAttr();
+  SmallVector<ComponentAttr> others;
+  double most = 0;
+  for (ComponentAttr component : plan.getComponents()) {
+    std::optional<double> listed =
+        e.lead < 0 ? std::nullopt : listedPairs(op, component, e);
+    most += listed.value_or(0);
+    if (!listed)
+      others.push_back(component);
+  }
+  std::optional<PlanCost> rest;
+  if (others.size() < plan.getComponents().size())
+    rest = costOf(restrictPlan(plan, others), symbols,
+                  TileShape::of(op.getScheduleAttr()));
+  if (!rest) {
     report.text("What is kept depends on operands: the kernel finds its tiles "
                 "from them at run time.");
-  return cost;
+    return;
+  }
+  most += static_cast<double>(rest->keptPairs) * double(e.lead);
+  double all = static_cast<double>(e.n) * e.m * double(e.lead);
+  report.text("At n = " + countText(e.n) + ", m = " + countText(e.m) + ", " +
+              countText(e.lead) + " heads in all:");
+  report.text("at most " + amountText(std::min(most, all)) + " pairs kept of " +
+              amountText(all) +
+              ", by the sizes of its lists; --input counts them");
+  explainLimit(op,
+               2.0 * std::min(most, all) *
+                   double(op.getHeadDim() + op.getValueDim()),
+               true);
 }
 
 /// Counts of all batches and heads with the operands that are given.
@@ -251,6 +358,8 @@ void Explainer::explainWork(AttentionOp op, unsigned number) {
   AttentionOp planned = plannedOp(number);
   if (planned && planned.getPlanAttr())
     explainComponents(planned);
+  if (planned && planned.getPlanAttr() && planned.getScheduleAttr())
+    explainKeys(op, planned);
   if (planned && planned.getPlanAttr())
     report.line("work", "kept pairs of a head: " +
                             keptPairsFormula(planned, [&](int64_t operand) {

@@ -43,11 +43,17 @@ private:
   void explainScore(mlir::attn::AttentionOp op);
   void explainWork(mlir::attn::AttentionOp op, unsigned number);
   void explainComponents(mlir::attn::AttentionOp planned);
+  void explainKeys(mlir::attn::AttentionOp op, mlir::attn::AttentionOp planned);
   void explainTiles(mlir::attn::AttentionOp op, mlir::attn::AttentionOp planned,
                     unsigned number);
   std::optional<PlanCost> countTiles(mlir::attn::AttentionOp op,
                                      mlir::attn::AttentionOp planned,
                                      const Extents &e, int64_t &heads);
+  std::optional<double> listedPairs(mlir::attn::AttentionOp op,
+                                    mlir::attn::ComponentAttr component,
+                                    const Extents &e);
+  void explainOperands(mlir::attn::AttentionOp op, const Extents &e,
+                       llvm::ArrayRef<int64_t> symbols);
   std::optional<PlanCost> countGiven(unsigned number, const Extents &e,
                                      int64_t &heads);
   void explainLimit(mlir::attn::AttentionOp op, double flops, bool estimated);

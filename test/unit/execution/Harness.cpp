@@ -7,7 +7,9 @@
 #include "codegen/Compiler.h"
 #include "codegen/kernelfile/KernelWriter.h"
 #include "dialect/Attn.h"
+#include "dialect/reference/AttentionBinding.h"
 #include "dialect/reference/Evaluator.h"
+#include "tools/support/BoundValues.h"
 #include "tools/support/Dialects.h"
 
 #include "mlir/IR/Builders.h"
@@ -47,6 +49,7 @@ struct Engine::Impl {
     CompilerOptions options;
     options.micro = choices.micro;
     options.producers = choices.producers;
+    options.countPairs = choices.countPairs;
     options.schedule = choices.schedule;
     return Compiler(options);
   }
@@ -148,6 +151,59 @@ std::optional<Values> Engine::evaluate(const Problem &problem, bool exact) {
   for (const HostTensor &result : *results)
     values.push_back(valuesOf(result));
   return values;
+}
+
+/// The symbols of a plan before its values, for the batch and head that the
+/// binding is at.
+static std::vector<int64_t> symbolsOf(mlir::attn::PlanAttr plan,
+                                      reference::AttentionBinding &binding) {
+  const reference::PairContext &context = binding.getContext();
+  std::vector<int64_t> symbols{context.kBegin, context.kEnd, context.qBegin,
+                               context.qEnd};
+  for (int64_t operand : plan.getParameters())
+    symbols.push_back(
+        reference::paramValue(mlir::attn::PairParam::operand(operand), context,
+                              reference::PairScope::top(context)));
+  return symbols;
+}
+
+std::optional<PlannedWork> Engine::plan(const Problem &problem,
+                                        const CompileChoices &choices) {
+  auto module = impl->parse(problem);
+  llvm::Expected<Target> host = Target::host();
+  if (!module || !host)
+    return std::nullopt;
+  auto planned = impl->compiler(choices).lowerTo(Stage::Stage3, *module, *host);
+  if (failed(planned))
+    return std::nullopt;
+  auto function = *(*planned)->getOps<mlir::func::FuncOp>().begin();
+  mlir::attn::AttentionOp op;
+  function.walk([&](mlir::attn::AttentionOp found) { op = found; });
+  EvaluateOptions options;
+  reference::Interpreter interpreter(function, options);
+  for (auto [argument, spec] :
+       llvm::zip(function.getArguments(), problem.inputs))
+    interpreter.assign(argument, impl->hostTensor(spec));
+  auto binding = reference::AttentionBinding::create(op, interpreter, false);
+  if (failed(binding))
+    return std::nullopt;
+  PlannedWork work;
+  for (mlir::attn::ComponentAttr c : op.getPlanAttr().getComponents())
+    work.hasTests |= c.getTestNumbers().size() > (c.getWalk() ? 1 : 0);
+  const reference::AttentionSizes &sizes = (*binding)->getSizes();
+  TileShape shape = TileShape::of(op.getScheduleAttr());
+  shape.rows = sizes.n;
+  for (int64_t batch = 0; batch < sizes.batches; ++batch)
+    for (int64_t head = 0; head < sizes.heads; ++head) {
+      (*binding)->setBatchAndHead(batch, head);
+      std::optional<PlanCost> cost =
+          costOf(op.getPlanAttr(), symbolsOf(op.getPlanAttr(), **binding),
+                 shape, boundValues(**binding, head));
+      if (!cost || (*binding)->getContext().problem)
+        return std::nullopt;
+      work.cost += *cost;
+    }
+  return work;
 }
 
 //===----------------------------------------------------------------------===//

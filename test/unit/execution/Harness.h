@@ -7,6 +7,7 @@
 #include "Problem.h"
 #include "attnc/runtime.h"
 #include "codegen/kernelfile/KernelDesc.h"
+#include "passes/PlanCost.h"
 
 #include <memory>
 #include <optional>
@@ -17,6 +18,15 @@ struct CompileChoices {
   std::string micro = "auto";
   std::string producers = "auto";
   std::string schedule; ///< fields to set
+  /// Results more: what each launch computes, [batch..., heads, n] of i64.
+  bool countPairs = false;
+};
+
+/// What the plan of a problem's one attention says of its operands.
+struct PlannedWork {
+  PlanCost cost; // of all batches and heads
+  /// Whether blocks of pairs are left out because none of them is kept.
+  bool hasTests = false;
 };
 
 using Kernel = std::shared_ptr<attnc_kernel>;
@@ -57,6 +67,10 @@ public:
                      std::string &error);
   /// The reference: exact, or naive at the operands' precision.
   std::optional<Values> evaluate(const Problem &problem, bool exact);
+
+  /// The plan's cost for this machine; nothing where it has none.
+  std::optional<PlannedWork> plan(const Problem &problem,
+                                  const CompileChoices &choices = {});
 
   RunResult run(const Kernel &kernel, const Problem &problem, Place place,
                 uint32_t threads);

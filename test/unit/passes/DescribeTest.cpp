@@ -156,6 +156,6 @@ TEST_F(Describe, FormulasOfWalksAndValues) {
   EXPECT_EQ(formula("log"), "at most n*(log2(m) + 2)");
   EXPECT_EQ(formula("random<5>"), "at most n*5");
   EXPECT_EQ(formula("chunk<64>"), "at most n*64");
-  EXPECT_EQ(formula("chunk<64> & causal"), "at most n*64");
+  EXPECT_EQ(formula("chunk<64> & causal"), "at most n*65/2 for n = m");
   EXPECT_EQ(formula("window<8, 8, clamped>"), "at most n*17");
 }

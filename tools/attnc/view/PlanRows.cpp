@@ -198,7 +198,7 @@ LogicalResult PlanRows::check() {
 /// Tiles and pairs within the bounds; of evenly spread query tiles where there
 /// are many.
 void PlanRows::countTiles(unsigned k, ComponentCount &count, double &pairs) {
-  auto [queries, keys] = attention.tile;
+  int64_t queries = attention.tile.queryTile, keys = attention.tile.keyTile;
   int64_t n = std::max<int64_t>(context.qEnd - context.qBegin, 0);
   int64_t tiles = llvm::divideCeil(n, queries);
   int64_t looked = std::min(tiles, std::max<int64_t>(kMaxRows / queries, 1));

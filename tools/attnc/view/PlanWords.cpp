@@ -12,8 +12,10 @@ using namespace mlir::attn;
 namespace {
 class Words {
 public:
-  Words(PlanAttr plan, function_ref<std::string(int64_t)> operandName)
-      : plan(plan), operandName(operandName) {}
+  /// `isOfKeys`: the plan is one of keys (passes/PlanTranspose.h).
+  Words(PlanAttr plan, function_ref<std::string(int64_t)> operandName,
+        bool isOfKeys = false)
+      : plan(plan), operandName(operandName), isOfKeys(isOfKeys) {}
 
   /// Several results as "max(a, b)".
   std::string results(AffineMap map, StringRef combine) {
@@ -35,12 +37,13 @@ public:
 private:
   PlanAttr plan;
   function_ref<std::string(int64_t)> operandName;
+  bool isOfKeys;
 
   std::string symbol(unsigned number) {
     static constexpr StringLiteral names[] = {"k_begin", "k_end", "q_begin",
                                               "q_end"};
     if (number < FirstParameter)
-      return names[number].str();
+      return names[isOfKeys ? number ^ 2 : number].str();
     number -= FirstParameter;
     if (number < plan.getParameters().size())
       return operandName(plan.getParameters()[number]);
@@ -82,11 +85,17 @@ private:
     return left + " + " + factor(right);
   }
 
+  std::string divided(AffineBinaryOpExpr expr) {
+    std::string text = sum(expr.getLHS());
+    bool isSum = expr.getLHS().getKind() == AffineExprKind::Add;
+    return isSum ? "(" + text + ")" : text;
+  }
+
   std::string factor(AffineExpr expr) {
     if (auto constant = dyn_cast<AffineConstantExpr>(expr))
       return std::to_string(constant.getValue());
     if (isa<AffineDimExpr>(expr))
-      return "i";
+      return isOfKeys ? "j" : "i";
     if (auto s = dyn_cast<AffineSymbolExpr>(expr))
       return symbol(s.getPosition());
     auto binary = cast<AffineBinaryOpExpr>(expr);
@@ -101,9 +110,9 @@ private:
     case AffineExprKind::Mod:
       return left + " mod " + right;
     case AffineExprKind::FloorDiv:
-      return "floor(" + sum(binary.getLHS()) + " / " + right + ")";
+      return "floor(" + divided(binary) + " / " + right + ")";
     case AffineExprKind::CeilDiv:
-      return "ceil(" + sum(binary.getLHS()) + " / " + right + ")";
+      return "ceil(" + divided(binary) + " / " + right + ")";
     default:
       return "(" + sum(expr) + ")";
     }
@@ -111,23 +120,40 @@ private:
 };
 } // namespace
 
+/// Bounds of what rows walk, "max(...) <= j <= min(...), for ... <= i <= ...".
+static std::string boundWords(Words &words, ComponentAttr c, bool isOfKeys) {
+  const char *row = isOfKeys ? "j" : "i", *walked = isOfKeys ? "i" : "j";
+  const char *begin = isOfKeys ? "k_begin" : "q_begin";
+  std::string end = isOfKeys ? "k_end - 1" : "q_end - 1";
+  std::string text = words.results(c.getLower(), "max") + " <= " + walked +
+                     " <= " + words.results(c.getUpper(), "min");
+  // Without bounds of its own a component has the rows that exist.
+  auto rows = [&](AffineMap map, const char *combine, std::string none) {
+    return map.getNumResults() ? words.results(map, combine) : none;
+  };
+  std::string first = rows(c.getRowLower(), "max", begin);
+  std::string last = rows(c.getRowUpper(), "min", end);
+  if (first != begin || last != end)
+    text += ", for " + first + " <= " + row + " <= " + last;
+  if (c.getGuard())
+    text += ", where " + words.guards(c.getGuard());
+  return text;
+}
+
+std::string attnc::queryWords(const TransposedPlan &transposed, unsigned number,
+                              function_ref<std::string(int64_t)> operandName) {
+  Words words(transposed.plan, operandName, /*isOfKeys=*/true);
+  return boundWords(words, transposed.plan.getComponents()[number],
+                    /*isOfKeys=*/true) +
+         (transposed.parts[number].isExact ? "" : " at most");
+}
+
 std::string
 attnc::componentWords(PlanAttr plan, unsigned number,
                       function_ref<std::string(int64_t)> operandName) {
   ComponentAttr c = plan.getComponents()[number];
   Words words(plan, operandName);
-  std::string text = words.results(c.getLower(), "max") +
-                     " <= j <= " + words.results(c.getUpper(), "min");
-  // Without bounds of its own a component has the rows that exist.
-  auto rows = [&](AffineMap map, const char *combine, const char *none) {
-    return map.getNumResults() ? words.results(map, combine) : none;
-  };
-  std::string first = rows(c.getRowLower(), "max", "q_begin");
-  std::string last = rows(c.getRowUpper(), "min", "q_end - 1");
-  if (first != "q_begin" || last != "q_end - 1")
-    text += ", for " + first + " <= i <= " + last;
-  if (c.getGuard())
-    text += ", where " + words.guards(c.getGuard());
+  std::string text = boundWords(words, c, /*isOfKeys=*/false);
   for (int64_t test : c.getTestNumbers())
     text += (test < 0              ? ", but not "
              : test == c.getWalk() ? ", walking "

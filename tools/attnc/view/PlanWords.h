@@ -5,7 +5,7 @@
 #ifndef ATTNC_TOOLS_ATTNC_VIEW_PLANWORDS_H
 #define ATTNC_TOOLS_ATTNC_VIEW_PLANWORDS_H
 
-#include "dialect/Attn.h"
+#include "passes/PlanTranspose.h"
 #include <string>
 
 namespace attnc {
@@ -16,6 +16,12 @@ namespace attnc {
 std::string
 componentWords(mlir::attn::PlanAttr plan, unsigned number,
                llvm::function_ref<std::string(int64_t)> operandName);
+
+/// "max(j, q_begin) <= i <= min(j + 63, q_end - 1)": the queries that keep a
+/// key j of component `number` of a transposed plan; "at most" behind it where
+/// they may be fewer.
+std::string queryWords(const TransposedPlan &transposed, unsigned number,
+                       llvm::function_ref<std::string(int64_t)> operandName);
 
 } // namespace attnc
 

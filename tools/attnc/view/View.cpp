@@ -10,6 +10,7 @@
 #include "tools/attnc/view/AsciiView.h"
 #include "tools/attnc/view/Page.h"
 #include "tools/attnc/view/PlanWords.h"
+#include "tools/support/BoundValues.h"
 #include "tools/support/Files.h"
 
 using namespace attnc;
@@ -46,7 +47,8 @@ std::optional<PlanCost> ViewedAttention::costOfComponent(unsigned number,
     return std::nullopt;
   PlanAttr alone = PlanAttr::get(plan.getContext(), component, plan.getAtoms(),
                                  plan.getParameters(), plan.getValues());
-  return costOf(alone, symbolsOf(batch, 0), tile);
+  // The page counts whole tiles.
+  return costOf(alone, symbolsOf(batch, 0), {tile.queryTile, tile.keyTile});
 }
 
 std::optional<PlanCost> ViewedAttention::costOfAll() {
@@ -55,15 +57,13 @@ std::optional<PlanCost> ViewedAttention::costOfAll() {
   if (!isPlanned || rows > kMaxCountedRows)
     return std::nullopt;
   PlanCost sum;
+  TileShape shape = tile;
+  shape.rows = size.n;
   for (int64_t batch = 0; batch < size.batches; ++batch)
     for (int64_t head = 0; head < size.heads; ++head) {
-      RowValues values;
-      values.head = head;
-      values.read = [&](ValueAttr value, int64_t x) {
-        return reference::readValue(value, x, binding->getContext());
-      };
+      SmallVector<int64_t> symbols = symbolsOf(batch, head);
       std::optional<PlanCost> cost =
-          costOf(plan, symbolsOf(batch, head), tile, values);
+          costOf(plan, symbols, shape, boundValues(*binding, head));
       if (!cost || binding->getContext().problem)
         return std::nullopt;
       sum += *cost;
@@ -131,7 +131,7 @@ void View::describe(ViewedAttention &a, size_t number) {
                       "): tiles are drawn as 96 queries x 128 keys.");
   }
   if (ScheduleAttr schedule = a.op.getScheduleAttr())
-    a.tile = {schedule.getQueryTile(), schedule.getKeyBlock()};
+    a.tile = TileShape::of(schedule);
   if (a.op.getPages())
     a.notes.push_back("Keys come in pages; those without a page are drawn as "
                       "if they existed.");
