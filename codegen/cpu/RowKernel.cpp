@@ -63,20 +63,24 @@ void RowFold::allocateRows() {
                 padded(dv),
                 s,
                 alphas};
-  if (RowFormat::fits(vt, typeOf(op.getLoadK()), d) &&
-      (kRows = directRows(op.getLoadK(), typeOf(op.getLoadK())))) {
-    o.keyType = typeOf(op.getLoadK());
-    o.keySize = d;
-  } else {
-    kBlock = buffer({bc, padded(d)});
-  }
-  if (RowFormat::fits(vt, typeOf(op.getLoadV()), dv) &&
-      (vRows = directRows(op.getLoadV(), typeOf(op.getLoadV())))) {
-    o.valueType = typeOf(op.getLoadV());
-    o.valueSize = dv;
-  } else {
-    vBlock = buffer({bc, padded(dv)});
-  }
+  // Null where rows are read in place, as they are.
+  auto blockOf = [&](Region &loader, Value &rows, Type &type, int64_t &size,
+                     int64_t length) -> Value {
+    Type stored = typeOf(loader);
+    bool fits = RowFormat::fits(vt, stored, length);
+    if (fits && (rows = directRows(loader, stored))) {
+      std::tie(type, size) = std::pair(stored, length);
+      return {};
+    }
+    // Pairs stay what they are; other rows are converted once.
+    bool isPair = schedule.getProducts() == Products::DotBf16 &&
+                  stored.isBF16() && length >= 2 * lanes;
+    if (isPair)
+      std::tie(type, size) = std::pair(stored, length);
+    return buffer({bc, size}, type);
+  };
+  kBlock = blockOf(op.getLoadK(), kRows, o.keyType, o.keySize, d);
+  vBlock = blockOf(op.getLoadV(), vRows, o.valueType, o.valueSize, dv);
   staged = buffer({padded(d)});
   stateRow = buffer({padded(dv)});
   o.keyRow = [this](const RowBlock &block, Value j) {
@@ -145,7 +149,7 @@ LogicalResult RowFold::loadQueries() {
   if (pairCounts)
     e.storeIndex(e.idx(0), pairCounts, e.idx(0));
   auto clearPadding = [&](Value block, int64_t size) {
-    if (block && padded(size) != size)
+    if (block && cast<MemRefType>(block.getType()).getDimSize(1) != size)
       e.loop(e.idx(0), e.idx(bc), 1, [&](Value j) {
         e.store(zero, block, {j, e.idx(padded(size) - lanes)});
       });
