@@ -143,10 +143,10 @@ void BlockFold::transposeRows(
     int64_t columns, function_ref<void(Value, Value, ArrayRef<Value>)> store) {
   e.loop(e.idx(0), e.idx(nr), lanes, [&](Value r) {
     e.loop(e.idx(0), e.idx(padded(columns)), lanes, [&](Value x) {
-      Values block;
-      for (int64_t i = 0; i < lanes; ++i)
-        block.push_back(e.load(vt, rowsBuffer, {e.add(r, i), x}));
-      store(x, r, transposeSquare(e, block));
+      transposeSquare(e, {vt, rowsBuffer, r, x},
+                      [&](Value t, ArrayRef<Value> vectors) {
+                        store(e.add(x, t), r, vectors);
+                      });
     });
   });
 }
@@ -296,12 +296,16 @@ LogicalResult BlockFold::finish() {
     e.loop(e.idx(0), e.idx(nr), lanes, [&](Value group) {
       Value factor = finishFactor(e.load(vt, sums, {panel, group}));
       e.loop(e.idx(0), e.idx(padded(dv)), lanes, [&](Value x) {
-        Values columns;
-        for (int64_t i = 0; i < lanes; ++i)
-          columns.push_back(
-              e.mulf(e.load(vt, ot, {panel, e.add(x, i), group}), factor));
-        for (auto [i, r] : llvm::enumerate(transposeSquare(e, columns)))
-          e.store(r, rowsBuffer, {e.add(group, i), x});
+        transposeSquare(
+            e, {vt, rowsBuffer, group, x},
+            [&](Value t, ArrayRef<Value> vectors) {
+              for (auto [i, row] : llvm::enumerate(vectors))
+                e.store(row, rowsBuffer, {e.add(e.add(group, t), i), x});
+            },
+            [&](Value i) {
+              return e.mulf(e.load(vt, ot, {panel, e.add(x, i), group}),
+                            factor);
+            });
       });
     });
     e.loop(e.idx(0), count, 1, [&](Value r) {

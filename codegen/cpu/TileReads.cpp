@@ -149,7 +149,7 @@ LogicalResult TileReads::fillByRows(const PairIndices &first, int64_t rowStep) {
     Type type = e.vec(lanes, read.stored);
     for (int64_t i = 0; i < lanes; ++i)
       square.push_back(e.load(type, read.rows, {e.idx(i), e.idx(0)}));
-    for (auto [t, column] : llvm::enumerate(transposeSquare(e, square)))
+    for (auto [t, column] : llvm::enumerate(transposeVectors(e, square)))
       e.store(column, read.tile, {e.idx(t), e.idx(0)});
   }
   return result;

@@ -24,7 +24,7 @@ namespace attnc {
 struct BackendOptions {
   /// LLVM's IR passes. The code generator writes the loops as they should be,
   /// so more passes cost time and gain nothing (measured).
-  std::string passes = "function(early-cse,loop-mssa(licm))";
+  std::string passes = "function(early-cse,loop-mssa(licm),dce)";
   llvm::CodeGenOptLevel level = llvm::CodeGenOptLevel::Default;
   /// Run LLVM's own verifier, which costs little.
   bool verify = true;

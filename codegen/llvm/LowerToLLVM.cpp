@@ -16,6 +16,7 @@
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
+#include "mlir/Conversion/LLVMCommon/Pattern.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
@@ -117,6 +118,47 @@ static LogicalResult flattenControlFlow(ModuleOp module) {
                                 withoutRollback());
 }
 
+namespace {
+/// MLIR's own pattern keeps the sizes on the stack where it does not see that
+/// the number of the dim is constant, and loops would let the stack grow.
+struct DimWithoutStack : ConvertOpToLLVMPattern<memref::DimOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(memref::DimOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type = dyn_cast<MemRefType>(op.getSource().getType());
+    if (!type || type.getRank() == 0)
+      return failure();
+    Location loc = op.getLoc();
+    MemRefDescriptor descriptor(adaptor.getSource());
+    auto size = [&](int64_t dim) -> Value {
+      if (type.isDynamicDim(dim))
+        return descriptor.size(rewriter, loc, dim);
+      return createIndexAttrConstant(rewriter, loc, getIndexType(),
+                                     type.getDimSize(dim));
+    };
+    APInt number;
+    if (matchPattern(adaptor.getIndex(), m_ConstantInt(&number)) ||
+        matchPattern(op.getIndex(), m_ConstantInt(&number))) {
+      if (number.uge(type.getRank()))
+        return failure();
+      rewriter.replaceOp(op, size(number.getZExtValue()));
+      return success();
+    }
+    Value result = size(type.getRank() - 1);
+    for (int64_t dim = type.getRank() - 2; dim >= 0; --dim) {
+      Value here = createIndexAttrConstant(rewriter, loc, getIndexType(), dim);
+      Value isHere = LLVM::ICmpOp::create(
+          rewriter, loc, LLVM::ICmpPredicate::eq, adaptor.getIndex(), here);
+      result = LLVM::SelectOp::create(rewriter, loc, isHere, size(dim), result);
+    }
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+} // namespace
+
 static LogicalResult convertToLLVM(ModuleOp module) {
   MLIRContext *context = module.getContext();
   LowerToLLVMOptions options(context);
@@ -132,6 +174,7 @@ static LogicalResult convertToLLVM(ModuleOp module) {
   arith::populateArithToLLVMConversionPatterns(converter, patterns);
   populateMathToLLVMConversionPatterns(converter, patterns);
   populateFinalizeMemRefToLLVMConversionPatterns(converter, patterns, &symbols);
+  patterns.add<DimWithoutStack>(converter, /*benefit=*/2);
   cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
   populateFuncToLLVMConversionPatterns(converter, patterns, &symbols);
   ub::populateUBToLLVMConversionPatterns(converter, patterns);
@@ -139,6 +182,13 @@ static LogicalResult convertToLLVM(ModuleOp module) {
   legal.addLegalOp<ModuleOp>();
   if (failed(applyFullConversion(module, legal, std::move(patterns),
                                  withoutRollback())))
+    return failure();
+  // Kernels have scratch; a stack that grows in a loop would end somewhere.
+  WalkResult stack = module.walk([](LLVM::AllocaOp op) {
+    op.emitError() << "a kernel keeps nothing on the stack";
+    return WalkResult::interrupt();
+  });
+  if (stack.wasInterrupted())
     return failure();
 
   SmallVector<UnrealizedConversionCastOp> casts, remaining;

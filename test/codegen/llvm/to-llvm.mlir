@@ -16,6 +16,13 @@
 // CHECK: llvm.func internal @second(%{{[^,]*}}: !llvm.ptr, %{{[^,]*}}: !llvm.ptr {llvm.align = 64 : i64},
 // CHECK-SAME: !llvm.ptr {llvm.align = 64 : i64},
 
+// Sizes stay in registers, also that of a dim whose number is not constant, and
+// in loops, where the stack would grow.
+// CHECK-LABEL: llvm.func internal @sizes(
+// CHECK-NOT: llvm.alloca
+// CHECK: llvm.icmp "eq" %{{[0-9]+}}, %{{[0-9]+}} : i64
+// CHECK: llvm.select
+
 // Old machines have no fused multiply-add, nor an instruction for floor.
 // OLD-NOT: llvm.intr.fma(
 // OLD-NOT: llvm.intr.floor
@@ -69,6 +76,23 @@ module attributes {attn.kernel = {name = "k",
     %c1 = arith.constant 1 : index
     %v = memref.load %t0[%c0] : memref<?xf32>
     memref.store %v, %t1[%c1] : memref<?xf32>
+    return
+  }
+  func.func @sizes(%x: memref<?x4xf32, strided<[?, 1]>> {attn.tensor = 0 : i64}, %t: memref<?xf32> {attn.tensor = 1 : i64},
+                   %w: index {attn.workgroup}, %s: memref<0xi8> {attn.scratch}, %status: memref<1xi32> {attn.status})
+      attributes {attn.grid = []} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c2 = arith.constant 2 : index
+    scf.for %i = %c0 to %c2 step %c1 {
+      %zero = arith.constant 0 : index
+      %rows = memref.dim %x, %zero : memref<?x4xf32, strided<[?, 1]>>
+      %size = memref.dim %x, %i : memref<?x4xf32, strided<[?, 1]>>
+      %sum = arith.addi %rows, %size : index
+      %y = arith.index_cast %sum : index to i32
+      %f = arith.sitofp %y : i32 to f32
+      memref.store %f, %t[%i] : memref<?xf32>
+    }
     return
   }
 }
