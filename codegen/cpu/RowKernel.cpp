@@ -54,6 +54,7 @@ void RowFold::allocateRows() {
                 vt,
                 groups,
                 group,
+                (op.getKeyHead() ? sharing * tileRows : queries) <= group,
                 bc,
                 schedule.getRegisterVectors(),
                 queryScale(),
@@ -91,6 +92,8 @@ void RowFold::allocateRows() {
     return block.valueRows ? std::pair(block.valueRows, j)
                            : valueRow(block.keys, block.j0, j);
   };
+  for (int64_t blocks : {2, 1})
+    ahead.push_back({e.idx(blocks * bc), {}});
   if (pages && kRows && vRows)
     prefetchPages(o);
   o.buffer = [this](ArrayRef<int64_t> shape, Type element) {
@@ -103,21 +106,26 @@ void RowFold::allocateRows() {
   products->allocate();
 }
 
-/// Pages lie anywhere: what is read next is no guess of the machine. It is asked
-/// for so early that it has come when it is read, some hundred nanoseconds.
+/// Pages lie anywhere: what is read next is no guess of the machine. It is
+/// asked for so early that it has come when it is read, some hundred
+/// nanoseconds, and once more: a machine that is busy forgets some of what it
+/// is asked for.
 void RowFold::prefetchPages(RowOperands &o) {
-  if (op.getKeyHead()) {
-    o.prefetchByKey = [this](Value j) {
-      pages->prefetch(kRows, e.add(j, keysToNext), nextHead);
-    };
-    o.prefetchByValue = [this](Value j) {
-      pages->prefetch(vRows, e.add(j, keysToNext), nextHead);
-    };
-    return;
-  }
-  o.prefetchByKey = [this](Value j) { pages->prefetch(vRows, e.add(j, bc)); };
-  o.prefetchByValue = [this](Value j) {
-    pages->prefetch(kRows, e.add(j, 2 * bc));
+  auto rowsAhead = [this](Value rows, ArrayRef<Value> placed, Value j) {
+    SmallVector<std::pair<Value, Value>, 2> result;
+    for (Value view : placed)
+      result.push_back({view, j});
+    if (placed.empty())
+      for (auto [distance, head] : ahead)
+        result.push_back(
+            {rows, pages->offsetOf(rows, e.add(j, distance), head)});
+    return result;
+  };
+  o.keysAhead = [=](const RowBlock &block, Value j) {
+    return rowsAhead(kRows, block.keysAhead, j);
+  };
+  o.valuesAhead = [=](const RowBlock &block, Value j) {
+    return rowsAhead(vRows, block.valuesAhead, j);
   };
 }
 
