@@ -301,8 +301,8 @@ def Attn_ScheduleAttr : Attn_Attr<"Schedule", "schedule"> {
     `products` are `fma` in the compute type, or `dot_bf16`: dot products of
     pairs of bf16 elements, for operands of bf16 on machines that have
     them, an odd head size ending in half a pair; weights are rounded to bf16, and subnormal inputs
-    count as 0. The row micro-kernel takes them where it reads rows of keys and
-    values in place and masks nothing.
+    count as 0. The row micro-kernel takes them where rows of keys and values
+    hold a vector of pairs, and nothing is masked.
     `order` says in which order threads begin tiles: `up` and `down` walk one
     head after the other, its rows from the first or from the last on;
     `up_across` and `down_across` take a tile of every head before the next.

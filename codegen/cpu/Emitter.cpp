@@ -2,6 +2,7 @@
 // Short forms over arith, vector, scf and memref.
 
 #include "codegen/cpu/Emitter.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/bit.h"
@@ -109,6 +110,34 @@ Value Emitter::convert(Value x, Type element) {
   if (fromBits < toBits)
     return arith::ExtFOp::create(b, loc, type, x);
   return arith::TruncFOp::create(b, loc, type, x);
+}
+
+Value Emitter::convertToBf16Flushed(Value x) {
+  auto type = dyn_cast<VectorType>(x.getType());
+  if (!type || !type.getElementType().isF32())
+    return {};
+  int64_t lanes = type.getNumElements();
+  Type narrow = type.clone(b.getBF16Type());
+  auto call = [&](StringRef name, ValueRange arguments) -> Value {
+    auto full = b.getStringAttr("llvm.x86.avx512bf16." + name);
+    return LLVM::CallIntrinsicOp::create(b, loc, narrow, full, arguments)
+        .getResult(0);
+  };
+  auto half = [&](int64_t at) -> Value {
+    return vector::ExtractStridedSliceOp::create(
+        b, loc, x, ArrayRef<int64_t>{at}, ArrayRef<int64_t>{lanes / 2},
+        ArrayRef<int64_t>{1});
+  };
+  switch (lanes) {
+  case 8:
+    return call("cvtneps2bf16.256", x);
+  case 16:
+    return call("cvtneps2bf16.512", x);
+  case 32: // the upper half comes first
+    return call("cvtne2ps2bf16.512", {half(16), half(0)});
+  default:
+    return {};
+  }
 }
 
 Type Emitter::vec(int64_t lanes, Type element) {

@@ -64,6 +64,9 @@ public:
   Value select(Value c, Value x, Value y);
   /// Between float element types, shape kept.
   Value convert(Value x, Type element);
+  /// f32 to bf16 by the machine's instruction (AVX512-BF16), which takes
+  /// subnormal numbers for 0. Null for sizes that it does not have.
+  Value convertToBf16Flushed(Value x);
 
   // Vectors and memory. A "vector" of one lane is a scalar.
   Type vec(int64_t lanes, Type element);

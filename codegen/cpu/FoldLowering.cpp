@@ -159,7 +159,11 @@ Value FoldLowering::directRows(Region &loader, Type element) {
 
 LogicalResult FoldLowering::loadRow(Region &loader, ValueRange arguments,
                                     Value destination, int64_t length) {
-  RowProgram program(e, environment());
+  RowEnvironment around = environment();
+  around.flushesBf16 =
+      schedule.getProducts() == Products::DotBf16 &&
+      cast<MemRefType>(destination.getType()).getElementType().isBF16();
+  RowProgram program(e, around);
   for (auto [argument, value] :
        llvm::zip(loader.front().getArguments(), arguments))
     program.bind(argument, value);

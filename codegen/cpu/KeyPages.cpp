@@ -3,6 +3,7 @@
 
 #include "codegen/cpu/KeyPages.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 using namespace mlir::attn;
@@ -90,8 +91,9 @@ void KeyPages::eachRun(Value first, Value last,
       [&](OpBuilder &b, Location loc, ValueRange state) {
         Value begin = skip(state[0], last, /*existing=*/false);
         Value end = skip(begin, last, /*existing=*/true);
-        e.when(e.cmp(CmpIPredicate::slt, begin, end),
-               [&] { body({begin, e.min(e.sub(end, e.idx(1)), last)}); });
+        e.when(e.cmp(CmpIPredicate::slt, begin, end), [&] {
+          body({begin, e.min(e.sub(end, e.idx(1)), last)});
+        });
         scf::YieldOp::create(b, loc, end);
       });
 }
@@ -169,14 +171,44 @@ Value KeyPages::directRows(Region &loader) {
   return view;
 }
 
-Value KeyPages::offsetOf(Value rows, Value j) {
+Value KeyPages::offsetOf(Value rows, Value j, Value head) {
   for (Operand &operand : operands)
     if (llvm::is_contained(operand.views, rows)) {
       Value offset = e.loadIndex(operand.table, shift ? e.add(shift, j) : j);
-      return keyHead ? e.add(offset, e.mul(keyHead, operand.headStride))
-                     : offset;
+      return head ? e.add(offset, e.mul(head, operand.headStride)) : offset;
     }
   llvm_unreachable("directRows has made it");
+}
+
+bool KeyPages::holdMultiplesOf(int64_t rows) {
+  std::optional<int64_t> known = getConstantIntValue(size);
+  return known && *known % rows == 0;
+}
+
+Value KeyPages::rowsFrom(Value rows, Value j, Value head) {
+  auto type = cast<MemRefType>(rows.getType());
+  OpFoldResult stride = e.b.getIndexAttr(1);
+  for (Operand &operand : operands)
+    if (llvm::is_contained(operand.views, rows)) {
+      auto whole = cast<MemRefType>(operand.source.getType());
+      int64_t known = whole.getStridesAndOffset().first[operand.dims[1]];
+      stride = ShapedType::isDynamic(known)
+                   ? OpFoldResult(operand.rowStride)
+                   : OpFoldResult(e.b.getIndexAttr(known));
+    }
+  auto metadata = memref::ExtractStridedMetadataOp::create(e.b, e.loc, rows);
+  Value offset = e.add(metadata.getOffset(), offsetOf(rows, j, head));
+  int64_t known = getConstantIntValue(stride).value_or(ShapedType::kDynamic);
+  auto viewType =
+      MemRefType::get(type.getShape(), type.getElementType(),
+                      StridedLayoutAttr::get(e.b.getContext(),
+                                             ShapedType::kDynamic, {known, 1}));
+  SmallVector<OpFoldResult> sizes{OpFoldResult(size),
+                                  e.b.getIndexAttr(type.getDimSize(1))},
+      strides{stride, e.b.getIndexAttr(1)};
+  return memref::ReinterpretCastOp::create(
+      e.b, e.loc, viewType, metadata.getBaseBuffer(), OpFoldResult(offset),
+      sizes, strides);
 }
 
 //===----------------------------------------------------------------------===//
@@ -206,7 +238,7 @@ void KeyPages::locate(KeyWalk &keys, Value block, Value keyCount) {
     fill(keys, block, keyCount);
 }
 
-void KeyPages::locateChunk(KeyWalk &keys, KeyRun run, Value block,
+void KeyPages::locateChunk(KeyWalk &keys, KeyRun run, Value block, Value first,
                            int64_t chunk, int64_t ahead) {
   shift = Value();
   if (operands.empty())
@@ -216,17 +248,7 @@ void KeyPages::locateChunk(KeyWalk &keys, KeyRun run, Value block,
   e.when(e.cmp(CmpIPredicate::eq, inChunk, e.idx(0)), [&] {
     fill(keys, block, e.min(e.sub(run.end, block), e.idx(chunk + ahead)));
   });
-  shift = inChunk;
-}
-
-void KeyPages::prefetch(Value rows, Value j) {
-  auto type = cast<MemRefType>(rows.getType());
-  int64_t lineElements = 64 * 8 / type.getElementTypeBitWidth();
-  Value row = offsetOf(rows, j);
-  for (int64_t x = 0; x < type.getDimSize(1); x += lineElements)
-    memref::PrefetchOp::create(e.b, e.loc, rows, ValueRange{row, e.idx(x)},
-                               /*isWrite=*/false, /*localityHint=*/2,
-                               /*isDataCache=*/true);
+  shift = e.add(inChunk, e.sub(first, block));
 }
 
 void KeyPages::fill(KeyWalk &keys, Value block, Value keyCount) {

@@ -14,7 +14,8 @@
 
 namespace attnc::cpu {
 
-/// Keys number origin .. end - 1, which are walked block by block.
+/// Keys up to number end - 1, which are walked block by block; blocks begin at
+/// multiples of their size from `origin` on.
 struct KeyRun {
   Value origin, end;
 };
@@ -37,17 +38,23 @@ public:
   /// row numbers are offsets in elements; null where it computes rows.
   Value directRows(mlir::Region &loader);
   /// The offset of key j of the block, for such a memref.
-  Value offsetOf(Value rows, Value j);
+  Value offsetOf(Value rows, Value j) { return offsetOf(rows, j, keyHead); }
+  Value offsetOf(Value rows, Value j, Value head);
+  /// Whether pages have a multiple of `count` rows, as far as is known: what
+  /// begins at such a multiple then lies in one page.
+  bool holdMultiplesOf(int64_t count);
+  /// Keys j, j + 1, ... of the block as they follow each other in their page,
+  /// of a key head where loaders take one: memref<? x length>.
+  Value rowsFrom(Value rows, Value j, Value head);
 
   /// Fills the tables for keys `block` .. `block` + count - 1; entries behind
   /// repeat the last.
   void locate(KeyWalk &keys, Value block, Value count);
-  /// The same once for `chunk` keys, counted from the run's first on: the
-  /// tables then hold these and up to `ahead` that follow.
-  void locateChunk(KeyWalk &keys, KeyRun run, Value block, int64_t chunk,
-                   int64_t ahead);
-  /// Asks for a row that will be read.
-  void prefetch(Value rows, Value j);
+  /// The same once for `chunk` keys, counted from the run's origin on: the
+  /// tables then hold these and up to `ahead` that follow. The block begins at
+  /// `block`, or in `block` .. at `first`.
+  void locateChunk(KeyWalk &keys, KeyRun run, Value block, Value first,
+                   int64_t chunk, int64_t ahead);
   /// Goes to a key head, where loaders take one.
   void setHead(Value head) { keyHead = head; }
   /// Calls body(j, page, row in it) for these keys.

@@ -250,6 +250,11 @@ LogicalResult LaneEmitter::emitElementwise(Operation &op) {
     values[op.getResult(0)] = emitTanh(e, operands[0]);
     return success();
   }
+  if (op.getResult(0) == flushed && isa<arith::TruncFOp>(op))
+    if (Value result = e.convertToBf16Flushed(operands[0])) {
+      values[op.getResult(0)] = result;
+      return success();
+    }
   if (op.getResult(0).getType().isF64() && !operands.empty())
     if (Value result = emitF64Math(e, op, operands[0])) {
       values[op.getResult(0)] = result;

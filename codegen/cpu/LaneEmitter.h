@@ -38,6 +38,9 @@ public:
   /// What `linalg.index` of a loop is.
   void bindLoopIndex(unsigned loop, Value value) { loopIndices[loop] = value; }
 
+  /// Subnormal numbers of this bf16 value may become 0.
+  void mayFlush(Value original) { flushed = original; }
+
   /// Emits the block without its terminator; operations whose result is bound
   /// are left out.
   llvm::LogicalResult emit(mlir::Block &block);
@@ -65,6 +68,7 @@ private:
   llvm::DenseMap<Value, Value> values;
   llvm::DenseMap<unsigned, Value> loopIndices;
   llvm::DenseMap<Value, Ramp> ramps;
+  Value flushed;
 
   bool isVarying(Value v) { return mlir::isa<mlir::VectorType>(v.getType()); }
   Value widen(Value v) { return isVarying(v) ? v : e.splat(v, lanes); }

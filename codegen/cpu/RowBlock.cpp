@@ -20,13 +20,19 @@ LogicalResult RowFold::foldRun(Walked &walked) {
   KeyInterval whole = walked.bounds->full(first, lastRow);
   laneIntervals(walked);
   LogicalResult result = success();
-  Value end = e.add(tile.last, 1);
-  e.loop(tile.first, end, bc, [&](Value j0) {
-    KeyRun run{tile.first, end};
-    RowBlock block{*walked.keys, j0, e.min(e.idx(bc), e.sub(end, j0)),
-                   {},           {}, &run};
-    block.keyRows = rowsOf(kRows, block);
-    block.valueRows = rowsOf(vRows, block);
+  Value end = e.add(tile.last, 1), origin = tile.first;
+  bool isContiguous = walked.keys->isContiguous();
+  if (isContiguous) { // blocks begin at the same keys in every run, and in
+                      // pages
+    Value past = arith::RemSIOp::create(e.b, e.loc, origin, e.idx(bc));
+    origin = e.select(e.cmp(CmpIPredicate::slt, tile.first, end),
+                      e.sub(origin, past), end);
+  }
+  e.loop(origin, end, bc, [&](Value begin) {
+    KeyRun run{origin, end};
+    Value j0 = isContiguous ? e.max(begin, tile.first) : begin;
+    Value count = e.sub(e.min(e.add(begin, bc), end), j0);
+    RowBlock block{*walked.keys, j0, count, &run, begin};
     Value isWhole;
     if (walked.tests.empty())
       isWhole = e.both(e.cmp(CmpIPredicate::sle, whole.first, j0),
@@ -50,6 +56,27 @@ Value RowFold::rowsOf(Value memref, const RowBlock &block) {
       ArrayRef<OpFoldResult>{one, one});
 }
 
+/// Finds the rows that follow each other.
+void RowFold::placeRows(RowBlock &block) {
+  if (!pages) {
+    block.keyRows = rowsOf(kRows, block);
+    block.valueRows = rowsOf(vRows, block);
+    return;
+  }
+  if (!block.run || !block.keys.isContiguous() || !pages->holdMultiplesOf(bc))
+    return;
+  auto place = [&](Value rows, Value &here, SmallVectorImpl<Value> &early) {
+    if (!rows)
+      return;
+    here = pages->rowsFrom(rows, e.idx(0), keyHead);
+    early.clear();
+    for (auto [distance, head] : ahead)
+      early.push_back(pages->rowsFrom(rows, distance, head));
+  };
+  place(kRows, block.keyRows, block.keysAhead);
+  place(vRows, block.valueRows, block.valuesAhead);
+}
+
 /// The keys of each lane's query.
 void RowFold::laneIntervals(Walked &walked) {
   Value queries = e.mul(liveGroups, e.idx(group));
@@ -67,8 +94,8 @@ LogicalResult RowFold::foldBlock(Walked &walked, const RowBlock &block,
                                  Value isWhole) {
   block.keys.prepare(block.j0, block.count);
   if (pages && block.run)
-    pages->locateChunk(block.keys, *block.run, block.j0, keysOfChunk(),
-                       keysAhead());
+    pages->locateChunk(block.keys, *block.run, block.begin, block.j0,
+                       keysOfChunk(), keysAhead());
   else if (pages)
     pages->locate(block.keys, block.j0, block.count);
   LogicalResult result = foldGroups(walked, block, isWhole);
@@ -83,26 +110,36 @@ LogicalResult RowFold::foldBlock(Walked &walked, const RowBlock &block,
 LogicalResult RowFold::foldGroups(Walked &walked, const RowBlock &block,
                                   Value isWhole) {
   LogicalResult result = success();
+  RowBlock ofHead = block;
   auto fold = [&](Value g) {
-    if (failed(foldGroup(walked, block, g, isWhole)))
+    if (failed(foldGroup(walked, ofHead, g, isWhole)))
       result = failure();
   };
   if (!op.getKeyHead()) {
+    placeRows(ofHead);
     result = loadRows(block.keys, block.j0, block.count);
     e.loop(e.idx(0), liveGroups, 1, fold);
     return result;
   }
   // In the order in which a page lies in memory.
   Value firstHead = keyHead;
-  int64_t ofHead = sharing / group, ofRow = schedule.getHeads() / group;
-  e.loop(e.idx(0), e.idx(op.getKeyHeads()), 1, [&](Value h) {
+  int64_t shared = sharing / group, ofRow = schedule.getHeads() / group;
+  Value keyHeads = e.idx(op.getKeyHeads());
+  e.loop(e.idx(0), keyHeads, 1, [&](Value h) {
     setKeyHead(e.add(firstHead, h));
+    for (auto [i, at] : llvm::enumerate(ahead)) {
+      Value next = e.add(h, ahead.size() - i);
+      Value blocks = arith::DivUIOp::create(e.b, e.loc, next, keyHeads);
+      at.head = e.add(firstHead, e.sub(next, e.mul(blocks, keyHeads)));
+      at.keys = e.mul(blocks, e.idx(bc));
+    }
+    placeRows(ofHead);
     if (failed(loadRows(block.keys, block.j0, block.count)))
       result = failure();
-    Value first = e.mul(h, e.idx(ofHead));
+    ofHead.firstGroup = e.mul(h, e.idx(shared));
     e.loop(e.idx(0), liveRows, 1, [&](Value t) {
-      Value row = e.add(first, e.mul(t, e.idx(ofRow)));
-      e.loop(row, e.add(row, ofHead), 1, fold);
+      Value row = e.add(ofHead.firstGroup, e.mul(t, e.idx(ofRow)));
+      e.loop(row, e.add(row, shared), 1, fold);
     });
   });
   setKeyHead(firstHead);
@@ -121,7 +158,10 @@ LogicalResult RowFold::foldGroup(Walked &walked, const RowBlock &block, Value g,
   if (isWhole && op.getScore().empty())
     e.when(
         e.both(isWhole, isFull),
-        [&] { e.store(acrossSlots(best), maxima, {g, zero}); }, mask);
+        [&] {
+          e.store(acrossSlots(best), maxima, {g, zero});
+        },
+        mask);
   else
     mask();
   weights(block, g);

@@ -54,6 +54,7 @@ void RowFold::allocateRows() {
                 vt,
                 groups,
                 group,
+                (op.getKeyHead() ? sharing * tileRows : queries) <= group,
                 bc,
                 schedule.getRegisterVectors(),
                 queryScale(),
@@ -63,20 +64,24 @@ void RowFold::allocateRows() {
                 padded(dv),
                 s,
                 alphas};
-  if (RowFormat::fits(vt, typeOf(op.getLoadK()), d) &&
-      (kRows = directRows(op.getLoadK(), typeOf(op.getLoadK())))) {
-    o.keyType = typeOf(op.getLoadK());
-    o.keySize = d;
-  } else {
-    kBlock = buffer({bc, padded(d)});
-  }
-  if (RowFormat::fits(vt, typeOf(op.getLoadV()), dv) &&
-      (vRows = directRows(op.getLoadV(), typeOf(op.getLoadV())))) {
-    o.valueType = typeOf(op.getLoadV());
-    o.valueSize = dv;
-  } else {
-    vBlock = buffer({bc, padded(dv)});
-  }
+  // Null where rows are read in place, as they are.
+  auto blockOf = [&](Region &loader, Value &rows, Type &type, int64_t &size,
+                     int64_t length) -> Value {
+    Type stored = typeOf(loader);
+    bool fits = RowFormat::fits(vt, stored, length);
+    if (fits && (rows = directRows(loader, stored))) {
+      std::tie(type, size) = std::pair(stored, length);
+      return {};
+    }
+    // Pairs stay what they are; other rows are converted once.
+    bool isPair = schedule.getProducts() == Products::DotBf16 &&
+                  stored.isBF16() && length >= 2 * lanes;
+    if (isPair)
+      std::tie(type, size) = std::pair(stored, length);
+    return buffer({bc, size}, type);
+  };
+  kBlock = blockOf(op.getLoadK(), kRows, o.keyType, o.keySize, d);
+  vBlock = blockOf(op.getLoadV(), vRows, o.valueType, o.valueSize, dv);
   staged = buffer({padded(d)});
   stateRow = buffer({padded(dv)});
   o.keyRow = [this](const RowBlock &block, Value j) {
@@ -87,12 +92,10 @@ void RowFold::allocateRows() {
     return block.valueRows ? std::pair(block.valueRows, j)
                            : valueRow(block.keys, block.j0, j);
   };
-  if (pages && !op.getKeyHead() && kRows && vRows) {
-    o.prefetchKey = [this](Value j) {
-      pages->prefetch(kRows, e.add(j, 2 * bc));
-    };
-    o.prefetchValue = [this](Value j) { pages->prefetch(vRows, e.add(j, bc)); };
-  }
+  for (int64_t blocks : {2, 1})
+    ahead.push_back({e.idx(blocks * bc), {}});
+  if (pages && kRows && vRows)
+    prefetchPages(o);
   o.buffer = [this](ArrayRef<int64_t> shape, Type element) {
     return buffer(shape, element);
   };
@@ -101,6 +104,29 @@ void RowFold::allocateRows() {
   if (!products)
     products = std::make_unique<RowProducts>(o);
   products->allocate();
+}
+
+/// Pages lie anywhere: what is read next is no guess of the machine. It is
+/// asked for so early that it has come when it is read, some hundred
+/// nanoseconds, and once more: a machine that is busy forgets some of what it
+/// is asked for.
+void RowFold::prefetchPages(RowOperands &o) {
+  auto rowsAhead = [this](Value rows, ArrayRef<Value> placed, Value j) {
+    SmallVector<std::pair<Value, Value>, 2> result;
+    for (Value view : placed)
+      result.push_back({view, j});
+    if (placed.empty())
+      for (auto [distance, head] : ahead)
+        result.push_back(
+            {rows, pages->offsetOf(rows, e.add(j, distance), head)});
+    return result;
+  };
+  o.keysAhead = [=](const RowBlock &block, Value j) {
+    return rowsAhead(kRows, block.keysAhead, j);
+  };
+  o.valuesAhead = [=](const RowBlock &block, Value j) {
+    return rowsAhead(vRows, block.valuesAhead, j);
+  };
 }
 
 std::pair<Value, Value> RowFold::laneOf(Value query, Value slot) {
@@ -131,7 +157,7 @@ LogicalResult RowFold::loadQueries() {
   if (pairCounts)
     e.storeIndex(e.idx(0), pairCounts, e.idx(0));
   auto clearPadding = [&](Value block, int64_t size) {
-    if (block && padded(size) != size)
+    if (block && cast<MemRefType>(block.getType()).getDimSize(1) != size)
       e.loop(e.idx(0), e.idx(bc), 1, [&](Value j) {
         e.store(zero, block, {j, e.idx(padded(size) - lanes)});
       });

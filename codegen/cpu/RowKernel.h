@@ -37,9 +37,15 @@ private:
   Value staged, stateRow;     // rows on their way
   Value table;                // of a list's keys
   Value pairCounts;           // keys computed, of every query
+  struct Ahead {
+    Value keys, head;
+  };
+  llvm::SmallVector<Ahead, 2> ahead; // of the rows that are asked for early
 
   void allocate() override;
   void allocateRows();
+  void prefetchPages(RowOperands &o);
+  void placeRows(RowBlock &block);
   /// Rows of some blocks are located together, and those of the block behind
   /// them, which are asked for before they are read.
   int64_t keysOfChunk() const {

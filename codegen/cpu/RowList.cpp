@@ -31,7 +31,7 @@ LogicalResult RowFold::foldList(Walked &walked) {
         return;
       }
       e.when(e.cmp(CmpIPredicate::sgt, *filled, e.idx(0)), [&] {
-        RowBlock block{keysOfTable, e.idx(0), *filled, {}, {}, nullptr};
+        RowBlock block{keysOfTable, e.idx(0), *filled, nullptr};
         if (failed(foldBlock(walked, block, Value())))
           result = failure();
       });

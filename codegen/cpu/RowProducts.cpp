@@ -67,6 +67,59 @@ void RowProducts::loadSum(Value query, Value factor, Value row) {
 }
 
 //===----------------------------------------------------------------------===//
+// What will be read
+//===----------------------------------------------------------------------===//
+
+/// Into the second level cache: the first one has too few requests under way.
+void RowProducts::prefetch(ArrayRef<Row> rows, Value column, int64_t elements) {
+  for (auto [memref, row] : rows) {
+    auto type = cast<MemRefType>(memref.getType());
+    int64_t line = kLineBytes * 8 / type.getElementTypeBitWidth();
+    for (int64_t x = 0; x < elements; x += line)
+      memref::PrefetchOp::create(e.b, e.loc, memref,
+                                 ValueRange{row, e.add(column, x)},
+                                 /*isWrite=*/false, /*localityHint=*/2,
+                                 /*isDataCache=*/true);
+  }
+}
+
+void RowProducts::prefetchKey(const RowBlock &block, Value g, Value j,
+                              const Step &step, int64_t index) {
+  if (!o.keysAhead || !block.run || !o.isOneGroup)
+    return;
+  int64_t bytes = keys.width * o.keyType.getIntOrFloatBitWidth() / 8;
+  if (index % std::max<int64_t>(kLineBytes / bytes, 1) == 0)
+    prefetch(o.keysAhead(block, j), step.column, keys.width);
+}
+
+void RowProducts::prefetchValue(const RowBlock &block, Value g,
+                                const Tile &tile, Value j, size_t index) {
+  if (!o.valuesAhead || !block.run || tile.passes == 0)
+    return;
+  auto isZero = [&](Value x) {
+    return e.cmp(arith::CmpIPredicate::eq, x, e.idx(0));
+  };
+  Rows rows = o.valuesAhead(block, j);
+  if (!o.isOneGroup) {
+    if (index == 0)
+      e.when(e.both(isFirst(block, g), isZero(tile.query)),
+             [&] { prefetch(rows, e.idx(0), o.valueSize); });
+    return;
+  }
+  // Passes take lines after another; steps of a pass, too.
+  int64_t line = kLineBytes * 8 / o.valueType.getIntOrFloatBitWidth();
+  int64_t lines = llvm::divideCeil(o.valueSize, line);
+  int64_t share = llvm::divideCeil(lines, tile.passes);
+  int64_t steps = tile.steps.size();
+  Value first =
+      e.b.createOrFold<arith::DivUIOp>(e.loc, tile.query, e.idx(tile.queries));
+  first = e.mul(first, e.idx(share * line));
+  for (int64_t i = share * index / steps;
+       i < share * int64_t(index + 1) / steps; ++i)
+    prefetch(rows, e.add(first, i * line), 1);
+}
+
+//===----------------------------------------------------------------------===//
 // Scores
 //===----------------------------------------------------------------------===//
 
@@ -102,8 +155,9 @@ void RowProducts::scoreStep(std::pair<Value, Value> row, const Step &step,
 }
 
 /// A vector of partial sums for each query of the group.
-Values RowProducts::scoreRow(std::pair<Value, Value> row, Value g,
+Values RowProducts::scoreRow(const RowBlock &block, Value j, Value g,
                              ArrayRef<Values> held) {
+  Row row = o.keyRow(block, j);
   Values acc(o.group, e.constant(o.vt, 0.0));
   int64_t unrolled = 0;
   if (keys.steps() * keyVectorsOfStep() > kUnrolledVectors) {
@@ -114,16 +168,18 @@ Values RowProducts::scoreRow(std::pair<Value, Value> row, Value g,
                    Values out(in);
                    for (int64_t u = 0; u < step; ++u) {
                      Value number = e.add(x, u);
-                     scoreStep(row, {number, keys.columnOf(number)}, g, nullptr,
-                               out);
+                     Step at{number, keys.columnOf(number)};
+                     prefetchKey(block, g, j, at, u);
+                     scoreStep(row, at, g, nullptr, out);
                    }
                    return out;
                  });
   }
-  for (int64_t step = unrolled; step < keys.steps(); ++step)
-    scoreStep(row, stepAt(keys, step), g,
-              step < static_cast<int64_t>(held.size()) ? &held[step] : nullptr,
-              acc);
+  for (int64_t step = unrolled; step < keys.steps(); ++step) {
+    bool isHeld = step < static_cast<int64_t>(held.size());
+    prefetchKey(block, g, j, stepAt(keys, step), step);
+    scoreStep(row, stepAt(keys, step), g, isHeld ? &held[step] : nullptr, acc);
+  }
   return acc;
 }
 
@@ -135,11 +191,10 @@ void RowProducts::scoreRows(const RowBlock &block, Value g) {
   int64_t room = o.accumulators / (o.group * keyVectorsOfStep());
   SmallVector<Values> held = hold(g, std::min(unrolled, room));
   e.loop(e.idx(0), block.count, 1, [&](Value j) {
-    // The first group reads the keys, and their values after them.
-    if (o.prefetchValue && block.run)
-      e.when(e.cmp(arith::CmpIPredicate::eq, g, e.idx(0)),
-             [&] { o.prefetchValue(j); });
-    Values acc = scoreRow(o.keyRow(block, j), g, held);
+    if (o.keysAhead && block.run && !o.isOneGroup)
+      e.when(isFirst(block, g),
+             [&] { prefetch(o.keysAhead(block, j), e.idx(0), o.keySize); });
+    Values acc = scoreRow(block, j, g, held);
     if (o.hasShuffles())
       return e.store(laneSums.ofRow(acc), partials, {j, e.idx(0)});
     Value sum =
@@ -179,16 +234,18 @@ Value RowProducts::scores(const RowBlock &block, Value g, Value before) {
 
 /// Reads the block's values in the order in which they lie in memory, a load a
 /// line: what follows reads columns of them.
-void RowProducts::touch(const RowBlock &block) {
+void RowProducts::touch(const RowBlock &block, Value g) {
   int64_t size = o.valueType.getIntOrFloatBitWidth() / 8;
   int64_t bytes = o.valueSize * size, wide = kLineBytes / size;
   auto type = VectorType::get({kLineBytes}, e.b.getI8Type());
   Value zero = arith::ConstantOp::create(e.b, e.loc, e.b.getZeroAttr(type));
+  Tile whole{{stepAt(values, 0)}, e.idx(0), o.group, 1};
   Value all =
       e.loop(e.idx(0), block.count, 1, zero,
              [&](Value j, ValueRange in) -> Values {
                auto [memref, row] = o.valueRow(block, j);
                Value out = in[0];
+               prefetchValue(block, g, whole, j, 0);
                for (int64_t x = 0; (x + 1) * kLineBytes <= bytes; ++x) {
                  Value line = e.load(VectorType::get({wide}, o.valueType),
                                      memref, {row, e.idx(x * wide)});
@@ -201,7 +258,7 @@ void RowProducts::touch(const RowBlock &block) {
   e.store(all, touched, e.idx(0));
 }
 
-void RowProducts::eachTile(const RowBlock &block,
+void RowProducts::eachTile(const RowBlock &block, Value g,
                            function_ref<void(Tile)> body) {
   int64_t all = values.steps();
   if (values.vectors() <= o.accumulators) {
@@ -210,14 +267,14 @@ void RowProducts::eachTile(const RowBlock &block,
            2 * queries * values.vectors() <= o.accumulators)
       queries *= 2;
     e.loop(e.idx(0), e.idx(o.group), queries, [&](Value query) {
-      Tile tile{{}, query, queries};
+      Tile tile{{}, query, queries, o.group / queries};
       for (int64_t step = 0; step < all; ++step)
         tile.steps.push_back(stepAt(values, step));
       body(std::move(tile));
     });
     return;
   }
-  touch(block);
+  touch(block, g);
   int64_t queries = std::min<int64_t>(o.group, 2);
   int64_t steps =
       std::max<int64_t>(o.accumulators / (queries * values.perStep), 1);
@@ -254,28 +311,17 @@ void RowProducts::foldTile(const Tile &tile, Value g, ArrayRef<Value> acc) {
   }
 }
 
-void RowProducts::prefetchNext(const RowBlock &block, Value g, const Tile &tile,
-                               Value j) {
-  if (!o.prefetchKey || !block.run)
-    return;
-  auto isZero = [&](Value x) {
-    return e.cmp(arith::CmpIPredicate::eq, x, e.idx(0));
-  };
-  Value isFirst = e.both(e.both(isZero(g), isZero(tile.query)),
-                         isZero(tile.steps.front().number));
-  e.when(isFirst, [&] { o.prefetchKey(j); });
-}
-
 void RowProducts::accumulateTile(const RowBlock &block, Value g,
                                  const Tile &tile, bool isKept) {
   Values acc(vectorsOf(tile), e.constant(o.vt, 0.0));
   acc = e.loop(
       e.idx(0), block.count, 1, acc, [&](Value j, ValueRange in) -> Values {
-        prefetchNext(block, g, tile, j);
         auto [memref, row] = o.valueRow(block, j);
         Values value, out(in);
-        for (const Step &step : tile.steps)
+        for (auto [index, step] : llvm::enumerate(tile.steps)) {
+          prefetchValue(block, g, tile, j, index);
           llvm::append_range(value, values.read(memref, row, step.column));
+        }
         Value first = e.add(e.mul(j, e.idx(o.group)), tile.query);
         for (int64_t i = 0; i < tile.queries; ++i) {
           Value weight = e.load(o.ct(), o.s, {g, e.add(first, i)});
@@ -297,5 +343,6 @@ void RowProducts::accumulateTile(const RowBlock &block, Value g,
 
 void RowProducts::accumulate(const RowBlock &block, Value g, bool isKept,
                              Value) {
-  eachTile(block, [&](Tile tile) { accumulateTile(block, g, tile, isKept); });
+  eachTile(block, g,
+           [&](Tile tile) { accumulateTile(block, g, tile, isKept); });
 }

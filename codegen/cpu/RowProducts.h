@@ -20,10 +20,16 @@ struct RowBlock {
   KeyWalk &keys;
   Value j0;    // number of its first key
   Value count; // keys of the block
-  /// Where its rows follow each other, they alone: an address is then a sum.
-  Value keyRows, valueRows;
   /// What the block is a part of; null: no keys follow it.
   const KeyRun *run = nullptr;
+  /// Where it would begin if its run did not begin in it.
+  Value begin = {};
+  /// Where its rows follow each other, they alone: an address is then a sum.
+  Value keyRows = {}, valueRows = {};
+  /// The same of blocks that will be read.
+  llvm::SmallVector<Value, 2> keysAhead = {}, valuesAhead = {};
+  /// Of those that share its rows; null: number 0.
+  Value firstGroup = {};
 };
 
 /// Sizes, scratch and operands of one fold, as the products see them. Queries
@@ -38,6 +44,7 @@ struct RowOperands {
   Emitter &e;
   mlir::VectorType vt;        // a vector of lanes of the compute type
   int64_t groups, group;      // groups of queries, queries of a group
+  bool isOneGroup;            // no two of them read the same rows
   int64_t keyBlock;           // keys of a block
   int64_t accumulators;       // vectors that are held in registers
   double scale;               // of scores
@@ -46,9 +53,11 @@ struct RowOperands {
   Value s;                    // [group][key * queries + query]: scores, weights
   Value alphas;               // [group][lane]
   RowOf keyRow, valueRow;
-  /// Ask for what will be read while row j is; null where the machine knows by
-  /// itself.
-  std::function<void(Value j)> prefetchKey, prefetchValue;
+  /// What to ask for while row j is read; null where the machine knows what
+  /// will be read by itself.
+  using RowsOf = std::function<llvm::SmallVector<std::pair<Value, Value>, 2>(
+      const RowBlock &block, Value j)>;
+  RowsOf keysAhead, valuesAhead;
   Buffer buffer; // new scratch
 
   int64_t lanes() const { return vt.getNumElements(); }
@@ -105,10 +114,27 @@ protected:
     llvm::SmallVector<Step> steps;
     Value query;
     int64_t queries;
+    /// Tiles that read whole rows, one after another; 0: they read parts.
+    int64_t passes = 0;
   };
-  void eachTile(const RowBlock &block, llvm::function_ref<void(Tile)> body);
-  /// The first tile of the first group asks for a row of the next block's keys.
-  void prefetchNext(const RowBlock &block, Value g, const Tile &tile, Value j);
+  void eachTile(const RowBlock &block, Value g,
+                llvm::function_ref<void(Tile)> body);
+
+  // Rows that will be read are asked for line by line between the products: at
+  // once they would wait for each other, and loads for them.
+  using Row = std::pair<Value, Value>;
+  using Rows = llvm::SmallVector<Row, 2>;
+  Value isFirst(const RowBlock &block, Value g) const {
+    return e.cmp(mlir::arith::CmpIPredicate::eq, g,
+                 block.firstGroup ? block.firstGroup : e.idx(0));
+  }
+  /// At a step of `format`; the first of several groups asks for all at step 0.
+  void prefetchKey(const RowBlock &block, Value g, Value j, const Step &step,
+                   int64_t index);
+  /// A tile's share of a value row, at step number `index` of the tile.
+  void prefetchValue(const RowBlock &block, Value g, const Tile &tile, Value j,
+                     size_t index);
+  void prefetch(llvm::ArrayRef<Row> rows, Value column, int64_t elements);
   int64_t vectorsOf(const Tile &tile) const {
     return tile.steps.size() * values.perStep * tile.queries;
   }
@@ -147,10 +173,10 @@ private:
   llvm::SmallVector<Values> hold(Value g, int64_t steps);
   void scoreStep(std::pair<Value, Value> row, const Step &step, Value g,
                  const Values *held, Values &acc);
-  Values scoreRow(std::pair<Value, Value> row, Value g,
+  Values scoreRow(const RowBlock &block, Value j, Value g,
                   llvm::ArrayRef<Values> held);
   void scoreRows(const RowBlock &block, Value g);
-  void touch(const RowBlock &block);
+  void touch(const RowBlock &block, Value g);
 };
 
 /// Dot products of pairs of bf16 (vdpbf16ps), where rows of both operands are

@@ -100,7 +100,7 @@ void DotBf16RowProducts::accumulate(const RowBlock &block, Value g, bool isKept,
   e.when(
       isFull,
       [&] {
-        eachTile(block, [&](Tile tile) { accumulatePairs(block, g, tile); });
+        eachTile(block, g, [&](Tile tile) { accumulatePairs(block, g, tile); });
       },
       [&] { RowProducts::accumulate(block, g, isKept, isFull); });
 }
@@ -119,13 +119,14 @@ void DotBf16RowProducts::accumulatePairs(const RowBlock &block, Value g,
   Values acc(vectorsOf(tile), e.constant(o.vt, 0.0));
   acc = e.loop(
       e.idx(0), block.count, 2, acc, [&](Value j, ValueRange in) -> Values {
-        for (int64_t i : {0, 1})
-          prefetchNext(block, g, tile, e.add(j, i));
         auto first = o.valueRow(block, j),
              second = o.valueRow(block, e.add(j, 1));
         Values low, high, value, out(in);
-        for (const Step &step : tile.steps)
+        for (auto [index, step] : llvm::enumerate(tile.steps)) {
+          for (int64_t i : {0, 1})
+            prefetchValue(block, g, tile, e.add(j, i), index);
           low.push_back(load(first, step));
+        }
         for (const Step &step : tile.steps)
           high.push_back(load(second, step));
         for (auto [x, y] : llvm::zip(low, high))

@@ -175,7 +175,9 @@ LogicalResult RowProgram::emitLoop(linalg::LinalgOp op, int longLoop,
     e.store(sum.front(), out, zero);
     return result;
   }
-  e.cover(length, env.lanes, [&](Value at, int64_t lanes) {
+  // Two vectors of f32 are rounded to one of bf16.
+  int64_t wide = isFlushed(op) && length % (2 * env.lanes) == 0 ? 2 : 1;
+  e.cover(length, wide * env.lanes, [&](Value at, int64_t lanes) {
     Value x = check(emitBody(op, longLoop, at, lanes, Value()));
     if (!x)
       return;
@@ -242,6 +244,8 @@ FailureOr<Value> RowProgram::emitBody(linalg::LinalgOp op, int longLoop,
     body.bindLoopIndex(loop, index);
   }
   Block *block = op.getBlock();
+  if (isFlushed(op))
+    body.mayFlush(block->getTerminator()->getOperand(0));
   if (failed(body.emit(*block)))
     return failure();
   return body.lookup(block->getTerminator()->getOperand(0));

@@ -18,6 +18,9 @@ struct RowEnvironment {
   Value scratch; // memref<?xi8>
   ScratchLayout &layout;
   int64_t lanes; // f32 lanes of a native vector
+  /// The row of bf16 that a region yields is for instructions that take
+  /// subnormal numbers for 0: the machine may round to it that way, too.
+  bool flushesBf16 = false;
 };
 
 class RowProgram : private OuterValues {
@@ -60,6 +63,10 @@ private:
   llvm::LogicalResult emitLinalg(mlir::linalg::LinalgOp op);
   llvm::LogicalResult emitLoop(mlir::linalg::LinalgOp op, int longLoop,
                                Value out);
+  /// Whether an operation rounds the row that is wanted, to bf16.
+  bool isFlushed(mlir::linalg::LinalgOp op) {
+    return env.flushesBf16 && op->getResult(0) == yielded;
+  }
   mlir::FailureOr<Value> emitBody(mlir::linalg::LinalgOp op, int longLoop,
                                   Value at, int64_t lanes, Value accumulator);
 };

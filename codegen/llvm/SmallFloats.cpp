@@ -12,7 +12,6 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/TypeUtilities.h"
-#include <limits>
 
 using namespace mlir;
 using namespace attnc;
@@ -214,20 +213,20 @@ struct ExtendFloat8 : OpRewritePattern<arith::ExtFOp> {
         rewriter, loc, withElement(from, rewriter.getI8Type()), op.getIn());
     x = arith::ExtSIOp::create(rewriter, loc, withElement(from, i16), x);
     x = arith::ShLIOp::create(rewriter, loc, x, word(isE5M2 ? 8 : 7));
-    if (!isE5M2) // the sign, extended into the exponent
+    if (!isE5M2) {
+      // Not the sign, extended into the exponent. In 16 bits, twice as many
+      // elements are compared at a time.
       x = arith::AndIOp::create(rewriter, loc, x, word(int16_t(0xbf80)));
+      Value magnitude = arith::AndIOp::create(rewriter, loc, x, word(0x3f80));
+      Value isNaN = arith::CmpIOp::create(
+          rewriter, loc, arith::CmpIPredicate::eq, magnitude, word(0x3f80));
+      x = arith::SelectOp::create(rewriter, loc, isNaN, word(0x7e00), x);
+    }
     x = arith::BitcastOp::create(rewriter, loc,
                                  withElement(from, rewriter.getF16Type()), x);
     x = arith::ExtFOp::create(rewriter, loc, op.getType(), x);
-    if (!isE5M2) {
+    if (!isE5M2)
       x = arith::MulFOp::create(rewriter, loc, x, number(256.0f));
-      Value isNaN = arith::CmpFOp::create(
-          rewriter, loc, arith::CmpFPredicate::OEQ,
-          math::AbsFOp::create(rewriter, loc, x), number(480.0f));
-      x = arith::SelectOp::create(
-          rewriter, loc, isNaN, number(std::numeric_limits<float>::quiet_NaN()),
-          x);
-    }
     rewriter.replaceOp(op, x);
     return success();
   }

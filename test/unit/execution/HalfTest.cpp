@@ -103,9 +103,15 @@ protected:
     }
     EXPECT_EQ(failure, "") << c.describe() << "\n" << problem.text;
   }
-  void agreeWithTheReference(attnc_dtype dtype) {
+  /// `micro` row: those cases that dequantise keys and values.
+  void agreeWithTheReference(attnc_dtype dtype, const char *micro = "block") {
     for (int i = 0; i < kCases; ++i) {
       Case c = caseOf(i, dtype);
+      bool dequantises =
+          c.producer == Producer::Dequantize || c.producer == Producer::Float8;
+      if (micro == std::string("row") && !dequantises)
+        continue;
+      c.micro = micro;
       Problem problem = makeProblem(c, i + 1);
       std::string title = c.describe() + " for " + GetParam();
       setFaultReport(&problem, &title);
@@ -127,6 +133,11 @@ TEST_P(Half, Bf16AgreesWithTheReference) {
 
 TEST_P(Half, F16AgreesWithTheReference) {
   agreeWithTheReference(ATTNC_DTYPE_F16);
+}
+
+/// Blocks of keys and values of the row micro-kernel hold bf16, too.
+TEST_P(Half, DequantisedRowsAgreeWithTheReference) {
+  agreeWithTheReference(ATTNC_DTYPE_BF16, "row");
 }
 
 /// One key is NaN or infinite, in K or in V: rows that do not see it stay as
