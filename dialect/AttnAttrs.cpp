@@ -307,16 +307,16 @@ LogicalResult ScheduleAttr::verify(
     return emitError() << "products = dot_bf16 takes 4 to 16 lanes, an even "
                           "key_block and, with the block micro-kernel, even "
                           "register_keys";
-  bool isTensorCore =
-      micro == MicroKernel::Mma || micro == MicroKernel::Wgmma;
+  bool isTensorCore = micro == MicroKernel::Mma || micro == MicroKernel::Wgmma;
   if (isTensorCore != static_cast<bool>(mma))
     return emitError() << "mma goes with micro = mma or wgmma, which need it";
   if (mma && (queryTile * heads % (16 * mma.getWarps()) || keyBlock % 16 ||
               keyBlock > 64))
-    return emitError() << "micro = mma and wgmma take a key_block of 16, 32, 48 or 64 "
-                          "and a multiple of 16 * warps as query_tile * heads, "
-                          "got "
-                       << keyBlock << " and " << queryTile * heads;
+    return emitError()
+           << "micro = mma and wgmma take a key_block of 16, 32, 48 or 64 "
+              "and a multiple of 16 * warps as query_tile * heads, "
+              "got "
+           << keyBlock << " and " << queryTile * heads;
   if (micro == MicroKernel::Wgmma &&
       (mma.getWarps() % 4 || queryTile * heads != 16 * mma.getWarps()))
     return emitError() << "micro = wgmma takes a multiple of four warps and 16 "

@@ -16,7 +16,7 @@ struct MachineModel {
   int64_t l1Bytes = 32 << 10;   // first-level data cache of a core
   int64_t l2Bytes = 1 << 20;    // second-level cache of a core
   int64_t sm = 0;               // NVIDIA chip, 80 for sm_80; 0: a CPU
-  bool hasWgmma = false;         // products of warpgroups, as sm_90a has
+  bool hasWgmma = false;        // products of warpgroups, as sm_90a has
 };
 
 } // namespace attnc

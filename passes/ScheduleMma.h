@@ -25,7 +25,6 @@ MmaTiles chooseMmaTiles(mlir::attn::AttentionOp op, int64_t sm, int64_t group);
 /// Query rows up to which tiles hold several heads, and keys are split.
 inline constexpr int64_t kFewMmaRows = 32;
 
-
 /// Why warpgroups of a chip do not take what tensor cores take; `hasWgmma` says
 /// whether it has them. Nothing if they do.
 std::optional<std::string> refusesWgmma(mlir::attn::AttentionOp op,

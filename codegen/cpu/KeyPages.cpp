@@ -91,9 +91,8 @@ void KeyPages::eachRun(Value first, Value last,
       [&](OpBuilder &b, Location loc, ValueRange state) {
         Value begin = skip(state[0], last, /*existing=*/false);
         Value end = skip(begin, last, /*existing=*/true);
-        e.when(e.cmp(CmpIPredicate::slt, begin, end), [&] {
-          body({begin, e.min(e.sub(end, e.idx(1)), last)});
-        });
+        e.when(e.cmp(CmpIPredicate::slt, begin, end),
+               [&] { body({begin, e.min(e.sub(end, e.idx(1)), last)}); });
         scf::YieldOp::create(b, loc, end);
       });
 }

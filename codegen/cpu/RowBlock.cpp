@@ -158,10 +158,7 @@ LogicalResult RowFold::foldGroup(Walked &walked, const RowBlock &block, Value g,
   if (isWhole && op.getScore().empty())
     e.when(
         e.both(isWhole, isFull),
-        [&] {
-          e.store(acrossSlots(best), maxima, {g, zero});
-        },
-        mask);
+        [&] { e.store(acrossSlots(best), maxima, {g, zero}); }, mask);
   else
     mask();
   weights(block, g);

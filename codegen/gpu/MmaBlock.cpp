@@ -99,11 +99,10 @@ MmaFold::Maxima MmaFold::maximaOf(Scores &scores) {
   maxima.rows = rowMaxima(scores);
   Value raises;
   for (int64_t row = 0; row < numRows(); ++row) {
-    Value exceeds =
-        arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OGT,
-                              maxima.rows[row], state.limits[row]);
-    raises = raises ? arith::OrIOp::create(e.b, e.loc, raises, exceeds)
-                    : exceeds;
+    Value exceeds = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OGT,
+                                          maxima.rows[row], state.limits[row]);
+    raises =
+        raises ? arith::OrIOp::create(e.b, e.loc, raises, exceeds) : exceeds;
   }
   maxima.exceeds = w.any(raises);
   return maxima;
@@ -122,8 +121,9 @@ void MmaFold::raiseReferences(const Maxima &maxima) {
   state.restore(branch.getResults());
 }
 
-/// A row whose maximum (of this thread's part) exceeds its limit takes it as its
-/// reference, and its sum follows. Returns what outputs are to be scaled by.
+/// A row whose maximum (of this thread's part) exceeds its limit takes it as
+/// its reference, and its sum follows. Returns what outputs are to be scaled
+/// by.
 Value MmaFold::raiseReference(int64_t row, Value maximum) {
   using arith::CmpFPredicate;
   Value zero = w.f32(0), one = w.f32(1), none = w.f32(-INFINITY);

@@ -86,8 +86,9 @@ static Type elementOf(FoldOp op) {
 
 MmaFold::MmaFold(FoldContext context)
     : FoldLowering(context), mma(schedule.getMma()), element(elementOf(op)),
-      isWgmma(schedule.getMicro() == MicroKernel::Wgmma), w(e, element), threads(32 * mma.getWarps()),
-      blockKeys(schedule.getKeyBlock()), stages(mma.getStages()),
+      isWgmma(schedule.getMicro() == MicroKernel::Wgmma), w(e, element),
+      threads(32 * mma.getWarps()), blockKeys(schedule.getKeyBlock()),
+      stages(mma.getStages()),
       // The values of the block before are read beside the keys of the next.
       ahead(isWgmma ? stages - 2 : stages - 1),
       rowTiles(schedule.getQueryTile() * schedule.getHeads() /
@@ -113,7 +114,8 @@ LogicalResult MmaFold::emit() {
   at = place();
   shared = w.sharedBase();
   auto allocate = [&](int64_t bytes) {
-    return w.add(shared, layout.allocate(llvm::alignTo(bytes, isWgmma ? 1024 : 128)));
+    return w.add(shared,
+                 layout.allocate(llvm::alignTo(bytes, isWgmma ? 1024 : 128)));
   };
   queryAt = allocate(queryTile.bytes());
   keyAt = allocate(stages * keyTile.bytes());

@@ -245,7 +245,8 @@ private:
   llvm::LogicalResult loopCleanByGroup(Blocks &blocks, Cursor &cursor,
                                        Value end);
   mlir::FailureOr<Weighed> firstByGroup(Blocks &blocks, Cursor &cursor);
-  llvm::LogicalResult nextByGroup(Blocks &blocks, Cursor &cursor, Weighed &before);
+  llvm::LogicalResult nextByGroup(Blocks &blocks, Cursor &cursor,
+                                  Weighed &before);
   void guardValues(Value found, Scores &scores, Value valueSlot);
 
   /// Weights rounded to pairs, [row tile][key tile].

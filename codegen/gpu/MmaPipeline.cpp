@@ -199,8 +199,8 @@ void MmaFold::advance(Cursor &cursor) {
   cursor.index = w.add(cursor.index, 1);
   // The slot of the block at hand is the next to be filled, or, where it is
   // still read beside the next one, the one behind that which was filled.
-  cursor.keyFill = isWgmma ? nextSlot(cursor.keyFill, keyTile.bytes())
-                           : cursor.keySlot;
+  cursor.keyFill =
+      isWgmma ? nextSlot(cursor.keyFill, keyTile.bytes()) : cursor.keySlot;
   cursor.keySlot = nextSlot(cursor.keySlot, keyTile.bytes());
   if (!cursor.valueSlot)
     return;

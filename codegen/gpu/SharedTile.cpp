@@ -10,8 +10,7 @@ using namespace attnc::gpu;
 SharedTile::SharedTile(int64_t rows, int64_t columns, int64_t threads,
                        bool hasPanels)
     : numRows(rows), chunks(columns / kChunkElements),
-      pitch(llvm::alignTo(chunks, 2)), threads(threads),
-      hasPanels(hasPanels) {
+      pitch(llvm::alignTo(chunks, 2)), threads(threads), hasPanels(hasPanels) {
   // The largest power of two that divides a row's chunks.
   group = std::min<int64_t>(8, pitch & -pitch);
   int64_t most = threads / chunks;
@@ -68,8 +67,8 @@ Value SharedTile::chunkAt(Warp &w, Value row, Value chunk) const {
   if (hasPanels && pitch > group) {
     // The swizzle leaves the number of the panel as it is.
     Value panel = w.shiftRight(place, llvm::Log2_64(group));
-    place = w.add(w.andBits(place, group - 1),
-                  w.mul(panel, panelBytes() / kChunk));
+    place =
+        w.add(w.andBits(place, group - 1), w.mul(panel, panelBytes() / kChunk));
   }
   return w.add(w.mul(row, rowBytes()), w.mul(place, kChunk));
 }

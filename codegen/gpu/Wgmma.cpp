@@ -43,8 +43,7 @@ Wgmma::Tile Wgmma::tile(Value address, int64_t panelBytes) {
   constexpr int64_t kSwizzle128 = int64_t(1) << 62;
   int64_t distances = (panelBytes / kUnit) << 16 | (kEightRows / kUnit) << 32;
   Value place = w.andBits(w.shiftRight(address, 4), 0x3fff);
-  Value wide =
-      arith::ExtUIOp::create(e.b, e.loc, e.b.getI64Type(), place);
+  Value wide = arith::ExtUIOp::create(e.b, e.loc, e.b.getI64Type(), place);
   Value rest = arith::ConstantOp::create(
       e.b, e.loc, e.b.getI64IntegerAttr(kSwizzle128 | distances));
   return {w.orBits(wide, rest), panelBytes};
@@ -57,8 +56,7 @@ std::string Wgmma::instruction(int64_t columns) const {
 }
 
 Values Wgmma::assembly(size_t numResults, const std::string &text,
-                       const std::string &constraints,
-                       const Values &operands) {
+                       const std::string &constraints, const Values &operands) {
   Type type = LLVM::LLVMStructType::getLiteral(
       e.b.getContext(), SmallVector<Type>(numResults, e.b.getF32Type()));
   Value all = LLVM::InlineAsmOp::create(
@@ -77,13 +75,12 @@ Values Wgmma::multiply(const Tile &a, const Tile &b, int64_t steps,
                        int64_t columns) {
   size_t count = columns / 2;
   auto offset = [](const Tile &tile, int64_t step) {
-    int64_t bytes = step / kPanelSteps * tile.panelBytes +
-                    step % kPanelSteps * kStepBytes;
+    int64_t bytes =
+        step / kPanelSteps * tile.panelBytes + step % kPanelSteps * kStepBytes;
     return std::to_string(bytes / kUnit);
   };
   std::string first = std::to_string(count), second = std::to_string(count + 1);
-  std::string text =
-      "{\n.reg .b64 da, db;\nwgmma.fence.sync.aligned;\n";
+  std::string text = "{\n.reg .b64 da, db;\nwgmma.fence.sync.aligned;\n";
   for (int64_t step = 0; step < steps; ++step)
     text += "add.s64 da, $" + first + ", " + offset(a, step) +
             ";\nadd.s64 db, $" + second + ", " + offset(b, step) + ";\n" +

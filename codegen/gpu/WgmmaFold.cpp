@@ -94,7 +94,7 @@ void MmaFold::foldValuesByGroup(Scores &scores, Value valueSlot) {
 //===----------------------------------------------------------------------===//
 
 FailureOr<MmaFold::Weighed> MmaFold::firstByGroup(Blocks &blocks,
-                                                   Cursor &cursor) {
+                                                  Cursor &cursor) {
   syncCopies(ahead - 1);
   Value keySlot = cursor.keySlot;
   if (failed(copyNext(blocks, cursor, /*isClean=*/true)))
@@ -124,10 +124,10 @@ LogicalResult MmaFold::nextByGroup(Blocks &blocks, Cursor &cursor,
   Value one = w.f32(1), scales;
   for (int64_t row = 0; row < numRows(); ++row) {
     ratios.push_back(raiseReference(row, maxima[row]));
-    Value differs = arith::CmpFOp::create(
-        e.b, e.loc, arith::CmpFPredicate::UNE, ratios.back(), one);
-    scales = scales ? arith::OrIOp::create(e.b, e.loc, scales, differs)
-                    : differs;
+    Value differs = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::UNE,
+                                          ratios.back(), one);
+    scales =
+        scales ? arith::OrIOp::create(e.b, e.loc, scales, differs) : differs;
   }
   weigh(scores);
   // The assembler moves a wait up to its block's begin: a branch that needs the

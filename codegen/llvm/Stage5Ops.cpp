@@ -226,8 +226,8 @@ static bool isAllowedGpuOp(Operation *op) {
     return true;
   return isa<LLVM::AddressOfOp, LLVM::BitcastOp, LLVM::ExpectOp,
              LLVM::ExtractValueOp, LLVM::GEPOp, LLVM::InlineAsmOp,
-             LLVM::IntToPtrOp, LLVM::LoadOp,
-             LLVM::PtrToIntOp, LLVM::StoreOp>(op);
+             LLVM::IntToPtrOp, LLVM::LoadOp, LLVM::PtrToIntOp, LLVM::StoreOp>(
+      op);
 }
 
 static LogicalResult verifyOp(Operation *op) {

@@ -67,9 +67,8 @@ int attnc::checkScheduleOptions(const SpecOptions &options,
                llvm::join(known, ", ") + " expected");
     return int(ExitUsage);
   };
-  if (int code =
-          check("--micro", options.micro,
-                {"auto", "block", "row", "mma", "wgmma"}))
+  if (int code = check("--micro", options.micro,
+                       {"auto", "block", "row", "mma", "wgmma"}))
     return code;
   if (int code = check("--producers", options.producers,
                        {"auto", "fuse", "materialize"}))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Random specs of f16 and bf16 by products of warpgroups (sm_90a), run in the PTX
-// executor, against the reference: odd sizes, masks that leave clean, partial and
-// empty blocks, NaN where no pair looks.
+// Random specs of f16 and bf16 by products of warpgroups (sm_90a), run in the
+// PTX executor, against the reference: odd sizes, masks that leave clean,
+// partial and empty blocks, NaN where no pair looks.
 //
 //   ATTNC_TEST_SEED=7     other specs and values
 //   ATTNC_TEST_CASE=12    that one alone
@@ -78,8 +78,8 @@ TEST(Wgmma, SpecsAgreeWithTheReference) {
     SCOPED_TRACE("round " + std::to_string(round) + " of seed " +
                  std::to_string(seed) + ", " + target + ", schedule '" +
                  schedule + "': " + c.describe() + "\n" + problem.text);
-    Kernel kernel = engine.simulate(problem, target, own,
-                                    {c.micro, "auto", schedule});
+    Kernel kernel =
+        engine.simulate(problem, target, own, {c.micro, "auto", schedule});
     ASSERT_TRUE(kernel) << engine.takeDiagnostics();
     RunResult result = engine.run(kernel, problem, Place::AtEnd, 0);
     ASSERT_TRUE(result.ok()) << result.message();
