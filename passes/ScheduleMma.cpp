@@ -10,7 +10,8 @@ using namespace mlir;
 using namespace mlir::attn;
 using namespace attnc;
 
-static std::optional<std::string> refusesPlan(PlanAttr plan) {
+std::optional<std::string> attnc::refusesMmaPlan(PlanAttr plan) {
+  // Each is folded by code of its own.
   constexpr size_t kMostComponents = 4;
   if (plan.getComponents().size() > kMostComponents)
     return "the plan has more than four components";
@@ -45,13 +46,13 @@ std::optional<std::string> attnc::refusesMma(AttentionOp op, int64_t sm) {
     if (elementOf(x) != element)
       return "q, k and v have different types";
   for (int64_t size : {op.getHeadDim(), op.getValueDim()})
-    if (size % 8 || size < 16 || size > 256)
+    if (!isMmaHeadSize(size))
       return "it takes head sizes that are multiples of 8, from 16 to 256";
   for (Value x : {op.getQuery(), op.getKey(), op.getValue()})
     if (splitsChunks(x))
       return "a slice begins at a column that is no multiple of 8";
   PlanAttr plan = op.getPlanAttr();
-  return plan ? refusesPlan(plan) : std::nullopt;
+  return plan ? refusesMmaPlan(plan) : std::nullopt;
 }
 
 /// Whether a block of the chip may have more than 99 KiB of shared memory.

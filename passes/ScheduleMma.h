@@ -14,6 +14,13 @@ namespace attnc {
 /// if it does. It has no need of the schedule.
 std::optional<std::string> refusesMma(mlir::attn::AttentionOp op, int64_t sm);
 
+// What of it the code generator asks of a fold, too.
+std::optional<std::string> refusesMmaPlan(mlir::attn::PlanAttr plan);
+/// Rows are copied by 16 bytes, and sums of a row fit into registers.
+inline bool isMmaHeadSize(int64_t size) {
+  return size % 8 == 0 && size >= 16 && size <= 256;
+}
+
 /// Tiles of the tensor-core kernel. The numbers are those with which ptxas
 /// spills nothing in the main loop and the throughput model predicts most.
 struct MmaTiles {

@@ -72,6 +72,8 @@ public:
                     const char *detail = "") const;
   const Functions &functions() const { return f; }
   int deviceCount() const { return count; }
+  attnc_result check(int32_t device, Error &error) const;
+  attnc_result find(int32_t device, CUdevice &number, Error &error) const;
   attnc_result context(int32_t device, Handle &context, Error &error);
   /// The compute capability as one number, 86.
   attnc_result chip(int32_t device, int &sm, Error &error);
@@ -111,6 +113,17 @@ public:
 private:
   bool isPushed = false;
 };
+
+/// Calls `body(cuda, functions, error)` with the device's context current.
+template <typename Body>
+attnc_result onDevice(int32_t device, attnc_error *out, Body body) {
+  Error error(out);
+  Current current(device, error);
+  if (current.result)
+    return current.result;
+  Cuda &cuda = Cuda::get();
+  return body(cuda, cuda.functions(), error);
+}
 
 //===----------------------------------------------------------------------===//
 // Loading the library
@@ -196,16 +209,27 @@ attnc_result Cuda::fail(CUresult code, const char *what, Error &error,
                     text, *detail ? ": " : "", detail);
 }
 
+attnc_result Cuda::check(int32_t device, Error &error) const {
+  if (device >= 0 && device < count)
+    return ATTNC_OK;
+  return error.fail(ATTNC_ERROR_INVALID_ARGUMENT,
+                    "there is no CUDA device %d: the driver has %d",
+                    int(device), count);
+}
+
+attnc_result Cuda::find(int32_t device, CUdevice &number, Error &error) const {
+  if (attnc_result result = check(device, error))
+    return result;
+  return fail(f.deviceGet(&number, device), "cuDeviceGet", error);
+}
+
 attnc_result Cuda::context(int32_t device, Handle &context, Error &error) {
-  if (device < 0 || device >= count)
-    return error.fail(ATTNC_ERROR_INVALID_ARGUMENT,
-                      "there is no CUDA device %d: the driver has %d",
-                      int(device), count);
+  if (attnc_result result = check(device, error))
+    return result;
   std::lock_guard<std::mutex> guard(lock);
   if (!contexts[device]) {
     CUdevice number = 0;
-    if (attnc_result result =
-            fail(f.deviceGet(&number, device), "cuDeviceGet", error))
+    if (attnc_result result = find(device, number, error))
       return result;
     if (attnc_result result =
             fail(f.primaryContextRetain(&contexts[device], number),
@@ -221,12 +245,7 @@ attnc_result Cuda::context(int32_t device, Handle &context, Error &error) {
 attnc_result Cuda::chip(int32_t device, int &sm, Error &error) {
   CUdevice number = 0;
   int major = 0, minor = 0;
-  if (device < 0 || device >= count)
-    return error.fail(ATTNC_ERROR_INVALID_ARGUMENT,
-                      "there is no CUDA device %d: the driver has %d",
-                      int(device), count);
-  attnc_result result =
-      fail(f.deviceGet(&number, device), "cuDeviceGet", error);
+  attnc_result result = find(device, number, error);
   if (!result)
     result = fail(f.deviceGetAttribute(&major, kComputeMajor, number),
                   "cuDeviceGetAttribute", error);
@@ -268,96 +287,90 @@ int takes(void *, int32_t device, uint32_t arch, uint32_t sm, uint32_t suffix) {
 
 attnc_result load(void *, int32_t device, uint32_t, const void *image,
                   size_t size, void **module, attnc_error *out) {
-  Error error(out);
-  Current current(device, error);
-  if (current.result)
-    return current.result;
-  // PTX must end with a zero byte.
-  std::string copy(static_cast<const char *>(image), size);
-  char log[512] = "";
-  int options[] = {kErrorLogBuffer, kErrorLogBytes};
-  void *values[] = {log, reinterpret_cast<void *>(sizeof(log) - 1)};
-  Cuda &cuda = Cuda::get();
-  return cuda.fail(
-      cuda.functions().moduleLoad(module, copy.c_str(), 2, options, values),
-      "cuModuleLoadDataEx", error, log);
+  return onDevice(
+      device, out, [&](Cuda &cuda, const Functions &f, Error &error) {
+        // PTX must end with a zero byte.
+        std::string copy(static_cast<const char *>(image), size);
+        char log[512] = "";
+        int options[] = {kErrorLogBuffer, kErrorLogBytes};
+        void *values[] = {log, reinterpret_cast<void *>(sizeof(log) - 1)};
+        return cuda.fail(f.moduleLoad(module, copy.c_str(), 2, options, values),
+                         "cuModuleLoadDataEx", error, log);
+      });
 }
 
 void unload(void *, int32_t device, void *module) {
-  Error error(nullptr);
-  Current current(device, error);
-  if (current.result == ATTNC_OK)
-    Cuda::get().functions().moduleUnload(module);
+  onDevice(device, nullptr, [&](Cuda &, const Functions &f, Error &) {
+    f.moduleUnload(module);
+    return ATTNC_OK;
+  });
 }
 
-attnc_result function(void *, int32_t device, void *module, const char *name,
-                      uint32_t shared, void **result, attnc_error *out) {
-  Error error(out);
-  Cuda &cuda = Cuda::get();
-  Current current(device, error);
-  if (current.result)
-    return current.result;
-  if (attnc_result failed =
-          cuda.fail(cuda.functions().moduleGetFunction(result, module, name),
-                    "cuModuleGetFunction", error, name))
-    return failed;
-  constexpr uint32_t withoutAsking = 48 << 10;
-  if (shared <= withoutAsking)
-    return ATTNC_OK;
+/// Lets the function have more shared memory than it may take without asking.
+attnc_result allowShared(Cuda &cuda, int32_t device, Handle function,
+                         const char *name, uint32_t shared, Error &error) {
+  const Functions &f = cuda.functions();
   CUdevice number = 0;
   int most = 0;
-  if (cuda.functions().deviceGet(&number, device) == 0 &&
-      cuda.functions().deviceGetAttribute(&most, kSharedOptIn, number) == 0 &&
+  if (f.deviceGet(&number, device) == 0 &&
+      f.deviceGetAttribute(&most, kSharedOptIn, number) == 0 &&
       shared > uint32_t(most))
     return error.fail(ATTNC_ERROR_DEVICE,
                       "%s asks for %u bytes of shared memory a block; device "
                       "%d has %d",
                       name, shared, int(device), most);
-  return cuda.fail(cuda.functions().functionSetAttribute(
-                       *result, kMaxDynamicShared, int(shared)),
-                   "cuFuncSetAttribute", error, name);
+  return cuda.fail(
+      f.functionSetAttribute(function, kMaxDynamicShared, int(shared)),
+      "cuFuncSetAttribute", error, name);
+}
+
+attnc_result function(void *, int32_t device, void *module, const char *name,
+                      uint32_t shared, void **result, attnc_error *out) {
+  return onDevice(
+      device, out, [&](Cuda &cuda, const Functions &f, Error &error) {
+        constexpr uint32_t withoutAsking = 48 << 10;
+        attnc_result failed =
+            cuda.fail(f.moduleGetFunction(result, module, name),
+                      "cuModuleGetFunction", error, name);
+        if (failed || shared <= withoutAsking)
+          return failed;
+        return allowShared(cuda, device, *result, name, shared, error);
+      });
 }
 
 attnc_result launch(void *, int32_t device, const attnc_gpu_launch *call,
                     attnc_error *out) {
-  Error error(out);
-  Cuda &cuda = Cuda::get();
-  Current current(device, error);
-  if (current.result)
-    return current.result;
-  return cuda.fail(cuda.functions().launchKernel(
-                       call->function, call->blocks, 1, 1, call->threads, 1, 1,
-                       call->shared_bytes, call->stream, call->params, nullptr),
-                   "cuLaunchKernel", error);
+  return onDevice(
+      device, out, [&](Cuda &cuda, const Functions &f, Error &error) {
+        return cuda.fail(f.launchKernel(call->function, call->blocks, 1, 1,
+                                        call->threads, 1, 1, call->shared_bytes,
+                                        call->stream, call->params, nullptr),
+                         "cuLaunchKernel", error);
+      });
 }
 
 attnc_result allocate(void *, int32_t device, size_t size, uint64_t *address,
                       attnc_error *out) {
-  Error error(out);
-  Cuda &cuda = Cuda::get();
-  Current current(device, error);
-  if (current.result)
-    return current.result;
-  return cuda.fail(cuda.functions().memoryAllocate(address, size), "cuMemAlloc",
-                   error);
+  return onDevice(
+      device, out, [&](Cuda &cuda, const Functions &f, Error &error) {
+        return cuda.fail(f.memoryAllocate(address, size), "cuMemAlloc", error);
+      });
 }
 
 void release(void *, int32_t device, uint64_t address) {
-  Error error(nullptr);
-  Current current(device, error);
-  if (current.result == ATTNC_OK)
-    Cuda::get().functions().memoryFree(address);
+  onDevice(device, nullptr, [&](Cuda &, const Functions &f, Error &) {
+    f.memoryFree(address);
+    return ATTNC_OK;
+  });
 }
 
 attnc_result zero(void *, int32_t device, void *stream, uint64_t address,
                   size_t size, attnc_error *out) {
-  Error error(out);
-  Cuda &cuda = Cuda::get();
-  Current current(device, error);
-  if (current.result)
-    return current.result;
-  return cuda.fail(cuda.functions().memorySet32(address, 0, size / 4, stream),
-                   "cuMemsetD32Async", error);
+  return onDevice(
+      device, out, [&](Cuda &cuda, const Functions &f, Error &error) {
+        return cuda.fail(f.memorySet32(address, 0, size / 4, stream),
+                         "cuMemsetD32Async", error);
+      });
 }
 
 attnc_result wait(Cuda &cuda, void *stream, Error &error) {
@@ -367,30 +380,24 @@ attnc_result wait(Cuda &cuda, void *stream, Error &error) {
 
 attnc_result write(void *, int32_t device, void *stream, uint64_t address,
                    const void *data, size_t size, attnc_error *out) {
-  Error error(out);
-  Cuda &cuda = Cuda::get();
-  Current current(device, error);
-  if (current.result)
-    return current.result;
-  if (attnc_result result =
-          cuda.fail(cuda.functions().copyToDevice(address, data, size, stream),
-                    "cuMemcpyHtoDAsync", error))
-    return result;
-  return wait(cuda, stream, error);
+  return onDevice(device, out,
+                  [&](Cuda &cuda, const Functions &f, Error &error) {
+                    attnc_result failed =
+                        cuda.fail(f.copyToDevice(address, data, size, stream),
+                                  "cuMemcpyHtoDAsync", error);
+                    return failed ? failed : wait(cuda, stream, error);
+                  });
 }
 
 attnc_result read(void *, int32_t device, void *stream, void *data,
                   uint64_t address, size_t size, attnc_error *out) {
-  Error error(out);
-  Cuda &cuda = Cuda::get();
-  Current current(device, error);
-  if (current.result)
-    return current.result;
-  if (attnc_result result =
-          cuda.fail(cuda.functions().copyToHost(data, address, size, stream),
-                    "cuMemcpyDtoHAsync", error))
-    return result;
-  return wait(cuda, stream, error);
+  return onDevice(device, out,
+                  [&](Cuda &cuda, const Functions &f, Error &error) {
+                    attnc_result failed =
+                        cuda.fail(f.copyToHost(data, address, size, stream),
+                                  "cuMemcpyDtoHAsync", error);
+                    return failed ? failed : wait(cuda, stream, error);
+                  });
 }
 
 Cuda::Cuda()

@@ -3,6 +3,7 @@
 
 #include "codegen/cpu/FoldLowering.h"
 #include "codegen/cpu/Exp2.h"
+#include "codegen/cpu/KernelTensors.h"
 #include "passes/PlanWalk.h"
 #include <cmath>
 
@@ -124,10 +125,8 @@ Value FoldLowering::directRows(Region &loader, Type element) {
   if (pages)
     return pages->directRows(loader);
   Block &block = loader.front();
-  auto slice = block.getTerminator()
-                   ->getOperand(0)
-                   .getDefiningOp<tensor::ExtractSliceOp>();
-  if (!slice || slice->getBlock() != &block || !slice.hasUnitStride())
+  tensor::ExtractSliceOp slice = yieldedSlice(loader);
+  if (!slice)
     return {};
   Value memref = context.outer.tensor(slice.getSource());
   if (!memref)

@@ -2,7 +2,6 @@
 // Numbering of a kernel's tensors and its signature attribute.
 
 #include "codegen/cpu/KernelTensors.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "passes/LaunchConstraints.h"
@@ -99,6 +98,15 @@ static int64_t elementBytes(Type element) {
   if (element.isIndex())
     return 8;
   return std::max<int64_t>(element.getIntOrFloatBitWidth() / 8, 1);
+}
+
+tensor::ExtractSliceOp attnc::cpu::yieldedSlice(Region &loader) {
+  Block &block = loader.front();
+  auto slice = block.getTerminator()
+                   ->getOperand(0)
+                   .getDefiningOp<tensor::ExtractSliceOp>();
+  bool isRow = slice && slice->getBlock() == &block && slice.hasUnitStride();
+  return isRow ? slice : tensor::ExtractSliceOp();
 }
 
 /// Tensors that tensor-core folds read and write: rows go by 16 bytes.

@@ -8,10 +8,15 @@
 #include "dialect/Attn.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace attnc::cpu {
+
+/// The slice that a loader yields as it lies in memory; null where it computes
+/// its row.
+mlir::tensor::ExtractSliceOp yieldedSlice(mlir::Region &loader);
 
 class KernelTensors {
 public:

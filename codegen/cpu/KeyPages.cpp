@@ -2,6 +2,7 @@
 // Page lookups, runs of rows that exist, offsets of rows.
 
 #include "codegen/cpu/KeyPages.h"
+#include "codegen/cpu/KernelTensors.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
@@ -121,10 +122,8 @@ KeyPages::Operand &KeyPages::operandOf(Value source,
 
 Value KeyPages::directRows(Region &loader) {
   Block &block = loader.front();
-  auto slice = block.getTerminator()
-                   ->getOperand(0)
-                   .getDefiningOp<tensor::ExtractSliceOp>();
-  if (!slice || slice->getBlock() != &block || !slice.hasUnitStride())
+  tensor::ExtractSliceOp slice = yieldedSlice(loader);
+  if (!slice)
     return {};
   Value source = outer.tensor(slice.getSource());
   if (!source)

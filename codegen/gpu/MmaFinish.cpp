@@ -13,15 +13,10 @@ void MmaFold::storeRow(const TileRow &place, int64_t m, int64_t half,
                        Value inverse, const GlobalRows &to) {
   Type type = cast<MemRefType>(c().tileOut.getType()).getElementType();
   int64_t bytes = type.getIntOrFloatBitWidth() / 8;
-  auto bytesTo = [&](Value index, Value stride) {
-    return e.mul(
-        e.b.createOrFold<arith::IndexCastOp>(e.loc, e.b.getI64Type(), index),
-        stride);
-  };
   Value column = arith::ExtUIOp::create(e.b, e.loc, e.b.getI64Type(),
                                         w.mul(at.column, bytes));
-  Value address = e.add(to.base, bytesTo(placeOf(place.t), to.stride));
-  address = e.add(address, bytesTo(place.head, to.pageStride));
+  Value address = e.add(to.base, e.mul(w.toI64(placeOf(place.t)), to.stride));
+  address = e.add(address, e.mul(w.toI64(place.head), to.pageStride));
   address = e.add(address, column);
   for (int64_t n = 0; n < dv / 8; ++n) {
     const Quad &values = out(state, m, n);

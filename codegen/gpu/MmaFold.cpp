@@ -2,10 +2,11 @@
 // The tensor-core fold: what it takes, its tiles, queries and state.
 
 #include "codegen/gpu/MmaFold.h"
+#include "codegen/cpu/KernelTensors.h"
 #include "codegen/llvm/Stage5.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "passes/PlanWalk.h"
+#include "passes/ScheduleMma.h"
 #include <cmath>
 
 using namespace mlir;
@@ -13,16 +14,11 @@ using namespace mlir::attn;
 using namespace attnc::cpu;
 using namespace attnc::gpu;
 
-/// Components are folded one after another, each by code of its own.
-static constexpr int64_t kMostComponents = 4;
-
 /// The slice that a loader reads in place; null where it computes rows.
 static tensor::ExtractSliceOp sliceOf(Region &loader) {
   Block &block = loader.front();
-  auto slice = block.getTerminator()
-                   ->getOperand(0)
-                   .getDefiningOp<tensor::ExtractSliceOp>();
-  if (!slice || slice->getBlock() != &block || !slice.hasUnitStride())
+  tensor::ExtractSliceOp slice = yieldedSlice(loader);
+  if (!slice)
     return {};
   int64_t rows = 0;
   for (auto [dim, x] : llvm::enumerate(slice.getMixedOffsets())) {
@@ -50,16 +46,12 @@ std::optional<std::string> attnc::gpu::refusesMma(FoldOp op) {
       return "q, k and v have different element types";
   }
   for (int64_t size : {op.getHeadDim(), op.getValueDim()})
-    if (size % SharedTile::kChunkElements || size < 16 || size > 256)
+    if (!attnc::isMmaHeadSize(size))
       return "head sizes are not multiples of 8 from 16 to 256";
   if (op.getKeyHead())
     return "a tile reads several key heads";
-  PlanAttr plan = op.getPlan();
-  if (plan.getComponents().size() > kMostComponents)
-    return "the plan has more than four components";
-  for (ComponentAttr component : plan.getComponents())
-    if (attnc::walkKindOf(plan, component) == attnc::WalkKind::Blocks)
-      return "the plan walks a list of key blocks";
+  if (auto why = attnc::refusesMmaPlan(op.getPlan()))
+    return why;
   if (op.getRun() != 1)
     return "rows of the tile lie in strips";
   return std::nullopt;
@@ -166,11 +158,6 @@ MmaFold::TileRow MmaFold::tileRow(Value row) {
 // Operands
 //===----------------------------------------------------------------------===//
 
-/// An index as a 64-bit integer, for addresses.
-static Value toI64(Emitter &e, Value index) {
-  return e.b.createOrFold<arith::IndexCastOp>(e.loc, e.b.getI64Type(), index);
-}
-
 GlobalRows MmaFold::rowsOf(Value memref) {
   auto type = cast<MemRefType>(memref.getType());
   int64_t bytes = type.getElementTypeBitWidth() / 8;
@@ -179,11 +166,10 @@ GlobalRows MmaFold::rowsOf(Value memref) {
       memref::ExtractAlignedPointerAsIndexOp::create(e.b, e.loc, memref);
   Value offset = e.mul(metadata.getOffset(), e.idx(bytes));
   auto strideOf = [&](int64_t dim) {
-    return toI64(e, e.mul(metadata.getStrides()[dim], e.idx(bytes)));
+    return w.toI64(e.mul(metadata.getStrides()[dim], e.idx(bytes)));
   };
   int64_t rank = type.getRank();
-  return {toI64(e, e.add(base, offset)), strideOf(rank - 2),
-          strideOf(rank - 3)};
+  return {w.toI64(e.add(base, offset)), strideOf(rank - 2), strideOf(rank - 3)};
 }
 
 /// Where a loader's row 0 lies, and the stride of rows. The last argument is
@@ -224,9 +210,9 @@ std::optional<GlobalRows> MmaFold::rowsInPlace(Region &loader,
     }
     offset = e.add(offset, e.mul(index, dimStride));
   }
-  return GlobalRows{toI64(e, e.add(base, e.mul(offset, e.idx(bytes)))),
-                    toI64(e, e.mul(stride, e.idx(bytes))),
-                    pageStride ? toI64(e, e.mul(pageStride, e.idx(bytes)))
+  return GlobalRows{w.toI64(e.add(base, e.mul(offset, e.idx(bytes)))),
+                    w.toI64(e.mul(stride, e.idx(bytes))),
+                    pageStride ? w.toI64(e.mul(pageStride, e.idx(bytes)))
                                : Value()};
 }
 
@@ -288,23 +274,14 @@ void MmaFold::clearState() {
 }
 
 Values MmaFold::State::flatten() const {
-  Values flat;
-  for (const Quad &quad : out)
-    flat.append(quad.begin(), quad.end());
-  for (const Values *values : {&sums, &shifts, &limits})
-    llvm::append_range(flat, *values);
-  return flat;
+  Values values = flat(out);
+  for (const Values *more : {&sums, &shifts, &limits})
+    llvm::append_range(values, *more);
+  return values;
 }
 
-void MmaFold::State::restore(ValueRange flat) {
-  for (Quad &quad : out)
-    for (Value &x : quad) {
-      x = flat.front();
-      flat = flat.drop_front();
-    }
-  for (Values *values : {&sums, &shifts, &limits})
-    for (Value &x : *values) {
-      x = flat.front();
-      flat = flat.drop_front();
-    }
+void MmaFold::State::restore(ValueRange values) {
+  takeFront(values, out);
+  for (Values *more : {&sums, &shifts, &limits})
+    takeFront(values, *more);
 }

@@ -153,22 +153,18 @@ private:
                 llvm::ArrayRef<std::pair<GlobalRows, Value>> copies);
   /// Where a key row lies.
   struct KeyPlace {
-    Value page; // null: rows follow each other
-    Value row;  // in its page
-    Value exists;
+    Value page;   // null: rows follow each other
+    Value row;    // in its page
+    Value exists; // null: it does
   };
   KeyPlace locate(Value row);
   Value pageOf(Value t);
   Value isPage(Value page);
   Value hasMissingPages(Value first, Value last);
   Value existingKeys(Blocks &blocks, Value block);
-  /// What a thread copies in a pass: where from, and how many bytes.
-  struct Copied {
-    KeyPlace from;
-    Value size;
-  };
-  Copied copiedIn(const Blocks &blocks, const SharedTile &tile,
-                  const SharedTile::Part &part, Value block, int64_t pass);
+  Value visitedKeys(const Blocks &blocks);
+  /// Where key number `number` lies, an index from the first visited one on.
+  KeyPlace placeOfKey(const Blocks &blocks, Value number);
   /// The address of the thread's chunk of a key row.
   Value addressOf(const KeyPlace &from, const GlobalRows &rows,
                   const SharedTile::Part &part);
@@ -203,6 +199,8 @@ private:
     std::function<Values()> flatten;
     std::function<void(ValueRange)> restore;
   };
+  Carried carriedBy(Cursor &cursor);
+  static Carried both(const Carried &first, const Carried &more);
   void loopWhile(Value condition, const Carried &carried,
                  llvm::function_ref<Value()> body);
 

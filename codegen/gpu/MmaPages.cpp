@@ -66,7 +66,7 @@ Value MmaFold::existingKeys(Blocks &blocks, Value block) {
   scf::YieldOp::create(e.b, e.loc, all);
   e.b.setInsertionPointToStart(branch.thenBlock());
   Value firstKey = w.add(w.mul(block, blockKeys), at.column);
-  Value keys = e.sub(e.add(blocks.visited.last, 1), blocks.visited.first);
+  Value keys = visitedKeys(blocks);
   Value word =
       e.loop(e.idx(0), e.idx(2 * keyTiles), 1, w.i32(0),
              [&](Value number, ValueRange in) -> Values {

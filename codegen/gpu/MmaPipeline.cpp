@@ -27,7 +27,7 @@ MmaFold::Blocks MmaFold::findBlocks(Walked &walked) {
   blocks.walked = &walked;
   blocks.visited = walked.bounds->visited(none, lastRow);
   Value first = blocks.visited.first, last = blocks.visited.last;
-  Value keys = e.max(e.sub(e.add(last, 1), first), none);
+  Value keys = e.max(visitedKeys(blocks), none);
   Value count = e.ceilDiv(keys, blockKeys);
   blocks.count = w.toI32(count);
   blocks.cleanCount = blocks.cleanFirst = w.i32(0);
@@ -64,32 +64,25 @@ Value MmaFold::blockAt(const Blocks &blocks, Value index) {
 
 Value MmaFold::addressOf(const KeyPlace &from, const GlobalRows &rows,
                          const SharedTile::Part &part) {
-  auto bytes = [&](Value index, Value stride) {
-    return e.mul(
-        e.b.createOrFold<arith::IndexCastOp>(e.loc, e.b.getI64Type(), index),
-        stride);
-  };
-  Value address = e.add(rows.base, bytes(from.row, rows.stride));
+  Value address = e.add(rows.base, e.mul(w.toI64(from.row), rows.stride));
   if (from.page)
-    address = e.add(address, bytes(from.page, rows.pageStride));
+    address = e.add(address, e.mul(w.toI64(from.page), rows.pageStride));
   return e.add(address, part.column);
 }
 
-/// Key rows past the end, and those of no page, are zeros.
-MmaFold::Copied MmaFold::copiedIn(const Blocks &blocks, const SharedTile &tile,
-                                  const SharedTile::Part &part, Value block,
-                                  int64_t pass) {
-  Value keys = e.sub(e.add(blocks.visited.last, 1), blocks.visited.first);
-  Value number = w.toIndex(w.add(w.add(w.mul(block, blockKeys), part.row),
-                                 pass * tile.rowsOfPass()));
-  Value exists = e.cmp(CmpIPredicate::slt, number, keys);
+/// Keys from the first to the last that some query visits, where there are any.
+Value MmaFold::visitedKeys(const Blocks &blocks) {
+  return e.sub(e.add(blocks.visited.last, 1), blocks.visited.first);
+}
+
+/// A key past the end, or of no page, does not exist; its place is a real one.
+MmaFold::KeyPlace MmaFold::placeOfKey(const Blocks &blocks, Value number) {
+  Value exists = e.cmp(CmpIPredicate::slt, number, visitedKeys(blocks));
   Value real = e.select(exists, number, e.idx(0));
-  Copied copied;
-  copied.from = locate(blocks.walked->keys->rowOf(blocks.visited.first, real));
-  if (copied.from.exists)
-    exists = e.both(exists, copied.from.exists);
-  copied.size = e.select(exists, w.i32(16), w.i32(0));
-  return copied;
+  KeyPlace place =
+      locate(blocks.walked->keys->rowOf(blocks.visited.first, real));
+  place.exists = place.exists ? e.both(exists, place.exists) : exists;
+  return place;
 }
 
 /// Copies the block's rows of tensors into tiles of one shape.
@@ -98,10 +91,13 @@ void MmaFold::copyRows(const Blocks &blocks, Value block,
                        ArrayRef<std::pair<GlobalRows, Value>> copies) {
   auto copy = [&] {
     for (int64_t pass = 0; pass < tile.passes(); ++pass) {
-      Copied copied = copiedIn(blocks, tile, part, block, pass);
+      Value key = w.add(w.add(w.mul(block, blockKeys), part.row),
+                        pass * tile.rowsOfPass());
+      KeyPlace from = placeOfKey(blocks, w.toIndex(key));
+      // Rows that do not exist are zeros.
+      Value size = e.select(from.exists, w.i32(16), w.i32(0));
       for (const auto &[rows, slot] : copies)
-        tile.copy(w, part, slot, pass, addressOf(copied.from, rows, part),
-                  copied.size);
+        tile.copy(w, part, slot, pass, addressOf(from, rows, part), size);
     }
   };
   part.isActive ? e.when(part.isActive, copy) : copy();
@@ -132,21 +128,19 @@ LogicalResult MmaFold::copyBlock(const Blocks &blocks, Value block,
 //===----------------------------------------------------------------------===//
 
 Values MmaFold::Cursor::flatten() const {
-  Values flat;
+  Values values;
   for (Value x :
        {index, keySlot, valueSlot, keyFill, valueFill, keyFrom, valueFrom})
     if (x)
-      flat.push_back(x);
-  return flat;
+      values.push_back(x);
+  return values;
 }
 
-void MmaFold::Cursor::restore(ValueRange flat) {
+void MmaFold::Cursor::restore(ValueRange values) {
   for (Value *x : {&index, &keySlot, &valueSlot, &keyFill, &valueFill, &keyFrom,
                    &valueFrom})
-    if (*x) {
-      *x = flat.front();
-      flat = flat.drop_front();
-    }
+    if (*x)
+      takeFront(values, *x);
 }
 
 /// Copies the first `ahead` blocks, a group each.
@@ -325,20 +319,41 @@ void MmaFold::loopWhile(Value condition, const Carried &carried,
   carried.restore(branch.getResults());
 }
 
+/// The state and the cursor.
+MmaFold::Carried MmaFold::carriedBy(Cursor &cursor) {
+  const size_t size = state.flatten().size();
+  Carried carried;
+  carried.flatten = [this, &cursor] {
+    Values values = state.flatten();
+    llvm::append_range(values, cursor.flatten());
+    return values;
+  };
+  carried.restore = [this, &cursor, size](ValueRange values) {
+    state.restore(values.take_front(size));
+    cursor.restore(values.drop_front(size));
+  };
+  return carried;
+}
+
+/// `more` behind `first`, whose number of values does not change.
+MmaFold::Carried MmaFold::both(const Carried &first, const Carried &more) {
+  const size_t size = first.flatten().size();
+  Carried carried;
+  carried.flatten = [first, more] {
+    Values values = first.flatten();
+    llvm::append_range(values, more.flatten());
+    return values;
+  };
+  carried.restore = [first, more, size](ValueRange values) {
+    first.restore(values.take_front(size));
+    more.restore(values.drop_front(size));
+  };
+  return carried;
+}
+
 LogicalResult MmaFold::loopMasked(Blocks &blocks, Cursor &cursor) {
   LogicalResult result = success();
-  const size_t split = state.flatten().size();
-  Carried carried;
-  carried.flatten = [&] {
-    Values flat = state.flatten();
-    llvm::append_range(flat, cursor.flatten());
-    return flat;
-  };
-  carried.restore = [&](ValueRange flat) {
-    state.restore(flat.take_front(split));
-    cursor.restore(flat.drop_front(split));
-  };
-  loopWhile(w.less(cursor.index, blocks.count), carried, [&] {
+  loopWhile(w.less(cursor.index, blocks.count), carriedBy(cursor), [&] {
     if (failed(foldMasked(blocks, cursor)))
       result = failure();
     return w.less(cursor.index, blocks.count);
@@ -369,25 +384,16 @@ LogicalResult MmaFold::foldMasked(Blocks &blocks, Cursor &cursor) {
 }
 
 Values MmaFold::Ahead::flatten() const {
-  Values flat;
-  for (const Quad &quad : scores)
-    flat.append(quad.begin(), quad.end());
-  llvm::append_range(flat, maxima.rows);
-  flat.push_back(maxima.exceeds);
-  return flat;
+  Values values = flat(scores);
+  llvm::append_range(values, maxima.rows);
+  values.push_back(maxima.exceeds);
+  return values;
 }
 
-void MmaFold::Ahead::restore(ValueRange flat) {
-  for (Quad &quad : scores)
-    for (Value &x : quad) {
-      x = flat.front();
-      flat = flat.drop_front();
-    }
-  for (Value &x : maxima.rows) {
-    x = flat.front();
-    flat = flat.drop_front();
-  }
-  maxima.exceeds = flat.front();
+void MmaFold::Ahead::restore(ValueRange values) {
+  takeFront(values, scores);
+  takeFront(values, maxima.rows);
+  takeFront(values, maxima.exceeds);
 }
 
 /// Scores of the block at hand, when its copies have landed.
@@ -411,8 +417,6 @@ FailureOr<MmaFold::Ahead> MmaFold::scoreClean(Blocks &blocks, Cursor &cursor) {
 LogicalResult MmaFold::loopClean(Blocks &blocks, Cursor &cursor, Value end) {
   bool isFailed = false;
   Value last = w.sub(end, w.i32(1));
-  const size_t stateSize = state.flatten().size(),
-               cursorSize = cursor.flatten().size();
   Ahead ahead;
   auto score = [&] {
     FailureOr<Ahead> next = scoreClean(blocks, cursor);
@@ -425,25 +429,10 @@ LogicalResult MmaFold::loopClean(Blocks &blocks, Cursor &cursor, Value end) {
                cursor.valueSlot ? cursor.valueSlot : cursor.keySlot);
     advance(cursor);
   };
-  Carried outer, inner;
-  outer.flatten = [&] {
-    Values flat = state.flatten();
-    llvm::append_range(flat, cursor.flatten());
-    return flat;
-  };
-  outer.restore = [&](ValueRange flat) {
-    state.restore(flat.take_front(stateSize));
-    cursor.restore(flat.drop_front(stateSize));
-  };
-  inner.flatten = [&] {
-    Values flat = outer.flatten();
-    llvm::append_range(flat, ahead.flatten());
-    return flat;
-  };
-  inner.restore = [&](ValueRange flat) {
-    outer.restore(flat.take_front(stateSize + cursorSize));
-    ahead.restore(flat.drop_front(stateSize + cursorSize));
-  };
+  Carried outer = carriedBy(cursor);
+  Carried inner =
+      both(outer, {[&] { return ahead.flatten(); },
+                   [&](ValueRange values) { ahead.restore(values); }});
   Value never = arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(false));
   loopWhile(w.less(cursor.index, end), outer, [&] {
     score();

@@ -81,20 +81,14 @@ LogicalResult MmaFold::computeRows(const Blocks &blocks, Value block,
                                    Region &loader, const SharedTile &tile,
                                    Value address) {
   LogicalResult result = success();
-  Value keys = e.sub(e.add(blocks.visited.last, 1), blocks.visited.first);
   e.loop(w.toIndex(at.thread), e.idx(blockKeys), threads, [&](Value j) {
     Value number = e.add(w.toIndex(w.mul(block, blockKeys)), j);
-    Value exists = e.cmp(arith::CmpIPredicate::slt, number, keys);
-    Value real = e.select(exists, number, e.idx(0));
-    KeyPlace from =
-        locate(blocks.walked->keys->rowOf(blocks.visited.first, real));
-    if (from.exists)
-      exists = e.both(exists, from.exists);
+    KeyPlace from = placeOfKey(blocks, number);
     Values arguments{from.row};
     if (from.page)
       arguments.insert(arguments.begin(), from.page);
-    result =
-        storeComputed(loader, arguments, tile, address, w.toI32(j), exists);
+    result = storeComputed(loader, arguments, tile, address, w.toI32(j),
+                           from.exists);
   });
   return result;
 }

@@ -10,6 +10,23 @@ using namespace mlir;
 using namespace attnc::gpu;
 using mlir::arith::CmpIPredicate;
 
+Values attnc::gpu::flat(ArrayRef<Quad> quads) {
+  Values values;
+  for (const Quad &quad : quads)
+    values.append(quad.begin(), quad.end());
+  return values;
+}
+
+void attnc::gpu::takeFront(ValueRange &values, MutableArrayRef<Value> single) {
+  llvm::copy(values.take_front(single.size()), single.begin());
+  values = values.drop_front(single.size());
+}
+
+void attnc::gpu::takeFront(ValueRange &values, std::vector<Quad> &quads) {
+  for (Quad &quad : quads)
+    takeFront(values, MutableArrayRef<Value>(quad));
+}
+
 Value Warp::i32(int64_t x) {
   return arith::ConstantOp::create(e.b, e.loc,
                                    e.b.getI32IntegerAttr(int32_t(x)));
@@ -17,6 +34,9 @@ Value Warp::i32(int64_t x) {
 Value Warp::toI32(Value index) { return e.toI32(index); }
 Value Warp::toIndex(Value x) {
   return e.b.createOrFold<arith::IndexCastOp>(e.loc, e.b.getIndexType(), x);
+}
+Value Warp::toI64(Value index) {
+  return e.b.createOrFold<arith::IndexCastOp>(e.loc, e.b.getI64Type(), index);
 }
 Value Warp::add(Value x, Value y) { return e.add(x, y); }
 Value Warp::sub(Value x, Value y) { return e.sub(x, y); }

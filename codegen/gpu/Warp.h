@@ -8,6 +8,7 @@
 #include "codegen/cpu/Emitter.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include <array>
+#include <vector>
 
 namespace attnc::gpu {
 
@@ -19,6 +20,12 @@ using mlir::ValueRange;
 
 /// Four registers of a lane: an 8x8 matrix each, or an accumulator's elements.
 using Quad = std::array<Value, 4>;
+
+/// Registers one after another, as loops and branches carry them.
+Values flat(llvm::ArrayRef<Quad> quads);
+/// Takes the first of `values` for quads, and for single values.
+void takeFront(ValueRange &values, std::vector<Quad> &quads);
+void takeFront(ValueRange &values, llvm::MutableArrayRef<Value> single);
 
 class Warp {
 public:
@@ -32,6 +39,7 @@ public:
   Value i32(int64_t x);
   Value toI32(Value index);
   Value toIndex(Value x); // sign-extended
+  Value toI64(Value index);
   Value add(Value x, Value y);
   Value add(Value x, int64_t y) { return y ? add(x, i32(y)) : x; }
   Value sub(Value x, Value y);

@@ -19,17 +19,10 @@ void MmaFold::syncCopies(int64_t groupsLeft) {
   w.barrier();
 }
 
-static Values flat(ArrayRef<Quad> quads) {
-  Values values;
-  for (const Quad &quad : quads)
-    values.append(quad.begin(), quad.end());
-  return values;
-}
-
 static std::vector<Quad> quadsOf(const Values &values) {
   std::vector<Quad> quads(values.size() / 4);
-  for (size_t i = 0; i < values.size(); ++i)
-    quads[i / 4][i % 4] = values[i];
+  ValueRange all(values);
+  takeFront(all, quads);
   return quads;
 }
 
@@ -159,32 +152,18 @@ LogicalResult MmaFold::nextByGroup(Blocks &blocks, Cursor &cursor,
 
 LogicalResult MmaFold::loopCleanByGroup(Blocks &blocks, Cursor &cursor,
                                         Value end) {
-  const size_t stateSize = state.flatten().size(),
-               cursorSize = cursor.flatten().size();
   Weighed before;
   bool isFailed = false;
-  Carried outer, inner;
-  outer.flatten = [&] {
-    Values flat = state.flatten();
-    llvm::append_range(flat, cursor.flatten());
-    return flat;
+  Carried outer = carriedBy(cursor);
+  auto flatten = [&] {
+    Values values = before.weights;
+    values.push_back(before.valueSlot);
+    return values;
   };
-  outer.restore = [&](ValueRange flat) {
-    state.restore(flat.take_front(stateSize));
-    cursor.restore(flat.drop_front(stateSize));
-  };
-  inner.flatten = [&] {
-    Values flat = outer.flatten();
-    llvm::append_range(flat, before.weights);
-    flat.push_back(before.valueSlot);
-    return flat;
-  };
-  inner.restore = [&](ValueRange flat) {
-    outer.restore(flat.take_front(stateSize + cursorSize));
-    flat = flat.drop_front(stateSize + cursorSize);
-    before.weights = Values(flat.drop_back());
-    before.valueSlot = flat.back();
-  };
+  Carried inner = both(outer, {flatten, [&](ValueRange values) {
+                                 takeFront(values, before.weights);
+                                 takeFront(values, before.valueSlot);
+                               }});
   Value never = arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(false));
   loopWhile(w.less(cursor.index, end), outer, [&] {
     FailureOr<Weighed> first = firstByGroup(blocks, cursor);

@@ -87,34 +87,12 @@ static void populateVectorPatterns(RewritePatternSet &patterns) {
   populateVectorToElementsUnrollPatterns(patterns);
 }
 
-namespace {
-/// A size by its number. Conversion to LLVM may meet the number as an LLVM
-/// constant, takes it for a run-time one, and stores all sizes on the stack to
-/// index them: in each iteration of a loop.
-struct KnownDim : OpRewritePattern<memref::DimOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(memref::DimOp op,
-                                PatternRewriter &rewriter) const override {
-    std::optional<int64_t> dim = op.getConstantIndex();
-    auto type = dyn_cast<MemRefType>(op.getSource().getType());
-    if (!dim || !type || *dim < 0 || *dim >= type.getRank())
-      return failure();
-    auto metadata = memref::ExtractStridedMetadataOp::create(
-        rewriter, op.getLoc(), op.getSource());
-    rewriter.replaceOp(op, metadata.getSizes()[*dim]);
-    return success();
-  }
-};
-} // namespace
-
 static LogicalResult prepare(ModuleOp module, const Target &target) {
   RewritePatternSet patterns(module.getContext());
   populateVectorPatterns(patterns);
   populateSmallFloatPatterns(patterns, target);
   populateMathExpansionPatterns(patterns, target);
   memref::populateExpandStridedMetadataPatterns(patterns);
-  patterns.add<KnownDim>(patterns.getContext());
   affine::populateAffineExpandIndexOpsPatterns(patterns);
   populateAffineToStdConversionPatterns(patterns);
   arith::populateCeilFloorDivExpandOpsPatterns(patterns);
@@ -252,7 +230,7 @@ static LogicalResult checkIntrinsics(ModuleOp module, const Target &target) {
   LogicalResult result = success();
   module.walk([&](LLVM::CallIntrinsicOp op) {
     std::optional<StringRef> feature = intrinsicFeature(op.getIntrin());
-    if (!feature || feature->empty() || *feature == "nvvm")
+    if (!feature || feature->empty())
       return;
     SmallVector<StringRef> needed = {*feature};
     if (feature->starts_with("avx512"))
@@ -268,8 +246,20 @@ static LogicalResult checkIntrinsics(ModuleOp module, const Target &target) {
   return result;
 }
 
+/// Launches that blocks of GPU threads run hold instructions of GPUs, which
+/// code generators of CPUs would not survive.
+static LogicalResult checkMachine(ModuleOp module, const Target &target) {
+  for (func::FuncOp launch : getLaunches(module))
+    if (launch->hasAttr(stage5::kThreadsAttr) && !target.isGpu())
+      return launch.emitError() << "is run by blocks of GPU threads, which "
+                                << target.name << " has not";
+  return success();
+}
+
 LogicalResult attnc::lowerToLLVMDialect(ModuleOp module, const Target &target) {
   if (failed(checkIntrinsics(module, target)))
+    return failure();
+  if (failed(checkMachine(module, target)))
     return failure();
   SmallVector<LaunchParams> launches = takeLaunchParams(module);
   if (failed(prepare(module, target)) || failed(flattenControlFlow(module)) ||

@@ -89,8 +89,6 @@ static LogicalResult verifyTypes(Operation *op) {
 std::optional<StringRef> attnc::intrinsicFeature(StringRef intrinsic) {
   if (!intrinsic.consume_front("llvm."))
     return std::nullopt;
-  if (intrinsic.starts_with("nvvm."))
-    return StringRef("nvvm");
   if (intrinsic.consume_front("x86.")) {
     // AVX-512's names do not tell its many extensions apart: a list.
     static constexpr StringLiteral kAvx512[] = {

@@ -261,3 +261,28 @@ module attributes {attn.kernel = {name = "k", args = []}} {
     return
   }
 }
+
+// -----
+
+// Code generators of CPUs would not survive instructions of GPUs.
+module attributes {attn.kernel = {name = "k", args = []}} {
+  // expected-error@+1 {{is run by blocks of GPU threads, which x86-64-v3 has not}}
+  func.func @launch(%w: index {attn.workgroup}, %s: memref<64xi8> {attn.scratch}, %t: memref<1xi32> {attn.status})
+      attributes {attn.grid = [], attn.threads = 128 : i64} {
+    %x = nvvm.read.ptx.sreg.tid.x : i32
+    %c0 = arith.constant 0 : index
+    memref.store %x, %t[%c0] : memref<1xi32>
+    return
+  }
+}
+
+// -----
+
+module attributes {attn.kernel = {name = "k", args = []}} {
+  func.func @launch(%w: index {attn.workgroup}, %s: memref<64xi8> {attn.scratch}, %t: memref<1xi32> {attn.status})
+      attributes {attn.grid = []} {
+    // expected-error@+1 {{is not part of stage 5}}
+    %x = nvvm.read.ptx.sreg.tid.x : i32
+    return
+  }
+}

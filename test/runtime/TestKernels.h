@@ -75,7 +75,8 @@ struct Tensor {
   attnc_tensor view() const {
     return {sizeof(attnc_tensor),   dtype,
             uint32_t(shape.size()), data,
-            shape.data(),           strides.empty() ? nullptr : strides.data()};
+            shape.data(),           strides.empty() ? nullptr : strides.data(),
+            /*device_type=*/0,      /*device_id=*/0};
   }
 };
 

@@ -71,7 +71,9 @@ public:
             static_cast<uint32_t>(shape.size()),
             data,
             shape.data(),
-            strides.empty() ? nullptr : strides.data()};
+            strides.empty() ? nullptr : strides.data(),
+            /*device_type=*/0,
+            0};
   }
 
 private:

@@ -5,12 +5,12 @@
 //   ATTNC_TEST_CASE=12    that set alone
 
 #include "Harness.h"
+#include "Rounds.h"
 #include "SetProblem.h"
 #include "mlir/IR/MLIRContext.h"
 #include "tools/support/Dialects.h"
 #include "gtest/gtest.h"
 
-#include <cstdlib>
 #include <numeric>
 
 using namespace attnc;
@@ -79,12 +79,9 @@ protected:
 
 TEST_F(Count, KernelsComputeWhatPlansVisit) {
   constexpr int kRounds = 120;
-  const char *givenSeed = std::getenv("ATTNC_TEST_SEED");
-  const char *only = std::getenv("ATTNC_TEST_CASE");
-  uint64_t seed = givenSeed ? std::strtoull(givenSeed, nullptr, 10) : 1;
-  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  uint64_t seed = announcedSeed();
   for (int round = 0; round < kRounds; ++round) {
-    if (only && std::strtol(only, nullptr, 10) != round)
+    if (isSkipped(round))
       continue;
     pairs::Random random(seed * 1000081 + round);
     SetCase c = drawSetCase(&context, random, chance(random, 60) ? 200 : 40);

@@ -8,11 +8,10 @@
 #include "Case.h"
 #include "Harness.h"
 #include "PagedCase.h"
+#include "Rounds.h"
 #include "SetProblem.h"
 #include "tools/support/Dialects.h"
 #include "gtest/gtest.h"
-
-#include <cstdlib>
 
 using namespace attnc;
 using namespace attnc::test;
@@ -28,18 +27,7 @@ constexpr const char *kTargets[] = {"sm_80", "sm_90", "sm_75"};
 class Gpu : public ::testing::Test {
 protected:
   Engine engine;
-  uint64_t seed = 1;
-
-  void SetUp() override {
-    if (const char *given = std::getenv("ATTNC_TEST_SEED"))
-      seed = std::strtoull(given, nullptr, 10);
-    std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
-  }
-
-  static bool isSkipped(int round) {
-    const char *only = std::getenv("ATTNC_TEST_CASE");
-    return only && std::strtol(only, nullptr, 10) != round;
-  }
+  uint64_t seed = announcedSeed();
 
   bool failsOnCpuToo(const Problem &problem, const Values &exact,
                      const Values &naive) {
@@ -82,16 +70,6 @@ protected:
     EXPECT_EQ(comparison.failure, "");
   }
 };
-
-template <typename T, size_t N>
-T pick(Random &random, const T (&values)[N]) {
-  return values[random.below(N)];
-}
-
-template <typename E>
-E pick(Random &random) {
-  return static_cast<E>(random.below(static_cast<int64_t>(E::Count)));
-}
 
 Case drawCase(Random &random) {
   Case c;

@@ -6,6 +6,7 @@
 //   ATTNC_TEST_CASE=12    that set alone
 
 #include "Harness.h"
+#include "Rounds.h"
 #include "SetProblem.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Parser/Parser.h"
@@ -16,8 +17,6 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/raw_ostream.h"
-
-#include <cstdlib>
 
 using namespace attnc;
 using namespace attnc::test;
@@ -38,14 +37,7 @@ protected:
     registerDialects(registry);
     context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
-    if (const char *given = std::getenv("ATTNC_TEST_SEED"))
-      seed = std::strtoull(given, nullptr, 10);
-    std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
-  }
-
-  static bool isSkipped(int round) {
-    const char *only = std::getenv("ATTNC_TEST_CASE");
-    return only && std::strtol(only, nullptr, 10) != round;
+    seed = announcedSeed();
   }
 
   /// Whether a launch ran to its end: lists may name keys that do not exist,

@@ -8,6 +8,7 @@
 #include "Pairwise.h"
 #include "Case.h"
 #include "Harness.h"
+#include "Rounds.h"
 #include "gtest/gtest.h"
 
 #include <atomic>
@@ -113,11 +114,6 @@ bool accept(const Pairwise::Row &row) {
   return caseOf(row).work() <= kWork;
 }
 
-uint64_t seedOfTest() {
-  const char *text = std::getenv("ATTNC_TEST_SEED");
-  return text ? std::strtoull(text, nullptr, 10) : 1;
-}
-
 /// Runs one case; what is wrong, or nothing.
 class CaseRunner {
 public:
@@ -202,7 +198,7 @@ TEST(Execution, Pairwise) {
                                          start)
         .count();
   };
-  uint64_t seed = seedOfTest();
+  uint64_t seed = givenSeed();
   Pairwise covering(countsOfParameters(), seed, accept);
   std::vector<Pairwise::Row> rows = covering.generate();
   std::cout << "seed " << seed << ": " << rows.size() << " cases for "

@@ -4,9 +4,9 @@
 
 #include "Case.h"
 #include "Harness.h"
+#include "Rounds.h"
 #include "gtest/gtest.h"
 
-#include <cstdlib>
 #include <random>
 
 using namespace attnc;
@@ -16,12 +16,8 @@ namespace {
 class Schedules : public ::testing::Test {
 protected:
   Engine engine;
-  std::mt19937_64 random{uint64_t(seed())};
+  std::mt19937_64 random{givenSeed()};
 
-  static unsigned long long seed() {
-    const char *given = std::getenv("ATTNC_TEST_SEED");
-    return given ? std::strtoull(given, nullptr, 10) : 1;
-  }
   template <typename T>
   T pick(std::initializer_list<T> values) {
     return values.begin()[random() % values.size()];
@@ -81,7 +77,7 @@ TEST_F(Schedules, AnyIsRightOrRefused) {
     std::string fields = drawFields();
     Problem problem = makeProblem(c, round);
     title = "round " + std::to_string(round) + " of seed " +
-            std::to_string(seed()) + ": " + fields;
+            std::to_string(givenSeed()) + ": " + fields;
     SCOPED_TRACE(title + "\n" + c.describe());
     setFaultReport(&problem, &title);
     Kernel kernel = engine.jit(problem, {"auto", "auto", fields});
