@@ -267,6 +267,33 @@ LogicalResult MmaAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+/// `tileRows` is query_tile * heads.
+static LogicalResult
+verifyTensorCores(function_ref<InFlightDiagnostic()> emitError,
+                  MicroKernel micro, int64_t tileRows, int64_t keyBlock,
+                  MmaAttr mma) {
+  bool isTensorCore = micro == MicroKernel::Mma || micro == MicroKernel::Wgmma;
+  if (isTensorCore != static_cast<bool>(mma))
+    return emitError() << "mma goes with micro = mma or wgmma, which need it";
+  if (mma &&
+      (tileRows % (16 * mma.getWarps()) || keyBlock % 16 || keyBlock > 64))
+    return emitError()
+           << "micro = mma and wgmma take a key_block of 16, 32, 48 or 64 "
+              "and a multiple of 16 * warps as query_tile * heads, "
+              "got "
+           << keyBlock << " and " << tileRows;
+  if (micro == MicroKernel::Wgmma &&
+      (mma.getWarps() % 4 || tileRows != 16 * mma.getWarps()))
+    return emitError() << "micro = wgmma takes a multiple of four warps and 16 "
+                          "rows a warp as query_tile * heads, got "
+                       << mma.getWarps() << " and " << tileRows;
+  if (micro == MicroKernel::Wgmma && mma.getStages() < 3)
+    return emitError() << "micro = wgmma takes 3 or more stages: values of a "
+                          "block are read beside the keys of the next, got "
+                       << mma.getStages();
+  return success();
+}
+
 LogicalResult ScheduleAttr::verify(
     function_ref<InFlightDiagnostic()> emitError, MicroKernel micro,
     int64_t queryTile, int64_t heads, int64_t keyBlock, int64_t lanes,
@@ -307,25 +334,9 @@ LogicalResult ScheduleAttr::verify(
     return emitError() << "products = dot_bf16 takes 4 to 16 lanes, an even "
                           "key_block and, with the block micro-kernel, even "
                           "register_keys";
-  bool isTensorCore = micro == MicroKernel::Mma || micro == MicroKernel::Wgmma;
-  if (isTensorCore != static_cast<bool>(mma))
-    return emitError() << "mma goes with micro = mma or wgmma, which need it";
-  if (mma && (queryTile * heads % (16 * mma.getWarps()) || keyBlock % 16 ||
-              keyBlock > 64))
-    return emitError()
-           << "micro = mma and wgmma take a key_block of 16, 32, 48 or 64 "
-              "and a multiple of 16 * warps as query_tile * heads, "
-              "got "
-           << keyBlock << " and " << queryTile * heads;
-  if (micro == MicroKernel::Wgmma &&
-      (mma.getWarps() % 4 || queryTile * heads != 16 * mma.getWarps()))
-    return emitError() << "micro = wgmma takes a multiple of four warps and 16 "
-                          "rows a warp as query_tile * heads, got "
-                       << mma.getWarps() << " and " << queryTile * heads;
-  if (micro == MicroKernel::Wgmma && mma.getStages() < 3)
-    return emitError() << "micro = wgmma takes 3 or more stages: values of a "
-                          "block are read beside the keys of the next, got "
-                       << mma.getStages();
+  if (failed(verifyTensorCores(emitError, micro, queryTile * heads, keyBlock,
+                               mma)))
+    return failure();
   if (split != 0 && (micro == MicroKernel::Block || split < keyBlock))
     return emitError() << "split takes the row or mma micro-kernel and "
                           "key_block or more keys, got "

@@ -131,6 +131,51 @@ DenseSet<Value> KernelTensors::copiedByChunks() {
   return result;
 }
 
+/// out.dim - size = 0, with out.dim as the last symbol.
+static Attribute sizeConstraint(FormulaAttr size, int64_t tensor, int64_t dim,
+                                const std::string &name) {
+  Builder b(size.getContext());
+  SmallVector<int64_t> dims;
+  if (size.getDims())
+    llvm::append_range(dims, size.getDims().asArrayRef());
+  unsigned symbol = dims.size() / 2;
+  dims.append({tensor, dim});
+  AffineExpr expr = b.getAffineSymbolExpr(symbol) - size.getMap().getResult(0);
+  auto formula =
+      FormulaAttr::get(b.getContext(), AffineMap::get(0, symbol + 1, expr),
+                       b.getDenseI64ArrayAttr(dims));
+  return b.getDictionaryAttr(
+      {b.getNamedAttr("formula", formula),
+       b.getNamedAttr("message",
+                      b.getStringAttr("dim " + Twine(dim) + " of " + name +
+                                      " must be what the inputs give"))});
+}
+
+/// Bytes of a temporary; null where its sizes are no formula of arguments.
+FormulaAttr KernelTensors::bytesOf(Value temporary) {
+  Builder b(func.getContext());
+  auto type = cast<RankedTensorType>(temporary.getType());
+  SmallVector<int64_t> dims;
+  AffineExpr bytes =
+      b.getAffineConstantExpr(elementBytes(type.getElementType()));
+  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+    FormulaAttr size = sizeFormula(temporary, dim);
+    if (!size)
+      return {};
+    SmallVector<AffineExpr> symbols;
+    ArrayRef<int64_t> sizeDims =
+        size.getDims() ? size.getDims().asArrayRef() : ArrayRef<int64_t>();
+    for (unsigned s = 0; s < size.getMap().getNumSymbols(); ++s) {
+      symbols.push_back(b.getAffineSymbolExpr(dims.size() / 2));
+      dims.append({sizeDims[2 * s], sizeDims[2 * s + 1]});
+    }
+    bytes = bytes * size.getMap().getResult(0).replaceSymbols(symbols);
+  }
+  return FormulaAttr::get(
+      b.getContext(), AffineMap::get(0, dims.size() / 2, bytes),
+      dims.empty() ? DenseI64ArrayAttr() : b.getDenseI64ArrayAttr(dims));
+}
+
 FailureOr<DictionaryAttr> KernelTensors::kernelAttr() {
   constexpr int64_t kChunkBytes = 16;
   DenseSet<Value> copied = copiedByChunks();
@@ -166,46 +211,16 @@ FailureOr<DictionaryAttr> KernelTensors::kernelAttr() {
         return func.emitError("cannot derive dim ")
                << dim << " of result " << outputInfos[i].result
                << " from the arguments' sizes";
-      // out.dim - size = 0, with out.dim as the last symbol.
-      SmallVector<int64_t> dims;
-      if (size.getDims())
-        llvm::append_range(dims, size.getDims().asArrayRef());
-      unsigned symbol = dims.size() / 2;
-      dims.append({static_cast<int64_t>(func.getNumArguments() + i), dim});
-      AffineExpr expr =
-          b.getAffineSymbolExpr(symbol) - size.getMap().getResult(0);
-      auto formula =
-          FormulaAttr::get(b.getContext(), AffineMap::get(0, symbol + 1, expr),
-                           b.getDenseI64ArrayAttr(dims));
-      constraints.push_back(b.getDictionaryAttr(
-          {b.getNamedAttr("formula", formula),
-           b.getNamedAttr("message",
-                          b.getStringAttr("dim " + Twine(dim) + " of " + name +
-                                          " must be what the inputs give"))}));
+      constraints.push_back(sizeConstraint(
+          size, static_cast<int64_t>(func.getNumArguments() + i), dim, name));
     }
   }
   for (Value value : temporaries) {
-    auto type = cast<RankedTensorType>(value.getType());
-    SmallVector<int64_t> dims;
-    AffineExpr bytes =
-        b.getAffineConstantExpr(elementBytes(type.getElementType()));
-    for (int64_t dim = 0; dim < type.getRank(); ++dim) {
-      FormulaAttr size = sizeFormula(value, dim);
-      if (!size)
-        return func.emitError("cannot derive the size of a temporary from the "
-                              "arguments' sizes");
-      SmallVector<AffineExpr> symbols;
-      ArrayRef<int64_t> sizeDims =
-          size.getDims() ? size.getDims().asArrayRef() : ArrayRef<int64_t>();
-      for (unsigned s = 0; s < size.getMap().getNumSymbols(); ++s) {
-        symbols.push_back(b.getAffineSymbolExpr(dims.size() / 2));
-        dims.append({sizeDims[2 * s], sizeDims[2 * s + 1]});
-      }
-      bytes = bytes * size.getMap().getResult(0).replaceSymbols(symbols);
-    }
-    temps.push_back(FormulaAttr::get(
-        b.getContext(), AffineMap::get(0, dims.size() / 2, bytes),
-        dims.empty() ? DenseI64ArrayAttr() : b.getDenseI64ArrayAttr(dims)));
+    FormulaAttr bytes = bytesOf(value);
+    if (!bytes)
+      return func.emitError("cannot derive the size of a temporary from the "
+                            "arguments' sizes");
+    temps.push_back(bytes);
   }
   return b.getDictionaryAttr(
       {b.getNamedAttr("name", b.getStringAttr(func.getName())),

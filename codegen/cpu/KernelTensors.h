@@ -55,6 +55,7 @@ private:
 
   llvm::DenseSet<mlir::Value> copiedByChunks();
   std::string nameOf(bool isOutput, unsigned number);
+  mlir::attn::FormulaAttr bytesOf(mlir::Value temporary);
 };
 
 } // namespace attnc::cpu
